@@ -1,0 +1,49 @@
+# From videos to results/<set>/<split>/acc.json; README.md says how to run it.
+#
+# This file is read again by every job that a cluster runs, so it imports nothing heavier than the checks of the config.
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
+
+# The package beside this file, also where another copy is installed; jobs get the same one.
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+shell.prefix(f"export PYTHONPATH='{sys.path[0]}'; ")
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+check_config(config)
+
+
+wildcard_constraints:
+    set="[a-z0-9_]+",
+    split="split[0-9]+",
+    shard="[0-9]{3}",
+    stream="appearance|motion",
+    direction="appearance-to-motion|motion-to-appearance",
+    source="appearance|motion|appearance-to-motion|motion-to-appearance",
+
+
+# The demo by default: it needs no download. Others: snakemake --cores 8 results/ucf101/split1/acc.json
+rule all:
+    input:
+        "results/demo/split1/acc.json",
+
+
+include: "workflow/rules/demo.smk"
+include: "workflow/rules/index.smk"
+include: "workflow/rules/frames.smk"
+include: "workflow/rules/flow.smk"
+include: "workflow/rules/teacher.smk"
+include: "workflow/rules/groups.smk"
+include: "workflow/rules/co2fi.smk"
+include: "workflow/rules/asyn.smk"
+include: "workflow/rules/scores.smk"
+include: "workflow/rules/fuse.smk"

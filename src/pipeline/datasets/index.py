@@ -1,0 +1,93 @@
+"""The index of a set: one row a clip, its frames counted by decoding it, before any long job starts.
+
+Each shard's clips are examined by a job of its own, so that one changed video costs one shard; `merge` puts them
+together, and refuses the set when any clip is unreadable, naming them all.
+"""
+
+import csv
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pipeline import video
+from pipeline.datasets.clips import Clip, ClipSet
+from pipeline.errors import PipelineError, require
+from pipeline.progress import Progress
+
+COLUMNS = ["clip", "class", "label", "group", "shard", "path", "sha256", "frames", "width", "height"]  # + the splits
+NUMBERS = ("label", "frames", "width", "height")
+EXAMINED = ["clip", "path", "sha256", "frames", "width", "height", "problem"]
+
+
+def examine(clips: list[Clip], paths: dict[str, str], accept_damaged: list[str], workers: int = 1) -> list[dict]:
+    """Decode each clip to its end; a row of EXAMINED each. What is wrong with a clip stands in its 'problem'."""
+    progress = Progress("examine", len(clips), "clips")
+
+    def one(clip: Clip) -> dict:
+        path = paths[clip.id]
+        try:
+            found = video.probe(path, clip.id in accept_damaged)
+            return {"clip": clip.id, "path": path, "sha256": digest(path), **found, "problem": ""}
+        except PipelineError as error:
+            return {"clip": clip.id, "path": path, "problem": str(error)}
+
+    rows = []
+    with ThreadPoolExecutor(workers) as pool:
+        for row in pool.map(one, clips):
+            rows.append(row)
+            progress.update(1, row["clip"])
+    progress.close()
+    return rows
+
+
+def merge(clip_set: ClipSet, examined: dict[str, list[dict]]) -> list[dict]:
+    """Rows of the index in order of clip; `examined` by shard. Raises PipelineError with every clip's problem."""
+    labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
+    require([row["problem"] for rows in examined.values() for row in rows if row["problem"]])
+    table = []
+    for shard, rows in examined.items():
+        for row in rows:
+            clip = clip_set.clips[row["clip"]]
+            table.append({"class": clip.class_name, "label": labels[clip.class_name], "group": clip.group, "shard": shard,
+                          **{key: row[key] for key in EXAMINED if key != "problem"}, **clip.splits})
+    if sorted(row["clip"] for row in table) != list(clip_set.clips):
+        raise PipelineError(f"set '{clip_set.name}': the examined clips are not those of the lists; delete its folder "
+                            "results/<set>/index and run snakemake again")
+    return sorted(table, key=lambda row: row["clip"])
+
+
+def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
+    """Write a table, complete or not at all."""
+    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
+    with open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(temporary, path)
+
+
+def read(path: str | Path, columns: list[str] = COLUMNS) -> list[dict]:
+    """Rows of a table, numbers as int. Raises PipelineError when it has other columns."""
+    with open(path, newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if (reader.fieldnames or [])[: len(columns)] != columns:
+            raise PipelineError(f"{path}: not a table of this program; delete it and run snakemake again: rm '{path}'")
+        return [{**row, **{key: int(row[key]) for key in NUMBERS if row.get(key)}} for row in reader]
+
+
+def part(rows: list[dict], split: str, name: str) -> list[dict]:
+    """Rows of a split's part, 'train' or 'test'."""
+    return [row for row in rows if row.get(split) == name]
+
+
+def class_names(rows: list[dict]) -> list[str]:
+    """Classes in the order of their labels."""
+    by_label = {row["label"]: row["class"] for row in rows}
+    return [by_label[label] for label in sorted(by_label)]
+
+
+def digest(path: str | Path) -> str:
+    """16 hex digits over a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,65 @@
+"""The networks at the size that the settings name, and the files that they are kept in."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from pipeline.errors import PipelineError
+from pipeline.inputs import DIRECTIONS, channels
+from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.cnn_m import CNNM2048
+from pipeline.models.co2fi import CO2FI
+
+
+def teacher(settings: dict, stream: str, classes: int) -> CNNM2048:
+    """CNN_M_2048 for a stream; reads settings stack, crops.size, teacher.width, teacher.dropout."""
+    own = settings["teacher"]
+    return CNNM2048(channels(stream, settings["stack"]), classes, stream, own["width"], settings["crops"]["size"],
+                    own["dropout"])
+
+
+def co2fi(settings: dict, stream: str, classes: int) -> CO2FI:
+    """The coarse-to-fine network of a stream; reads settings stack, crops.size, network, granularities."""
+    own = {key: value for key, value in settings["network"].items() if key != "weights"}
+    return CO2FI(channels(stream, settings["stack"]), classes, size=settings["crops"]["size"],
+                 granularities=len(settings["granularities"]), **own)
+
+
+def asyn(settings: dict, direction: str, classes: int) -> ASYN:
+    """The asynchronous network of a direction; reads also settings fusion_network and period."""
+    one, many = (co2fi(settings, stream, classes) for stream in DIRECTIONS[direction])
+    fusion = Fusion(settings["network"]["hidden"], classes, instants=settings["period"]["instants"],
+                    **settings["fusion_network"])
+    return ASYN(one, many, fusion)
+
+
+def save(path: str | Path, model: nn.Module, **about) -> None:
+    """Write a model's weights with what it is about (set, split, stream or direction, classes, code ..)."""
+    buffer = io.BytesIO()  # and not the file itself, whose name torch would write into it
+    torch.save({"about": json.dumps(about, sort_keys=True), "state": model.state_dict()}, buffer)
+    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
+    temporary.write_bytes(buffer.getbuffer())
+    os.replace(temporary, path)
+
+
+def load(path: str | Path, model: nn.Module, **expected) -> nn.Module:
+    """Read weights into `model`; refuses a file of another set, split, stream, .. than `expected`.
+
+    A model that trained on one split has seen the test clips of the others: scores of 99 % that mean nothing.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        about, state = json.loads(content["about"]), content["state"]
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError) as error:
+        raise PipelineError(f"{path}: not a model of this program ({str(error).splitlines()[0]}); delete it and run "
+                            f"snakemake again: rm '{path}'") from error
+    for key, value in expected.items():
+        if about.get(key) != value:
+            raise PipelineError(f"{path}: a model for {key} {about.get(key)!r}, but {value!r} is wanted; use the model "
+                                "that was trained for it")
+    model.load_state_dict(state)
+    return model

@@ -1,0 +1,70 @@
+"""The coarse-to-fine network (CO2FI): paper, section 4 and Fig. 3."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.functional import interpolate
+
+from pipeline.models.vgg import VGG16
+
+
+@dataclass
+class CO2FIOutput:
+    """What the losses and the asynchronous network need."""
+
+    feature: torch.Tensor  # h_3, (B, hidden): the integrated feature
+    units: torch.Tensor  # (3, B, classes): logits of FC1' on each LSTM unit; the last is the prediction
+    granularities: torch.Tensor | None  # (3, B, classes): logits of FC3 for each granularity; None when evaluating
+
+
+class CO2FI(nn.Module):
+    """Features at `granularities` class granularities, integrated from coarse to fine by a chain of LSTM units.
+
+    Sizes at full width and an input of 224: conv3_3 256 x 56 x 56, conv4_3 512 x 28 x 28, conv5_3 512 x 14 x 14; a
+    1 x 1 convolution makes 3 `side_maps` maps of each, upsampled to 56 x 56; group k is slice k of all three stages,
+    3 `side_maps` x 56 x 56 (Shen et al., 2017); FC1 1024, FC2 1024, FC3 classes; LSTM hidden 512.
+    """
+
+    def __init__(self, channels: int, classes: int, *, size: int, width: float, side_maps: int, fc1: int, fc2: int,
+                 hidden: int, dropout: float, granularities: int = 3):
+        super().__init__()
+        self.hidden = hidden
+        self.groups = granularities
+        self.vgg = VGG16(channels, width)
+        self.side = nn.ModuleList(nn.Conv2d(c, granularities * side_maps, 1) for c in self.vgg.channels)
+        plane = (size // 4) ** 2  # conv3_3's
+        self.fc1 = nn.ModuleList(nn.Linear(3 * side_maps * plane, fc1) for _ in range(granularities))
+        self.heads = nn.ModuleList(  # FC2 and FC3: only training needs them (section 4.2)
+            nn.Sequential(nn.Linear(fc1, fc2), nn.ReLU(), nn.Dropout(dropout), nn.Linear(fc2, classes))
+            for _ in range(granularities))
+        self.units = nn.ModuleList(nn.LSTMCell(fc1, hidden) for _ in range(granularities))  # Phi_t, Eq. 2
+        self.unit_heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(granularities))  # FC1'
+        self.dropout = nn.Dropout(dropout)
+        for layer in [*self.side, *self.fc1, *(head[0] for head in self.heads)]:
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: torch.Tensor) -> CO2FIOutput:
+        """(B, channels, size, size) to CO2FIOutput."""
+        features = [self.dropout(torch.relu(fc1(group.flatten(1))))  # (B, 3C, 56, 56) -> (B, fc1)
+                    for fc1, group in zip(self.fc1, self.side_map_groups(x), strict=True)]
+        h = x.new_zeros(len(x), self.hidden)
+        c = torch.zeros_like(h)
+        units = []
+        for unit, head, feature in zip(self.units, self.unit_heads, features, strict=True):
+            h, c = unit(feature, (h, c))  # Eq. 2
+            units.append(head(self.dropout(h)))
+        granularities = None
+        if self.training:
+            granularities = torch.stack([head(feature) for head, feature in zip(self.heads, features, strict=True)])
+        return CO2FIOutput(h, torch.stack(units), granularities)
+
+    def side_map_groups(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Three side map groups, coarse to fine, each (B, 3C, size/4, size/4): slice k of every stage, concatenated."""
+        stages = self.vgg(x)
+        size = stages[0].shape[-2:]
+        maps = [interpolate(side(stage), size=size, mode="bilinear", align_corners=False)
+                for side, stage in zip(self.side, stages, strict=True)]  # each (B, 3C, size/4, size/4)
+        slices = [m.chunk(self.groups, dim=1) for m in maps]  # [stage][group] (B, C, ..)
+        return [torch.cat(group, dim=1) for group in zip(*slices, strict=True)]

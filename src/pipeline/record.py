@@ -1,0 +1,62 @@
+"""The record beside every artifact: what it is, what made it, how long that took. Rules depend on it.
+
+HDF5 files and models are large, and Snakemake compares files over 1 MB by time stamp only. So rules read them as
+`ancient(...)`, and depend on their records, which are small and compared by content.
+"""
+
+import json
+import os
+import platform
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+PACKAGES = ("numpy", "opencv-contrib-python", "h5py", "torch", "torchvision", "scikit-learn", "snakemake")
+_begun = time.monotonic()  # the job's start, but for the interpreter's
+
+
+def write(path: str | Path, stage: str, digest: str, settings: dict, code: str, **more) -> None:
+    """Write the record of an artifact whose content has `digest`."""
+    content = {"stage": stage, "digest": digest, "settings": settings, "code": code, **more,
+               "python": platform.python_version(), "packages": versions(),
+               "seconds": round(time.monotonic() - _begun, 1)}
+    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    os.replace(temporary, path)
+
+
+def read(path: str | Path) -> dict:
+    return json.loads(Path(path).read_text())
+
+
+def versions() -> dict[str, str]:
+    """Versions of the installed packages that numbers depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def log(message: str) -> None:
+    """A line for the person who watches, on stderr."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def provenance(records: list[str], config: dict, code: str) -> dict:
+    """What a result rests on: the config, and for each stage its code, device, wall time and artifacts' digests."""
+    stages: dict[str, dict] = {}
+    for path in records:
+        content = read(path)
+        stage = stages.setdefault(content["stage"], {"code": [], "device": [], "seconds": 0.0, "artifacts": {}})
+        for key in ("code", "device"):
+            if content.get(key) and content[key] not in stage[key]:
+                stage[key].append(content[key])
+        stage["seconds"] = round(stage["seconds"] + content["seconds"], 1)
+        stage["artifacts"][str(path)] = content["digest"]
+    stages["fuse"] = {"code": [code]}
+    return {"config": config, "seed": config["seed"], "python": platform.python_version(), "packages": versions(),
+            "stages": stages}

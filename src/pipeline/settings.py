@@ -1,0 +1,97 @@
+"""config.yaml: checked against the schema, and cut into what each rule reads.
+
+The Snakefile imports this, so it stays light: the standard library, PyYAML and jsonschema (Snakemake needs both).
+"""
+
+import copy
+import difflib
+import json
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from pipeline.errors import PipelineError, require
+
+SCHEMA = Path(__file__).resolve().parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def check(config: dict, source: str = "config.yaml") -> None:
+    """Refuse a config with unknown, missing or wrong keys, naming each and the nearest right one.
+
+    Raises PipelineError with one line a problem.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text())
+    problems = []
+    for error in sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: str(list(e.path))):
+        problems.extend(f"{source}: {sentence}" for sentence in _sentences(error))
+    problems += [f"{source}: '{key}' is missing; config.yaml in the repository has its default"
+                 for key in _missing(schema["properties"], schema, config) if not problems]
+    require(problems)
+
+
+def for_set(config: dict, name: str) -> dict:
+    """Settings of one set: the top-level sections with the set's own `settings` laid over them, key by key."""
+    sets = config["sets"]
+    if name not in sets:
+        hint = _nearest(name, sets)
+        raise PipelineError(f"config.yaml: there is no set '{name}'; sets are {', '.join(sets)}{hint}")
+    merged = {key: copy.deepcopy(value) for key, value in config.items() if key != "sets"}
+    return _overlay(merged, sets[name].get("settings", {}))
+
+
+def cut(settings: dict, *keys: str) -> dict:
+    """The sub-dict of `keys`; 'flow' takes a section whole, 'co2fi.alpha' one value out of it."""
+    result: dict = {}
+    for key in keys:
+        section, _, leaf = key.partition(".")
+        if leaf:
+            result.setdefault(section, {})[leaf] = settings[section][leaf]
+        else:
+            result[section] = settings[section]
+    return result
+
+
+def dump(settings: dict) -> str:
+    """Settings as one line of JSON with sorted keys: equal settings give equal text."""
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def _overlay(base: dict, over: dict) -> dict:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _overlay(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+def _nearest(word: str, words) -> str:
+    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _sentences(error: jsonschema.ValidationError) -> list[str]:
+    """A validation error in words."""
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:
+        known = error.schema.get("properties", {})
+        unknown = [key for key in error.instance if key not in known]
+        return [f"unknown key '{where}.{key}'".replace("'.", "'") + (_nearest(key, known) or f"; known keys: "
+                f"{', '.join(sorted(known))}") for key in unknown]
+    meaning = error.schema.get("description", "")
+    return [f"'{where}' is {json.dumps(error.instance, default=str)}, but {error.message.split(' is ', 1)[-1]}"
+            .replace("but not", "which is not") + (f" ({meaning})" if meaning else "")]
+
+
+def _missing(properties: dict, schema: dict, value: dict, prefix: str = "") -> list[str]:
+    """Dotted names of top-level sections and of their keys that `value` lacks (sets are optional in parts)."""
+    missing = []
+    for key, sub in properties.items():
+        if "$ref" in sub:
+            sub = schema["$defs"][sub["$ref"].rsplit("/", 1)[-1]]
+        if key not in value:
+            missing.append(prefix + key)
+        elif key != "sets" and "properties" in sub and isinstance(value[key], dict):
+            missing += _missing(sub["properties"], schema, value[key], f"{prefix}{key}.")
+    return missing

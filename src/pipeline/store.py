@@ -1,0 +1,166 @@
+"""HDF5 files: one a shard of clips, one dataset a clip, with attributes that say what they are and what made them.
+
+    /                          format, schema, about, settings, code, made_with
+    /Archery/                  one group a class
+    /Archery/v_Archery_g01_c01 (frames, H, W, 3) or (fields, 2, H, W) uint8, one frame or field a chunk, gzip;
+                               clip, source, sha256
+
+Names that HDF5 or a shell would mangle are written %XX (`datasets.clips.key_of`). Built-in filters only, so that every
+HDF5 tool reads the files. They are written under a temporary name and renamed when complete.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.datasets.clips import key_of
+from pipeline.errors import PipelineError
+
+SCHEMA = 1  # raise it when the layout of a file changes: readers refuse another
+ABOUT = {
+    "frames": "Decoded video frames, one dataset a clip: (frame, row, column, RGB), uint8.",
+    "flow": "TV-L1 optical flow, one dataset a clip: (field, x or y, row, column), uint8. Field t is the displacement "
+            "from frame t to frame t + 1; pixels = code * 2 * bound / 255 - bound, bound in the settings; +x is right, "
+            "+y is down.",
+    "groups": "Classes of each training position in the teacher's order, likeliest first, one dataset a clip: "
+              "(position, rank), the label's number from 0 (attribute 'classes'). Group k is the first k of a row, the "
+              "true class in the place of the last where it is not among them.",
+    "scores": "Scores of the test clips, a row a clip: 'logits' (clip, instant, class) as the network gives them, "
+              "'scores' (clip, class) their summary over instants, 'clips', 'labels' (from 0), 'classes'.",
+}
+BLOCK = 32  # frames or fields appended at a time: a clip's memory does not grow with its length
+
+
+@contextmanager
+def create(path: str | Path, kind: str, settings: dict, code: str, **attributes) -> Iterator[h5py.File]:
+    """A new file of a `kind` of ABOUT, complete or not there at all: it gets its name when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with h5py.File(temporary, "w", locking=False) as file:
+            file.attrs.update({"format": f"pipeline/{kind}", "schema": SCHEMA, "about": ABOUT[kind], "code": code,
+                               "settings": json.dumps(settings, sort_keys=True), **attributes})
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
+    """Open a file for reading; raises PipelineError when it is missing, broken, foreign or of another schema."""
+    cure = f"delete it and run snakemake again: rm '{path}'"
+    if not Path(path).is_file():
+        raise PipelineError(f"{path}: there is no such file; make it with: snakemake --cores all '{path}'")
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise PipelineError(f"{path}: not an HDF5 file, or cut short ({error}); {cure}") from error
+    found = str(file.attrs.get("format", ""))
+    if not found.startswith("pipeline/") or (kind and found != f"pipeline/{kind}"):
+        file.close()
+        raise PipelineError(f"{path}: expected an HDF5 file of kind 'pipeline/{kind or '*'}', found '{found or 'another'}'; "
+                            f"{cure}")
+    if int(file.attrs["schema"]) != SCHEMA:
+        schema = int(file.attrs["schema"])
+        file.close()
+        raise PipelineError(f"{path}: written with schema {schema}, this program reads {SCHEMA}; {cure}")
+    return file
+
+
+def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[[dict], Iterator[np.ndarray]],
+                settings: dict, code: str, made_with: str, done: Callable[[str], None] = lambda clip: None) -> str:
+    """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
+
+    `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
+    uint8, one frame or field each. Finished clips wait in '.partial/' beside the shard, keyed by the clip's content,
+    the settings and the code; Snakemake, which deletes the declared output of a killed job, does not know them.
+    Returns the digest of all pixels, the same for equal content. `done(clip)` is called after each clip.
+    """
+    path = Path(path)
+    partial = path.parent / ".partial" / path.stem
+    partial.mkdir(parents=True, exist_ok=True)
+    finished = []
+    for row in clips:
+        identity = json.dumps([row["clip"], row["sha256"], settings, code, SCHEMA], sort_keys=True)
+        clip_file = partial / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
+        if not clip_file.is_file():
+            with create(clip_file, kind, settings, code) as file:
+                count = _append_all(file, key_of(row["clip"]), items(row))
+                expected = row["frames"] - (kind == "flow")
+                if count != expected:
+                    raise PipelineError(f"{row['path']}: {count} {kind} where the index, which counted "
+                                        f"{row['frames']} frames, wants {expected}; if the video has changed, run "
+                                        "snakemake again, else report this")
+        finished.append(clip_file)
+        done(row["clip"])
+    digest = hashlib.sha256()
+    with create(path, kind, settings, code, made_with=made_with) as shard:
+        for row, clip_file in zip(clips, finished, strict=True):
+            key = key_of(row["clip"])
+            with h5py.File(clip_file, "r", locking=False) as file:
+                file.copy(file[key], shard.require_group(key.rsplit("/", 1)[0]), name=key.rsplit("/", 1)[1])
+                digest.update(f"{key}{file.attrs['pixels']}".encode())
+            shard[key].attrs.update({"clip": row["clip"], "source": os.path.basename(row["path"]),
+                                     "sha256": row["sha256"]})
+    shutil.rmtree(partial)
+    return digest.hexdigest()[:16]
+
+
+def _append_all(file: h5py.File, key: str, items: Iterator[np.ndarray]) -> int:
+    """Append a clip's arrays to a new dataset, one a chunk, and note the digest of its pixels; returns their number."""
+    dataset, block, digest = None, [], hashlib.sha256()
+
+    def flush():
+        start = dataset.shape[0]
+        dataset.resize(start + len(block), axis=0)
+        dataset[start:] = np.stack(block)
+        block.clear()
+
+    for item in items:
+        if dataset is None:
+            dataset = file.create_dataset(key, (0, *item.shape), np.uint8, maxshape=(None, *item.shape),
+                                          chunks=(1, *item.shape), compression="gzip", compression_opts=1)
+        digest.update(np.ascontiguousarray(item))
+        block.append(item)
+        if len(block) == BLOCK:
+            flush()
+    if block:
+        flush()
+    file.attrs["pixels"] = digest.hexdigest()
+    return dataset.shape[0] if dataset is not None else 0
+
+
+class Shards:
+    """Read-only clips of a folder of shards '000.h5' .., or of one file that holds them all.
+
+    Files open at the first read, in the process that reads: HDF5 handles do not survive a fork into loader workers.
+    """
+
+    def __init__(self, path: str | Path, kind: str):
+        self.path, self.kind = Path(path), kind
+        self._files: dict[Path, h5py.File] = {}
+        self._owner = 0
+
+    def __call__(self, row: dict) -> h5py.Dataset:
+        """The dataset of an index row's clip. Raises PipelineError when its file lacks it."""
+        if self._owner != os.getpid():
+            self._files, self._owner = {}, os.getpid()
+        path = self.path if self.path.suffix == ".h5" else self.path / f"{row['shard']}.h5"
+        if path not in self._files:
+            self._files[path] = open_checked(path, self.kind)
+        try:
+            return self._files[path][key_of(row["clip"])]
+        except KeyError:
+            raise PipelineError(f"{path}: clip '{row['clip']}' is not in it; delete it and run snakemake again: "
+                                f"rm '{path}'") from None
+
+    def __getstate__(self) -> dict:
+        return {**self.__dict__, "_files": {}, "_owner": 0}

@@ -1,0 +1,50 @@
+# One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained by Eq. 6.
+# A direction <one>-to-<many> fuses one instant of the stream <one> with five of the stream <many>.
+# INPUTS   results/<set>/{frames,flow}/*.h5 with training clips of the split, and of both streams groups.h5 and co2fi.pt
+# OUTPUTS  results/<set>/<split>/<direction>/asyn.pt
+
+
+rule asyn:
+    input:
+        index=ancient("results/{set}/index.csv"),
+        frames=ancient(store_files("train", "h5", "frames")),
+        frames_records=store_files("train", "json", "frames"),
+        flow=ancient(store_files("train", "h5", "flow")),
+        flow_records=store_files("train", "json", "flow"),
+        groups=ancient(of_streams("groups.h5")),
+        groups_records=of_streams("groups.json"),
+        co2fi=ancient(of_streams("co2fi.pt")),
+        co2fi_records=of_streams("co2fi.json"),
+    output:
+        model="results/{set}/{split}/{direction}/asyn.pt",
+        history="results/{set}/{split}/{direction}/asyn.history.jsonl",
+        record="results/{set}/{split}/{direction}/asyn.json",
+    log:
+        "results/{set}/logs/{split}/{direction}/asyn.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/{direction}/asyn.tsv"
+    threads: compute_threads
+    resources:
+        gpu=1,
+        mem_mb=32000,
+        runtime=7200,
+    params:
+        settings=reads(
+            "seed", "stack", "crops", "granularities", "groups", "network", "fusion_network", "period.delta",
+            "period.instants", "loss", "asyn", "compute",
+            part="train",
+        ),
+        code=code_id("asyn.py"),
+        program=program("asyn.py"),
+        stores=direction_stores,
+        checkpoints="results/{set}/{split}/{direction}/.checkpoints/asyn",
+    conda:
+        "../../envs/train.yaml"
+    shell:
+        "{params.program} --set {wildcards.set} --split {wildcards.split} --direction {wildcards.direction}"
+        " --settings {params.settings:q} --code {params.code} --index {input.index:q}"
+        " --shards-one {params.stores[0]:q} --groups-one {input.groups[0]:q} --co2fi-one {input.co2fi[0]:q}"
+        " --shards-many {params.stores[1]:q} --groups-many {input.groups[1]:q} --co2fi-many {input.co2fi[1]:q}"
+        " --records {input.frames_records:q} {input.flow_records:q} {input.groups_records:q} {input.co2fi_records:q}"
+        " --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,38 @@
+# The teacher's ranking of the classes at every position that a training draw can take.
+# INPUTS   results/<set>/{frames,flow}/*.h5 with training clips of the split, results/<set>/<split>/<stream>/teacher.pt
+# OUTPUTS  results/<set>/<split>/<stream>/groups.h5
+
+
+rule groups:
+    input:
+        index=ancient("results/{set}/index.csv"),
+        shards=ancient(store_files("train", "h5")),
+        records=store_files("train", "json"),
+        model=ancient("results/{set}/{split}/{stream}/teacher.pt"),
+        model_record="results/{set}/{split}/{stream}/teacher.json",
+    output:
+        h5="results/{set}/{split}/{stream}/groups.h5",
+        record="results/{set}/{split}/{stream}/groups.json",
+    log:
+        "results/{set}/logs/{split}/{stream}/groups.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/{stream}/groups.tsv"
+    threads: compute_threads
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        settings=reads(
+            "stack", "crops", "granularities", "groups", "teacher.width", "teacher.dropout", "scores.batch", "compute",
+            part="train",
+        ),
+        code=code_id("groups.py"),
+        program=program("groups.py"),
+        shards=stream_store,
+    conda:
+        "../../envs/train.yaml"
+    shell:
+        "{params.program} --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}"
+        " --settings {params.settings:q} --code {params.code} --index {input.index:q} --shards {params.shards:q}"
+        " --model {input.model:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

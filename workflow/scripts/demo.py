@@ -1,0 +1,30 @@
+"""Render the demo set: videos in UCF101's layout with split lists. See pipeline.datasets.demo for what they show."""
+
+import hashlib
+from pathlib import Path
+
+from pipeline import program, record, video
+from pipeline.datasets import demo
+from pipeline.progress import Progress
+
+
+def main() -> None:
+    options = program.parser(__doc__, "set", "videos", "lists").parse_args()
+    settings = options.settings
+    clip_set = demo.clip_set(options.set, settings["groups"], settings["clips"])
+    progress = Progress(f"render {options.set}", len(clip_set.clips), "clips")
+    digest = hashlib.sha256()
+    for clip in clip_set.clips.values():
+        frames = demo.render(clip.id, settings["seed"], settings["frames"])
+        path = Path(options.videos) / clip.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        video.encode(path, frames, demo.FPS)
+        digest.update(frames)
+        progress.update(1, clip.id)
+    progress.close()
+    demo.write_lists(clip_set, Path(options.lists))
+    record.write(options.record, "demo", digest.hexdigest()[:16], settings, options.code, ffmpeg=video.version())
+
+
+if __name__ == "__main__":
+    program.run(main)

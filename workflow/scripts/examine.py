@@ -1,0 +1,22 @@
+"""Decode the clips of one shard to count their frames and to find what cannot be decoded."""
+
+from pathlib import Path
+
+from pipeline import program
+from pipeline.datasets import index, sets
+from pipeline.datasets.clips import locate
+
+
+def main() -> None:
+    parser = program.parser(__doc__, "set", "shard", "out", record=False)
+    parser.add_argument("--workers", type=int, default=1, help="clips decoded at a time")
+    options = parser.parse_args()
+    settings = options.settings
+    clip_set = sets.read(options.set, settings)
+    clips = clip_set.shards(settings["shards"])[options.shard]
+    paths, _ = locate(clip_set, Path(settings["videos"]))
+    index.write(options.out, index.examine(clips, paths, settings["accept_damaged"], options.workers), index.EXAMINED)
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,40 @@
+"""Compute the optical flow of the clips of one shard into HDF5: n - 1 fields for a clip of n frames."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline import flow, program, record, store, video
+from pipeline.datasets import index
+from pipeline.progress import Progress
+
+
+def main() -> None:
+    options = program.parser(__doc__, "clips", "out").parse_args()
+    settings = options.settings
+    solver = {key: value for key, value in settings["flow"].items() if key not in ("bound", "backend")}
+    rows = index.read(options.clips, index.EXAMINED)
+    progress = Progress(f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs")
+    cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
+
+    def fields(row: dict) -> Iterator[np.ndarray]:
+        before = None
+        accept = row["clip"] in settings["accept_damaged"]
+        for frame in video.decode(row["path"], settings["decode"]["short_side"], accept):
+            image = flow.grey(frame)
+            if before is not None:
+                displacement = flow.tvl1(before, image, **solver)  # (H, W, 2)
+                yield flow.quantise(displacement, settings["flow"]["bound"]).transpose(2, 0, 1)  # (2, H, W)
+                progress.update(1, row["clip"])
+            before = image
+
+    made_with = f"opencv {cv2.__version__} DualTVL1OpticalFlow, ffmpeg {video.version()}"
+    digest = store.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with)
+    progress.close()
+    record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, clips=len(rows))
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,34 @@
+"""Fuse the scores of all sources and write the result of a split: accuracies, confusion, and what it rests on."""
+
+import json
+import os
+from pathlib import Path
+
+from pipeline import fusion, program, record, report
+from pipeline.inputs import DIRECTIONS, STREAMS
+
+
+def main() -> None:
+    parser = program.parser(__doc__, "set", "split", "json", "png", record=False)
+    parser.add_argument("--config", type=json.loads, required=True, help="the whole config of the run, as JSON")
+    parser.add_argument("--scores", nargs="+", required=True, help="scores.h5 of each source, in its folder")
+    parser.add_argument("--records", nargs="+", required=True, help="records of all that the scores rest on")
+    options = parser.parse_args()
+    sources = fusion.align({Path(path).parent.name: fusion.read(path) for path in options.scores})
+    weights = options.settings["fusion"]["weights"]
+    first = next(iter(sources.values()))
+    fused = {name: sources[name].values for name in STREAMS}
+    for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
+        fused[name] = fusion.combine([sources[part].values for part in parts], [weights[part] for part in parts])
+    result = {"set": options.set, "split": options.split,
+              **fusion.summary(fused, first.labels, first.classes, headline="asyn"),
+              "provenance": record.provenance(options.records, options.config, options.code)}
+    temporary = Path(options.json).with_name(f".{Path(options.json).name}.{os.getpid()}")
+    temporary.write_text(json.dumps(result, indent=1) + "\n")
+    report.draw_result(result, options.png)
+    os.replace(temporary, options.json)
+    record.log(report.table(result))
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,48 @@
+"""Rank the classes for every position that a training draw can take, by the teacher, on the centre crop."""
+
+import hashlib
+
+import numpy as np
+
+from pipeline import device, groups, program, record, store
+from pipeline.datasets import index
+from pipeline.datasets.clips import key_of
+from pipeline.inputs import Stream
+from pipeline.models import build
+from pipeline.progress import Progress
+from pipeline.scores import of_inputs
+
+
+def main() -> None:
+    options = program.parser(__doc__, "set", "split", "stream", "index", "shards", "model", "out").parse_args()
+    settings = options.settings
+    rows = index.read(options.index)
+    classes = index.class_names(rows)
+    depth = max(settings["granularities"])
+    processor = device.prepare(settings["compute"]["threads"])
+    model = build.load(options.model, build.teacher(settings, options.stream, len(classes)), kind="teacher",
+                       set=options.set, split=options.split, stream=options.stream).to(processor).eval()
+    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"])
+    train_rows = index.part(rows, options.split, "train")
+    progress = Progress(f"groups {options.split} {options.stream}", len(train_rows), "clips")
+    digest, hits, positions = hashlib.sha256(), np.zeros(depth), 0
+    with store.create(options.out, "groups", settings, options.code, classes=classes) as file:
+        for row in train_rows:
+            instants = np.arange(0, stream.last(row) + 1, settings["groups"]["stride"])
+            logits = of_inputs(model, stream, row, instants, settings["scores"]["batch"], processor)
+            ranked = groups.rank(logits, depth).cpu().numpy().astype(np.uint16)  # (positions, depth)
+            data = file.create_dataset(key_of(row["clip"]), data=ranked, compression="gzip")
+            data.attrs.update({"clip": row["clip"], "label": row["label"]})
+            digest.update(ranked)
+            hits += (ranked == row["label"]).sum(axis=0)
+            positions += len(ranked)
+            progress.update(1, row["clip"])
+    progress.close()
+    found = {f"top{size}": float(hits[:size].sum() / positions) for size in settings["granularities"]}
+    record.log("true class among the teacher's likeliest: " + ", ".join(f"{k} {v:.1%}" for k, v in found.items()))
+    record.write(options.record, "groups", digest.hexdigest()[:16], settings, options.code,
+                 device=device.name(processor), positions=positions, true_class_found=found)
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,26 @@
+"""Put the examined shards of a set together into its index; refuses the set when any clip cannot be decoded."""
+
+from pathlib import Path
+
+from pipeline import program, record, video
+from pipeline.datasets import index, sets
+from pipeline.datasets.clips import locate
+
+
+def main() -> None:
+    parser = program.parser(__doc__, "set", "index")
+    parser.add_argument("--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv")
+    options = parser.parse_args()
+    settings = options.settings
+    clip_set = sets.read(options.set, settings)
+    _, extra = locate(clip_set, Path(settings["videos"]))
+    for name in extra:
+        record.log(f"note: {settings['videos']}/{name} is in no split list and is not used")
+    rows = index.merge(clip_set, {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
+    index.write(options.index, rows, index.COLUMNS + clip_set.splits)
+    record.write(options.record, "index", program.file_digest(options.index), settings, options.code,
+                 ffmpeg=video.version(), clips=len(rows), frames=sum(row["frames"] for row in rows), extra=extra)
+
+
+if __name__ == "__main__":
+    program.run(main)
