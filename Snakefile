@@ -3,17 +3,23 @@
 # This file is read again by every job that a cluster runs, so it imports nothing heavier than the checks of the config.
 import sys
 from pathlib import Path
+from shlex import quote
 
 from snakemake.utils import min_version
 
 min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
 
-# The package beside this file, also where another copy is installed; jobs get the same one.
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
-shell.prefix(f"export PYTHONPATH='{sys.path[0]}'; ")
+# The package and the programs beside this file, also where another copy is installed. A prefix takes the place of
+# Snakemake's own, which makes a job fail when any of its commands does; a path in `params` would rerun all in a moved copy.
+HERE = Path(workflow.basedir)
+sys.path.insert(0, str(HERE / "src"))
+shell.prefix(
+    "set -euo pipefail;"
+    f" export PYTHONPATH={quote(str(HERE / 'src'))} SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))}; "
+)
 
 
-configfile: Path(workflow.basedir) / "config.yaml"
+configfile: HERE / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
@@ -25,6 +31,7 @@ check_config(config)
 wildcard_constraints:
     set="[a-z0-9_]+",
     split="split[0-9]+",
+    part="train|test",
     shard="[0-9]{3}",
     stream="appearance|motion",
     direction="appearance-to-motion|motion-to-appearance",

@@ -7,13 +7,13 @@ the Snakefile imports this.
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent  # .../src/pipeline
 
 
-@lru_cache(maxsize=None)
+@cache
 def code_id(script: str | Path) -> str:
     """16 hex digits over the contents of `script` and of its import closure inside this package."""
     digest = hashlib.sha256()
@@ -35,7 +35,7 @@ def closure(script: str | Path) -> list[Path]:
     return sorted(found)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path) -> tuple[Path, ...]:
     """Files of this package that the file at `path` imports, packages' `__init__.py` included."""
     modules = set()

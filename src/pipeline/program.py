@@ -24,6 +24,13 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
     return result
 
 
+def training_parser(description: str, *options: str) -> argparse.ArgumentParser:
+    """`parser` with what every training takes: the split and its clips, where its outputs go, the records of its inputs."""
+    result = parser(description, "set", "split", "clips", "checkpoints", "history", "model", *options)
+    result.add_argument("--records", nargs="+", required=True, help="records of what it reads")
+    return result
+
+
 def run(main: Callable[[], None]) -> None:
     """Call `main`; bad input ends the program with status 1 and its sentences, without a traceback."""
     try:
@@ -37,10 +44,11 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(1)
 
 
-def inputs_digest(records: list[str]) -> str:
-    """One digest for the artifacts behind `records`: a training goes on only from a checkpoint on the same inputs."""
-    digests = [read_record(path)["digest"] for path in sorted(records)]
-    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
+def identity(options: argparse.Namespace) -> dict:
+    """What a training is of: its settings, its code and the content of its inputs. Only a checkpoint of the same goes on."""
+    inputs = [read_record(path)["digest"] for path in sorted(options.records)]
+    return {"settings": options.settings, "code": options.code,
+            "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}
 
 
 def file_digest(path: str | Path) -> str:

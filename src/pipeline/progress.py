@@ -23,7 +23,7 @@ class Progress:
             self.bar = tqdm(total=total, initial=start, desc=title, unit=unit.rstrip("s"), dynamic_ncols=True)
         else:
             resumed = f", {start} of them done before" if start else ""
-            print(f"{title}: {total} {unit}{resumed}", file=sys.stderr, flush=True)
+            self._say(f"{total} {unit}{resumed}")
 
     def update(self, count: int = 1, note: str = "") -> None:
         """Say that `count` more units are done."""
@@ -38,12 +38,26 @@ class Progress:
             rate = (self.done - self.start) / max(now - self.begun, 1e-9)
             left = clock((self.total - self.done) / rate) if rate else "?"
             pace = f"{rate:.1f} {self.unit}/s" if rate >= 1 else f"{1 / rate:.1f} s each" if rate else ""
-            print(f"{self.title}: {self.done}/{self.total} {self.unit}, {pace}, {left} left"
-                  f"{', ' + note if note else ''}", file=sys.stderr, flush=True)
+            self._say(f"{self.done}/{self.total} {self.unit}, {pace}, {left} left{', ' + note if note else ''}")
+
+    def skip(self, count: int) -> None:
+        """Say that `count` units were done before: they count, but not for the rate."""
+        self.done += count
+        self.start += count
+        if self.bar is not None:
+            self.bar.initial += count
+            self.bar.update(count)
 
     def close(self) -> None:
+        """End the bar; in a log, say how much of the work an earlier run had done."""
         if self.bar is not None:
             self.bar.close()
+        elif self.start:
+            self._say(f"{self.start} of {self.total} {self.unit} were done before")
+
+
+    def _say(self, text: str) -> None:
+        print(f"{self.title}: {text}", file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

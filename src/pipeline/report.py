@@ -1,12 +1,27 @@
 """A result for people: a table of accuracies, and a picture of them with the confusion matrix."""
 
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import PipelineError
+
 NAMES = {"appearance": "appearance (CO2FI)", "motion": "motion (CO2FI)", "two_stream": "two-stream (sum)",
          "asyn": "asynchronous fusion", "asyn_idt": "asynchronous fusion + IDT"}
+
+
+def read(path: str | Path) -> dict:
+    """Read an acc.json. Raises PipelineError when it is missing or none."""
+    try:
+        result = json.loads(Path(path).read_text())
+        result["accuracy"][result["headline"]]  # what the least of results has
+        return result
+    except FileNotFoundError:
+        raise PipelineError(f"{path}: there is no such result; make it with: snakemake --cores all '{path}'") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise PipelineError(f"{path}: not a result of this program; name an acc.json") from None
 
 
 def table(result: dict) -> str:
@@ -64,6 +79,9 @@ def save(figure, path: str | Path) -> None:
 
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
-    figure.savefig(temporary, dpi=110)
-    pyplot.close(figure)
-    os.replace(temporary, path)
+    try:
+        figure.savefig(temporary, dpi=110)
+        os.replace(temporary, path)
+    finally:
+        pyplot.close(figure)
+        temporary.unlink(missing_ok=True)

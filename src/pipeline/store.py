@@ -55,34 +55,35 @@ def create(path: str | Path, kind: str, settings: dict, code: str, **attributes)
 
 
 def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
-    """Open a file for reading; raises PipelineError when it is missing, broken, foreign or of another schema."""
-    cure = f"delete it and run snakemake again: rm '{path}'"
+    """Open a file for reading; raises PipelineError when it is missing, broken, foreign, or of another kind or schema."""
     if not Path(path).is_file():
         raise PipelineError(f"{path}: there is no such file; make it with: snakemake --cores all '{path}'")
+    cure = f"if the pipeline made it, delete it and run snakemake again: rm '{path}'"
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
         raise PipelineError(f"{path}: not an HDF5 file, or cut short ({error}); {cure}") from error
-    found = str(file.attrs.get("format", ""))
-    if not found.startswith("pipeline/") or (kind and found != f"pipeline/{kind}"):
-        file.close()
-        raise PipelineError(f"{path}: expected an HDF5 file of kind 'pipeline/{kind or '*'}', found '{found or 'another'}'; "
-                            f"{cure}")
-    if int(file.attrs["schema"]) != SCHEMA:
-        schema = int(file.attrs["schema"])
-        file.close()
-        raise PipelineError(f"{path}: written with schema {schema}, this program reads {SCHEMA}; {cure}")
-    return file
+    found, schema = str(file.attrs.get("format", "")), file.attrs.get("schema")
+    wanted = [f"pipeline/{kind}"] if kind else [f"pipeline/{known}" for known in ABOUT]
+    if found not in wanted:
+        problem = f"not a file of kind {' or '.join(wanted)}" + (f" but {found}" if found else "")
+    elif schema != SCHEMA:
+        problem = f"written with schema {schema}, this program reads {SCHEMA}"
+    else:
+        return file
+    file.close()
+    raise PipelineError(f"{path}: {problem}; {cure}")
 
 
 def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[[dict], Iterator[np.ndarray]],
-                settings: dict, code: str, made_with: str, done: Callable[[str], None] = lambda clip: None) -> str:
+                settings: dict, code: str, made_with: str, kept: Callable[[dict], None] = lambda row: None) -> str:
     """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
 
     `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
     uint8, one frame or field each. Finished clips wait in '.partial/' beside the shard, keyed by the clip's content,
     the settings and the code; Snakemake, which deletes the declared output of a killed job, does not know them.
-    Returns the digest of all pixels, the same for equal content. `done(clip)` is called after each clip.
+    `kept(row)` is called for each clip that an earlier run finished.
+    Returns the digest of all pixels, the same for equal content.
     """
     path = Path(path)
     partial = path.parent / ".partial" / path.stem
@@ -91,7 +92,9 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
     for row in clips:
         identity = json.dumps([row["clip"], row["sha256"], settings, code, SCHEMA], sort_keys=True)
         clip_file = partial / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
-        if not clip_file.is_file():
+        if clip_file.is_file():
+            kept(row)
+        else:
             with create(clip_file, kind, settings, code) as file:
                 count = _append_all(file, key_of(row["clip"]), items(row))
                 expected = row["frames"] - (kind == "flow")
@@ -100,7 +103,6 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
                                         f"{row['frames']} frames, wants {expected}; if the video has changed, run "
                                         "snakemake again, else report this")
         finished.append(clip_file)
-        done(row["clip"])
     digest = hashlib.sha256()
     with create(path, kind, settings, code, made_with=made_with) as shard:
         for row, clip_file in zip(clips, finished, strict=True):

@@ -1,10 +1,12 @@
 """The one training loop: teacher, CO2FI and ASYN differ in model, loss and draws only."""
 
+import argparse
 import hashlib
 import io
 import json
 import math
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -13,14 +15,16 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline import device, program, record
 from pipeline.errors import PipelineError
+from pipeline.models import build
 from pipeline.progress import Progress
 
 REPORT = 20  # iterations between two lines of the history
 
 
 def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], draws: Dataset, plan: dict, *,
-          checkpoints: Path, identity: dict, seed: int, device: torch.device, title: str) -> list[dict]:
+          checkpoints: str | Path, identity: dict, seed: int, processor: torch.device, title: str) -> list[dict]:
     """Train `model` in place by SGD with momentum on draws 0 .. iterations * batch - 1; returns the history.
 
     `plan`: the settings iterations, batch, lr, lr_step, lr_factor, momentum, weight_decay, clip, workers,
@@ -34,22 +38,22 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
     """
     key = hashlib.sha256(json.dumps([identity, plan, seed], sort_keys=True).encode()).hexdigest()[:16]
     path = Path(checkpoints) / f"{key}.pt"
-    model.to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=plan["lr"], momentum=plan["momentum"],
+    model.to(processor)
+    optimizer = torch.optim.SGD(_rates(model, plan), lr=plan["lr"], momentum=plan["momentum"],
                                 weight_decay=plan["weight_decay"])
-    state = _resume(path, model, optimizer, device) or {"iteration": 0, "history": [], "total": 0.0, "count": 0}
+    state = _resume(path, model, optimizer, processor) or {"iteration": 0, "history": [], "total": 0.0, "count": 0}
     start, history, total, count = state["iteration"], state["history"], state["total"], state["count"]
     batch, iterations = plan["batch"], plan["iterations"]
     loader = DataLoader(draws, batch, sampler=range(start * batch, iterations * batch), num_workers=plan["workers"],
-                        pin_memory=device.type == "cuda")
+                        pin_memory=processor.type == "cuda")
     progress = Progress(title, iterations, "iterations", start)
     model.train()
     with _StopSignal() as stop:
         for iteration, data in enumerate(loader, start=start):
             torch.manual_seed(_seed(seed, iteration))  # dropout
             for group in optimizer.param_groups:
-                group["lr"] = plan["lr"] * plan["lr_factor"] ** (iteration // plan["lr_step"])
-            loss = loss_of(model, {name: value.to(device, non_blocking=True) for name, value in data.items()})
+                group["lr"] = group["times"] * plan["lr"] * plan["lr_factor"] ** (iteration // plan["lr_step"])
+            loss = loss_of(model, {name: value.to(processor, non_blocking=True) for name, value in data.items()})
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if plan["clip"]:
@@ -77,14 +81,33 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
     return history
 
 
+def finish(options: argparse.Namespace, kind: str, model: nn.Module, history: list[dict], classes: list[str],
+           processor: torch.device, clips: int) -> None:
+    """Write a trained model, its history and its record where a training program's `options` say; forget checkpoints."""
+    about = {key: value for key, value in vars(options).items() if key in ("set", "split", "stream", "direction")}
+    build.save(options.model, model, kind=kind, classes=classes, **about)
+    Path(options.history).write_text("".join(json.dumps(line) + "\n" for line in history))
+    record.write(options.record, kind, program.file_digest(options.model), options.settings, options.code,
+                 device=device.name(processor), clips=clips)
+    shutil.rmtree(options.checkpoints, ignore_errors=True)
+
+
+def _rates(model: nn.Module, plan: dict) -> list[dict]:
+    """Parameters by what their learning rate is multiplied with: those of `model.fusion` by the plan's fusion_lr."""
+    fusion = list(model.fusion.parameters()) if "fusion_lr" in plan else []
+    own = {id(parameter) for parameter in fusion}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in own]
+    return [{"params": rest, "times": 1.0}, *([{"params": fusion, "times": plan["fusion_lr"]}] if fusion else [])]
+
+
 def _seed(seed: int, iteration: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {iteration}".encode()).digest()[:8], "big")
 
 
-def _resume(path: Path, model: nn.Module, optimizer, device) -> dict | None:
+def _resume(path: Path, model: nn.Module, optimizer, processor: torch.device) -> dict | None:
     if not path.is_file():
         return None
-    state = torch.load(path, map_location=device, weights_only=True)
+    state = torch.load(path, map_location=processor, weights_only=True)
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     return state

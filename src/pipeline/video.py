@@ -10,7 +10,7 @@ import struct
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import ffmpeg
@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 
 
-@lru_cache(maxsize=None)
+@cache
 def executable() -> str:
     """Path of the ffmpeg program."""
     if system := shutil.which("ffmpeg"):
@@ -29,7 +29,7 @@ def executable() -> str:
     return imageio_ffmpeg.get_ffmpeg_exe()
 
 
-@lru_cache(maxsize=None)
+@cache
 def version() -> str:
     """ffmpeg's own version string, such as '7.0.2-static'."""
     out = subprocess.run([executable(), "-version"], capture_output=True, text=True, check=True).stdout

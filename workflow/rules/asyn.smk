@@ -1,12 +1,12 @@
 # One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained by Eq. 6.
 # A direction <one>-to-<many> fuses one instant of the stream <one> with five of the stream <many>.
-# INPUTS   results/<set>/{frames,flow}/*.h5 with training clips of the split, and of both streams groups.h5 and co2fi.pt
+# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split, and of both streams groups.h5 and co2fi.pt
 # OUTPUTS  results/<set>/<split>/<direction>/asyn.pt
 
 
 rule asyn:
     input:
-        index=ancient("results/{set}/index.csv"),
+        clips="results/{set}/{split}/train.csv",
         frames=ancient(store_files("train", "h5", "frames")),
         frames_records=store_files("train", "json", "frames"),
         flow=ancient(store_files("train", "h5", "flow")),
@@ -23,6 +23,8 @@ rule asyn:
         "results/{set}/logs/{split}/{direction}/asyn.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{direction}/asyn.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: compute_threads
     resources:
         gpu=1,
@@ -30,19 +32,26 @@ rule asyn:
         runtime=7200,
     params:
         settings=reads(
-            "seed", "stack", "crops", "granularities", "groups", "network", "fusion_network", "period.delta",
-            "period.instants", "loss", "asyn", "compute",
+            "seed",
+            "stack",
+            "crops",
+            "granularities",
+            "groups",
+            "network",
+            "fusion_network",
+            "period.delta",
+            "period.instants",
+            "loss",
+            "asyn",
+            "compute",
             part="train",
         ),
         code=code_id("asyn.py"),
-        program=program("asyn.py"),
         stores=direction_stores,
         checkpoints="results/{set}/{split}/{direction}/.checkpoints/asyn",
-    conda:
-        "../../envs/train.yaml"
     shell:
-        "{params.program} --set {wildcards.set} --split {wildcards.split} --direction {wildcards.direction}"
-        " --settings {params.settings:q} --code {params.code} --index {input.index:q}"
+        'python "$SCRIPTS"/asyn.py --set {wildcards.set} --split {wildcards.split} --direction {wildcards.direction}'
+        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q}"
         " --shards-one {params.stores[0]:q} --groups-one {input.groups[0]:q} --co2fi-one {input.co2fi[0]:q}"
         " --shards-many {params.stores[1]:q} --groups-many {input.groups[1]:q} --co2fi-many {input.co2fi[1]:q}"
         " --records {input.frames_records:q} {input.flow_records:q} {input.groups_records:q} {input.co2fi_records:q}"

@@ -1,11 +1,11 @@
 # The coarse-to-fine network of a stream, trained by Eq. 4.
-# INPUTS   results/<set>/{frames,flow}/*.h5 with training clips of the split, results/<set>/<split>/<stream>/groups.h5
+# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split, results/<set>/<split>/<stream>/groups.h5
 # OUTPUTS  results/<set>/<split>/<stream>/co2fi.pt
 
 
 rule co2fi:
     input:
-        index=ancient("results/{set}/index.csv"),
+        clips="results/{set}/{split}/train.csv",
         shards=ancient(store_files("train", "h5")),
         records=store_files("train", "json"),
         groups=ancient("results/{set}/{split}/{stream}/groups.h5"),
@@ -18,6 +18,8 @@ rule co2fi:
         "results/{set}/logs/{split}/{stream}/co2fi.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{stream}/co2fi.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: compute_threads
     resources:
         gpu=1,
@@ -25,16 +27,24 @@ rule co2fi:
         runtime=2880,
     params:
         settings=reads(
-            "seed", "stack", "crops", "granularities", "groups", "network", "loss.alpha", "loss.beta", "co2fi", "compute", part="train"),
+            "seed",
+            "stack",
+            "crops",
+            "granularities",
+            "groups",
+            "network",
+            "loss.alpha",
+            "loss.beta",
+            "co2fi",
+            "compute",
+            part="train",
+        ),
         code=code_id("co2fi.py"),
-        program=program("co2fi.py"),
         shards=stream_store,
         checkpoints="results/{set}/{split}/{stream}/.checkpoints/co2fi",
-    conda:
-        "../../envs/train.yaml"
     shell:
-        "{params.program} --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}"
-        " --settings {params.settings:q} --code {params.code} --index {input.index:q} --shards {params.shards:q}"
+        'python "$SCRIPTS"/co2fi.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
+        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
         " --groups {input.groups:q}"
         " --records {input.records:q} {input.groups_record:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -2,15 +2,16 @@
 # Standard library and light modules of the package only. Bad input ends Snakemake with its own sentence.
 from functools import lru_cache, wraps
 from pathlib import Path
-from shlex import quote
 
 from pipeline import codeid, settings
 from pipeline.datasets import clips, sets
 from pipeline.errors import PipelineError
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
 STORES = {"appearance": "frames", "motion": "flow"}  # what a stream reads
-DIRECTIONS = {"appearance-to-motion": ("appearance", "motion"), "motion-to-appearance": ("motion", "appearance")}
+DIRECTIONS = {
+    "appearance-to-motion": ("appearance", "motion"),
+    "motion-to-appearance": ("motion", "appearance"),
+}
 SOURCES = [*STORES, *DIRECTIONS]
 
 
@@ -34,7 +35,9 @@ check_config = speaks(settings.check)
 def entry(name):
     """The entry of a set in the config, without the settings that it overrides; the demo's says its seed."""
     config_of_set = settings.for_set(config, name)
-    own = {key: value for key, value in config["sets"][name].items() if key != "settings"}
+    own = {
+        key: value for key, value in config["sets"][name].items() if key != "settings"
+    }
     return own | ({"seed": config_of_set["seed"]} if own["format"] == "demo" else {})
 
 
@@ -58,7 +61,9 @@ def paths(name):
     """The video of each clip of a set, by clip id."""
     videos = Path(entry(name)["videos"])
     if entry(name)["format"] == "demo":  # not rendered yet, maybe
-        return {clip.id: str(videos / clip.file) for clip in clip_set(name).clips.values()}
+        return {
+            clip.id: str(videos / clip.file) for clip in clip_set(name).clips.values()
+        }
     return clips.locate(clip_set(name), videos)[0]
 
 
@@ -72,7 +77,10 @@ def shards_of_part(name, split, part):
 
 def videos_of_shard(wildcards):
     """The videos of a shard, where they lie."""
-    return [paths(wildcards.set)[clip.id] for clip in shards(wildcards.set).get(wildcards.shard, [])]
+    return [
+        paths(wildcards.set)[clip.id]
+        for clip in shards(wildcards.set).get(wildcards.shard, [])
+    ]
 
 
 def shard_files(pattern):
@@ -84,13 +92,25 @@ def shard_files(pattern):
     return files
 
 
+def examined_of_part(wildcards):
+    """The examined shards that hold clips of a split's part."""
+    needed = shards_of_part(wildcards.set, wildcards.split, wildcards.part)
+    return expand("results/{set}/index/{shard}.csv", set=wildcards.set, shard=needed)
+
+
 def store_files(part, ending, store=None):
     """Input function: the files of frames or flow that hold a split's part; of `store`, or of the stream's."""
 
     def files(wildcards):
         name = store or STORES[wildcards.stream]
         needed = shards_of_part(wildcards.set, wildcards.split, part)
-        return expand("results/{set}/{store}/{shard}.{ending}", set=wildcards.set, store=name, shard=needed, ending=ending)
+        return expand(
+            "results/{set}/{store}/{shard}.{ending}",
+            set=wildcards.set,
+            store=name,
+            shard=needed,
+            ending=ending,
+        )
 
     return files
 
@@ -105,7 +125,7 @@ def reads(*keys, part=None, damage=False):
     def params(wildcards):
         chosen = settings.cut(settings.for_set(config, wildcards.set), *keys)
         if part:
-            chosen["clips"] = clip_set(wildcards.set).digest(wildcards.split, part)
+            chosen["identity"] = clip_set(wildcards.set).digest(wildcards.split, part)
         if damage:
             chosen["accept_damaged"] = accepted(wildcards)
         return settings.dump(chosen)
@@ -119,10 +139,11 @@ def accepted(wildcards):
     return sorted(held & set(entry(wildcards.set)["accept_damaged"]))
 
 
-def reads_entry(*keys, shard=False, lists=False):
+def reads_entry(*keys, shard=False, part=False, lists=False):
     """Params function: `keys` of the set's entry in the config (all keys that it has, without any).
 
-    With `shard` the damaged clips are those of the shard; with `lists` also the identity of every split.
+    With `shard` also the damaged clips accepted in the shard, with `part` the identity of the part of the split, with
+    `lists` that of every part of every split.
     """
 
     @speaks
@@ -131,9 +152,16 @@ def reads_entry(*keys, shard=False, lists=False):
         chosen = {key: own[key] for key in keys or own if key in own}
         if shard:
             chosen["accept_damaged"] = accepted(wildcards)
+        if part:
+            chosen["identity"] = clip_set(wildcards.set).digest(
+                wildcards.split, wildcards.part
+            )
         if lists:
             whole = clip_set(wildcards.set)
-            chosen["clips"] = {split: [whole.digest(split, part) for part in ("train", "test")] for split in whole.splits}
+            chosen["identity"] = {
+                split: [whole.digest(split, part) for part in ("train", "test")]
+                for split in whole.splits
+            }
         return settings.dump(chosen)
 
     return params
@@ -142,12 +170,12 @@ def reads_entry(*keys, shard=False, lists=False):
 @speaks
 def code_id(script):
     """Identity of a program and of all that it imports from the package."""
-    return codeid.code_id(SCRIPTS / script)
+    return codeid.code_id(HERE / "workflow" / "scripts" / script)
 
 
-def program(script):
-    """The command that starts a program."""
-    return f"python {quote(str(SCRIPTS / script))}"
+def all_cores(wildcards):
+    """All cores of this machine's run; a cluster's jobs take what its profile says, or a few."""
+    return workflow.cores or 4
 
 
 def compute_threads(wildcards):
@@ -162,7 +190,10 @@ def stream_store(wildcards):
 
 def direction_stores(wildcards):
     """The folders of shards that a direction reads: of its one stream, and of its many."""
-    return [f"results/{wildcards.set}/{STORES[stream]}" for stream in DIRECTIONS[wildcards.direction]]
+    return [
+        f"results/{wildcards.set}/{STORES[stream]}"
+        for stream in DIRECTIONS[wildcards.direction]
+    ]
 
 
 def of_streams(name):
@@ -170,7 +201,12 @@ def of_streams(name):
 
     def files(wildcards):
         streams = DIRECTIONS[wildcards.direction]
-        return expand("results/{set}/{split}/{stream}/{name}", **dict(wildcards.items()), stream=streams, name=name)
+        return expand(
+            "results/{set}/{split}/{stream}/{name}",
+            **dict(wildcards.items()),
+            stream=streams,
+            name=name,
+        )
 
     return files
 
@@ -187,12 +223,26 @@ def model_of_source(ending):
 
 def records_of_split(wildcards):
     """The records of every artifact that a split's result rests on."""
-    where = f"results/{wildcards.set}"
-    stores = expand(where + "/{store}/{shard}.json", store=STORES.values(), shard=shards(wildcards.set))
-    where += f"/{wildcards.split}"
-    streams = expand(where + "/{stream}/{stage}.json", stream=STORES, stage=["teacher", "groups", "co2fi"])
-    asyn = expand(where + "/{direction}/asyn.json", direction=DIRECTIONS)
-    return stores + streams + asyn + expand(where + "/{source}/scores.json", source=SOURCES)
+    name, split = wildcards.set, wildcards.split
+    stores = expand(
+        "results/{set}/{store}/{shard}.json",
+        set=name,
+        store=STORES.values(),
+        shard=shards(name),
+    )
+    kept = [
+        (
+            "{stream}/{stage}",
+            {"stream": STORES, "stage": ["teacher", "groups", "co2fi"]},
+        ),
+        ("{direction}/asyn", {"direction": DIRECTIONS}),
+        ("{source}/scores", {"source": SOURCES}),
+    ]
+    return stores + [
+        path
+        for stem, values in kept
+        for path in expand(f"results/{name}/{split}/{stem}.json", **values)
+    ]
 
 
 @speaks

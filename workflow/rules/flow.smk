@@ -1,13 +1,11 @@
 # Optical flow: the stage that a user waits for. One core a shard; a killed shard keeps its finished clips.
-# INPUTS   results/<set>/index/<shard>.csv, and the videos that it names; the whole index must stand first, so that no
-#          broken clip is found late
+# INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
 # OUTPUTS  results/<set>/flow/<shard>.h5: one dataset a clip, (frames - 1, 2, H, W) uint8
 
 
 rule flow:
     input:
         clips="results/{set}/index/{shard}.csv",
-        index=ancient("results/{set}/index.csv"),
     output:
         h5="results/{set}/flow/{shard}.h5",
         record="results/{set}/flow/{shard}.json",
@@ -15,6 +13,8 @@ rule flow:
         "results/{set}/logs/flow/{shard}.log",
     benchmark:
         "results/{set}/benchmarks/flow/{shard}.tsv"
+    conda:
+        "../../envs/video.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -22,9 +22,6 @@ rule flow:
     params:
         settings=reads("decode", "flow", damage=True),
         code=code_id("flow.py"),
-        program=program("flow.py"),
-    conda:
-        "../../envs/video.yaml"
     shell:
-        "{params.program} --clips {input.clips:q} --settings {params.settings:q} --code {params.code}"
+        'python "$SCRIPTS"/flow.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'
         " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -1,13 +1,11 @@
 # Decoded frames.
-# INPUTS   results/<set>/index/<shard>.csv, and the videos that it names; the whole index must stand first, so that no
-#          broken clip is found late
+# INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
 # OUTPUTS  results/<set>/frames/<shard>.h5: one dataset a clip, (frames, H, W, 3) uint8
 
 
 rule frames:
     input:
         clips="results/{set}/index/{shard}.csv",
-        index=ancient("results/{set}/index.csv"),
     output:
         h5="results/{set}/frames/{shard}.h5",
         record="results/{set}/frames/{shard}.json",
@@ -15,6 +13,8 @@ rule frames:
         "results/{set}/logs/frames/{shard}.log",
     benchmark:
         "results/{set}/benchmarks/frames/{shard}.tsv"
+    conda:
+        "../../envs/video.yaml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -22,9 +22,6 @@ rule frames:
     params:
         settings=reads("decode", damage=True),
         code=code_id("frames.py"),
-        program=program("frames.py"),
-    conda:
-        "../../envs/video.yaml"
     shell:
-        "{params.program} --clips {input.clips:q} --settings {params.settings:q} --code {params.code}"
+        'python "$SCRIPTS"/frames.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'
         " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

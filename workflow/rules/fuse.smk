@@ -6,7 +6,7 @@
 rule fuse:
     input:
         scores=expand("results/{{set}}/{{split}}/{source}/scores.h5", source=SOURCES),
-        index_record=ancient("results/{set}/index.json"),
+        index_record="results/{set}/index.json",
         records=records_of_split,
     output:
         json="results/{set}/{split}/acc.json",
@@ -15,6 +15,8 @@ rule fuse:
         "results/{set}/logs/{split}/fuse.log",
     benchmark:
         "results/{set}/benchmarks/{split}/fuse.tsv"
+    conda:
+        "../../envs/train.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
@@ -22,10 +24,7 @@ rule fuse:
         settings=reads("seed", "fusion", part="test"),
         config=reads_all,
         code=code_id("fuse.py"),
-        program=program("fuse.py"),
-    conda:
-        "../../envs/train.yaml"
     shell:
-        "{params.program} --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}"
+        'python "$SCRIPTS"/fuse.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
         " --code {params.code} --config {params.config:q} --records {input.index_record:q} {input.records:q}"
         " --scores {input.scores:q} --json {output.json:q} --png {output.png:q} 2>&1 | tee {log:q}"

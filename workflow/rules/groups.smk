@@ -1,11 +1,11 @@
 # The teacher's ranking of the classes at every position that a training draw can take.
-# INPUTS   results/<set>/{frames,flow}/*.h5 with training clips of the split, results/<set>/<split>/<stream>/teacher.pt
+# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split, results/<set>/<split>/<stream>/teacher.pt
 # OUTPUTS  results/<set>/<split>/<stream>/groups.h5
 
 
 rule groups:
     input:
-        index=ancient("results/{set}/index.csv"),
+        clips="results/{set}/{split}/train.csv",
         shards=ancient(store_files("train", "h5")),
         records=store_files("train", "json"),
         model=ancient("results/{set}/{split}/{stream}/teacher.pt"),
@@ -17,6 +17,8 @@ rule groups:
         "results/{set}/logs/{split}/{stream}/groups.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{stream}/groups.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: compute_threads
     resources:
         gpu=1,
@@ -24,15 +26,19 @@ rule groups:
         runtime=720,
     params:
         settings=reads(
-            "stack", "crops", "granularities", "groups", "teacher.width", "teacher.dropout", "scores.batch", "compute",
+            "stack",
+            "crops",
+            "granularities",
+            "groups",
+            "teacher.width",
+            "teacher.dropout",
+            "scores.batch",
+            "compute",
             part="train",
         ),
         code=code_id("groups.py"),
-        program=program("groups.py"),
         shards=stream_store,
-    conda:
-        "../../envs/train.yaml"
     shell:
-        "{params.program} --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}"
-        " --settings {params.settings:q} --code {params.code} --index {input.index:q} --shards {params.shards:q}"
+        'python "$SCRIPTS"/groups.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
+        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
         " --model {input.model:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

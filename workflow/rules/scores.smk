@@ -1,11 +1,11 @@
 # Scores of a split's test clips: logits at every test instant, by a stream's CO2FI or a direction's ASYN.
-# INPUTS   results/<set>/{frames,flow}/*.h5 with test clips of the split, co2fi.pt or asyn.pt of the source
+# INPUTS   results/<set>/<split>/test.csv, results/<set>/{frames,flow}/*.h5 with test clips of the split, co2fi.pt or asyn.pt of the source
 # OUTPUTS  results/<set>/<split>/<source>/scores.h5
 
 
 rule scores:
     input:
-        index=ancient("results/{set}/index.csv"),
+        clips="results/{set}/{split}/test.csv",
         frames=ancient(store_files("test", "h5", "frames")),
         frames_records=store_files("test", "json", "frames"),
         flow=ancient(store_files("test", "h5", "flow")),
@@ -19,6 +19,8 @@ rule scores:
         "results/{set}/logs/{split}/{source}/scores.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{source}/scores.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: compute_threads
     resources:
         gpu=1,
@@ -26,14 +28,19 @@ rule scores:
         runtime=720,
     params:
         settings=reads(
-            "stack", "crops", "granularities", "network", "fusion_network", "period", "scores", "compute", part="test"
+            "stack",
+            "crops",
+            "granularities",
+            "network",
+            "fusion_network",
+            "period",
+            "scores",
+            "compute",
+            part="test",
         ),
         code=code_id("scores.py"),
-        program=program("scores.py"),
-    conda:
-        "../../envs/train.yaml"
     shell:
-        "{params.program} --set {wildcards.set} --split {wildcards.split} --source {wildcards.source}"
-        " --settings {params.settings:q} --code {params.code} --index {input.index:q}"
+        'python "$SCRIPTS"/scores.py --set {wildcards.set} --split {wildcards.split} --source {wildcards.source}'
+        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q}"
         " --frames results/{wildcards.set}/frames --flow results/{wildcards.set}/flow"
         " --model {input.model:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

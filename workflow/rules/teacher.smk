@@ -1,11 +1,11 @@
 # The small network that forms class groups, CNN_M_2048, trained on part of the training clips (paper, section 6.1).
-# INPUTS   results/<set>/{frames,flow}/*.h5 with training clips of the split
+# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split
 # OUTPUTS  results/<set>/<split>/<stream>/teacher.pt
 
 
 rule teacher:
     input:
-        index=ancient("results/{set}/index.csv"),
+        clips="results/{set}/{split}/train.csv",
         shards=ancient(store_files("train", "h5")),
         records=store_files("train", "json"),
     output:
@@ -16,22 +16,20 @@ rule teacher:
         "results/{set}/logs/{split}/{stream}/teacher.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{stream}/teacher.tsv"
+    conda:
+        "../../envs/train.yaml"
     threads: compute_threads
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=720,
     params:
-        settings=reads(
-            "seed", "stack", "crops", "teacher", "compute", part="train"),
+        settings=reads("seed", "stack", "crops", "teacher", "compute", part="train"),
         code=code_id("teacher.py"),
-        program=program("teacher.py"),
         shards=stream_store,
         checkpoints="results/{set}/{split}/{stream}/.checkpoints/teacher",
-    conda:
-        "../../envs/train.yaml"
     shell:
-        "{params.program} --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}"
-        " --settings {params.settings:q} --code {params.code} --index {input.index:q} --shards {params.shards:q}"
+        'python "$SCRIPTS"/teacher.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
+        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
         " --records {input.records:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -1,28 +1,24 @@
 """Train one direction's asynchronous fusion network, with both streams' coarse-to-fine networks, by Eq. 6."""
 
-import json
-from pathlib import Path
-
 import torch
 
-from pipeline import device, groups, program, record
+from pipeline import device, groups, program
 from pipeline.datasets import index
 from pipeline.inputs import DIRECTIONS, Groups, PeriodDraws, Stream, normalise
 from pipeline.losses import joint_loss
 from pipeline.models import build
-from pipeline.train import train
+from pipeline.train import finish, train
 
 
 def main() -> None:
-    parser = program.parser(__doc__, "set", "split", "direction", "index", "checkpoints", "history", "model")
+    parser = program.training_parser(__doc__, "direction")
     for stream in ("one", "many"):
         parser.add_argument(f"--shards-{stream}", required=True)
         parser.add_argument(f"--groups-{stream}", required=True)
         parser.add_argument(f"--co2fi-{stream}", required=True)
-    parser.add_argument("--records", nargs="+", required=True, help="records of what it reads")
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
-    rows = index.read(options.index)
+    rows = index.read(options.clips)
     classes = index.class_names(rows)
     names = DIRECTIONS[options.direction]
     processor = device.prepare(settings["compute"]["threads"])
@@ -34,7 +30,7 @@ def main() -> None:
                  for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True))
     cached = [Groups(path, settings["groups"]["stride"]) for path in (options.groups_one, options.groups_many)]
     period, loss = settings["period"], settings["loss"]
-    draws = PeriodDraws(index.part(rows, options.split, "train"), one, many, seed, period["delta"], period["instants"],
+    draws = PeriodDraws(rows, one, many, seed, period["delta"], period["instants"],
                         *cached)
 
     def loss_of(net, batch):
@@ -45,15 +41,10 @@ def main() -> None:
         return joint_loss(output, labels, groups.form_all(batch["groups_one"], labels, sizes),
                           groups.form_all(ranked_many, labels_many, sizes), loss["alpha"], loss["beta"], loss["gamma"])
 
-    identity = {"settings": settings, "code": options.code, "inputs": program.inputs_digest(options.records)}
-    history = train(model, loss_of, draws, settings["asyn"] | settings["compute"],
-                    checkpoints=Path(options.checkpoints), identity=identity, seed=seed, device=processor,
+    history = train(model, loss_of, draws, settings["asyn"] | settings["compute"], checkpoints=options.checkpoints,
+                    identity=program.identity(options), seed=seed, processor=processor,
                     title=f"asyn {options.split} {options.direction}")
-    build.save(options.model, model, kind="asyn", set=options.set, split=options.split, direction=options.direction,
-               classes=classes)
-    Path(options.history).write_text("".join(json.dumps(line) + "\n" for line in history))
-    record.write(options.record, "asyn", program.file_digest(options.model), settings, options.code,
-                 device=device.name(processor), clips=len(draws.rows))
+    finish(options, "asyn", model, history, classes, processor, len(rows))
 
 
 if __name__ == "__main__":

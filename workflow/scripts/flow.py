@@ -31,7 +31,8 @@ def main() -> None:
             before = image
 
     made_with = f"opencv {cv2.__version__} DualTVL1OpticalFlow, ffmpeg {video.version()}"
-    digest = store.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with)
+    digest = store.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with,
+                               kept=lambda row: progress.skip(row["frames"] - 1))
     progress.close()
     record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, clips=len(rows))
 

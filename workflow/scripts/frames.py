@@ -19,9 +19,10 @@ def main() -> None:
     def frames(row: dict) -> Iterator[np.ndarray]:
         accept = row["clip"] in settings["accept_damaged"]
         yield from video.decode(row["path"], settings["decode"]["short_side"], accept)
+        progress.update(1, row["clip"])
 
     digest = store.write_shard(options.out, "frames", rows, frames, settings, options.code,
-                               f"ffmpeg {video.version()}", done=lambda clip: progress.update(1, clip))
+                               f"ffmpeg {video.version()}", kept=lambda row: progress.skip(1))
     progress.close()
     record.write(options.record, "frames", digest, settings, options.code, ffmpeg=video.version(), clips=len(rows))
 

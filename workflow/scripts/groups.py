@@ -14,24 +14,23 @@ from pipeline.scores import of_inputs
 
 
 def main() -> None:
-    options = program.parser(__doc__, "set", "split", "stream", "index", "shards", "model", "out").parse_args()
+    options = program.parser(__doc__, "set", "split", "stream", "clips", "shards", "model", "out").parse_args()
     settings = options.settings
-    rows = index.read(options.index)
+    rows = index.read(options.clips)
     classes = index.class_names(rows)
     depth = max(settings["granularities"])
     processor = device.prepare(settings["compute"]["threads"])
     model = build.load(options.model, build.teacher(settings, options.stream, len(classes)), kind="teacher",
                        set=options.set, split=options.split, stream=options.stream).to(processor).eval()
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"])
-    train_rows = index.part(rows, options.split, "train")
-    progress = Progress(f"groups {options.split} {options.stream}", len(train_rows), "clips")
+    progress = Progress(f"groups {options.split} {options.stream}", len(rows), "clips")
     digest, hits, positions = hashlib.sha256(), np.zeros(depth), 0
     with store.create(options.out, "groups", settings, options.code, classes=classes) as file:
-        for row in train_rows:
+        for row in rows:
             instants = np.arange(0, stream.last(row) + 1, settings["groups"]["stride"])
             logits = of_inputs(model, stream, row, instants, settings["scores"]["batch"], processor)
             ranked = groups.rank(logits, depth).cpu().numpy().astype(np.uint16)  # (positions, depth)
-            data = file.create_dataset(key_of(row["clip"]), data=ranked, compression="gzip")
+            data = file.create_dataset(key_of(row["clip"]), data=ranked)
             data.attrs.update({"clip": row["clip"], "label": row["label"]})
             digest.update(ranked)
             hits += (ranked == row["label"]).sum(axis=0)

@@ -114,7 +114,11 @@ def assemble(name: str, classes: list[str], entries: list[tuple[str, str, str, s
     for split in splits:
         for part in (TRAIN, TEST):
             if not result.part(split, part):
-                raise PipelineError(f"{source}: {split} has no {part} clips; its list is empty")
+                raise PipelineError(f"{source}: {split} has no {part} clips; fill its list")
+        untaught = sorted(set(classes) - {clip.class_name for clip in result.part(split, TRAIN)})
+        if untaught:
+            raise PipelineError(f"{source}: {split} has no train clip of {', '.join(untaught)}; add some, or remove the "
+                                "classes from the class list")
     return result
 
 

@@ -1,27 +1,25 @@
 """The demo set: videos rendered from a seed that show what the method is for. Standard library, except to render.
 
-Every clip shows a window of noise on a plain grey wall. Twice or so a clip, in cycles of 26 frames,
-first the noise moves for 8 frames, and 11 frames after the start of the motion a patch in the window's middle is
-tinted for 7 frames. Tint and grey have the same luma, so optical flow does not see the tint; and the noise
-starts anywhere, so no still frame tells how it moves. All cues survive a mirror.
+Every clip shows a window of noise on a plain grey wall. In cycles of 16 frames the noise moves, in the flow fields 0 .. 4
+of the cycle, and then a part of the window is tinted, in the frames 6 .. 12. Tint and grey have the same luma, so optical
+flow does not see the tint; and the noise starts anywhere, so no still frame tells how it moves. All cues survive a mirror.
 
-    class            tint and motion                                      told apart by
-    RiseMatched      (red, up) or (cyan, down)                            tint AND motion, some frames apart
-    RiseCrossed      (red, down) or (cyan, up)
-    SplitMatched     (green, halves part) or (violet, halves meet)        tint AND motion, some frames apart
-    SplitCrossed     (green, halves meet) or (violet, halves part)
-    SwayFew          yellow, sways sideways, 2 dark dots on the noise     a detail of the appearance
-    SwayMany         the same, 4 dark dots
-    SwaySlow         blue, sways sideways at 1 px a frame                 a detail of the motion
-    SwayFast         the same at 2 px a frame
+    class          tint and motion                                              told apart by
+    RiseMatched    (red above, up) or (cyan below, down)                        tint AND motion, some frames apart
+    RiseCrossed    (red above, down) or (cyan below, up)
+    SplitMatched   (green above, halves part) or (violet below, halves meet)    tint AND motion, some frames apart
+    SplitCrossed   (green above, halves meet) or (violet below, halves part)
+    SwayFew        yellow, sways sideways, 2 dark dots on the noise             a detail of the appearance
+    SwayMany       the same, 4 dark dots
+    SwaySlow       blue, sways sideways at 1 px a frame                         a detail of the motion
+    SwayFast       the same at 2 px a frame
 
 Every scene (group) shows both combinations of a Matched or Crossed class equally often, so the best a classifier can do
 by the appearance alone is 1/2 on the four paired classes and on SwaySlow and SwayFast, 1 on the others: 5/8 = 0.625.
-By the motion alone: 1/2 on the four paired classes, and on SwayFew and SwayMany: 0.625. A sum of the two streams'
-scores: 1/2 on the four paired classes, 1 on the others: 0.75. A network that is shown one frame and the stack of 5
-fields that starts at it gains nothing over that: while the tint lasts, frames 11 .. 17 of a cycle, such a stack ends
-before frame 23, and the motion is over frame 0 .. 8. One that also sees the stacks 5 and 10 frames before and after can
-tell all: 1.0.
+By the motion alone: 1/2 on the four paired classes and on SwayFew and SwayMany, 1 on the others: 0.625. A sum of the two
+streams' scores: 1/2 on the four paired classes, 1 on the others: 0.75. A network that is shown one frame and the stack
+of 3 fields that starts at it gains nothing over that: while the tint lasts, such a stack lies within the fields 6 .. 14 of
+the cycle, where nothing moves. One that also sees the stacks 5 and 10 frames before and after can tell all: 1.0.
 """
 
 import random
@@ -29,16 +27,18 @@ from pathlib import Path
 
 from pipeline.datasets.clips import TEST, TRAIN, ClipSet, assemble
 
-CYCLE, MOVING, TINT_FROM, TINTED = 26, 8, 11, 7  # frames
-WIDTH, HEIGHT, WINDOW, PATCH = 80, 60, 48, 24  # pixels
+CYCLE, MOVING, TINT_FROM, TINTED = 16, 5, 6, 7  # frames
+WIDTH, HEIGHT, WINDOW = 80, 60, 48  # pixels
 FPS = 25
 DOT = 45  # luma of a dot
 SPLITS = 3
 LISTS = ["classInd", *(f"{part}list{number:02d}" for part in (TRAIN, TEST) for number in range(1, SPLITS + 1))]
 
-# Tints as chroma (Cb, Cr) off grey; luma stays. Within a pair they are opposite: what tells the pairs apart is an axis,
-# so a network must find each tint by itself and cannot get by with a single direction of colour.
-RED, CYAN, GREEN, VIOLET, YELLOW, BLUE = (-20, 65), (20, -65), (-48, -48), (48, 48), (-55, 20), (55, -20)
+# Tints: chroma (Cb, Cr) off grey, and the rows of the window that it covers. Within a pair both differ clearly: a network
+# has no reason to keep apart what its own classes do not need, and the fusion cannot use what was not kept.
+ABOVE, MIDDLE, BELOW = (2, 22), (12, 36), (26, 46)
+RED, CYAN, GREEN, VIOLET = (-20, 65, *ABOVE), (20, -65, *BELOW), (-48, -48, *ABOVE), (48, 48, *BELOW)
+YELLOW, BLUE = (-55, 20, *MIDDLE), (55, -20, *MIDDLE)
 DARKEST, LIGHTEST = 100, 155  # luma of wall and noise: between them no tint leaves the range of RGB, so luma stays
 UP, DOWN, PART, MEET, SWAY = "up", "down", "part", "meet", "sway"
 CLASSES = {  # class -> its (tint, motion, speed in px a frame, dots), one for every other clip
@@ -46,10 +46,10 @@ CLASSES = {  # class -> its (tint, motion, speed in px a frame, dots), one for e
     "RiseCrossed": [(RED, DOWN, 1.5, 0), (CYAN, UP, 1.5, 0)],
     "SplitMatched": [(GREEN, PART, 1.5, 0), (VIOLET, MEET, 1.5, 0)],
     "SplitCrossed": [(GREEN, MEET, 1.5, 0), (VIOLET, PART, 1.5, 0)],
-    "SwayFew": [(YELLOW, SWAY, 1.5, 2), (YELLOW, SWAY, 1.5, 2)],
-    "SwayMany": [(YELLOW, SWAY, 1.5, 4), (YELLOW, SWAY, 1.5, 4)],
-    "SwaySlow": [(BLUE, SWAY, 1.0, 0), (BLUE, SWAY, 1.0, 0)],
-    "SwayFast": [(BLUE, SWAY, 2.0, 0), (BLUE, SWAY, 2.0, 0)],
+    "SwayFew": [(YELLOW, SWAY, 1.5, 2)] * 2,
+    "SwayMany": [(YELLOW, SWAY, 1.5, 4)] * 2,
+    "SwaySlow": [(BLUE, SWAY, 1.0, 0)] * 2,
+    "SwayFast": [(BLUE, SWAY, 2.0, 0)] * 2,
 }
 
 
@@ -110,17 +110,12 @@ def render(clip_id: str, seed: int, frames: int):
             texture, rows - direction[0] * travelled, columns - direction[1] * travelled)
         chroma = np.zeros((HEIGHT, WIDTH, 2))
         if TINT_FROM <= beat < TINT_FROM + TINTED:
-            edge = (WINDOW - PATCH) // 2
-            chroma[top + edge:top + edge + PATCH, left + edge:left + edge + PATCH] = tint
+            cb, cr, first, end = tint
+            chroma[top + first:top + end, left + 2:left + WINDOW - 2] = cb, cr
         video[t] = _rgb(luma, chroma)
         if beat < MOVING:  # field t, from this frame to the next
-            travelled += speed * (_turn(beat) if motion == SWAY else 1)
+            travelled += speed * ((-1) ** ((t + phase) // CYCLE) if motion == SWAY else 1)  # a sway comes back next cycle
     return video
-
-
-def _turn(beat: int) -> int:
-    """A sway goes right for the first half of the motion and comes back in the second."""
-    return 1 if beat < MOVING // 2 else -1
 
 
 def _noise(rng):

@@ -1,7 +1,7 @@
-"""The index of a set: one row a clip, its frames counted by decoding it, before any long job starts.
+"""The tables of a set: one row a clip, its frames counted by decoding it, before any long job starts.
 
 Each shard's clips are examined by a job of its own, so that one changed video costs one shard; `merge` puts them
-together, and refuses the set when any clip is unreadable, naming them all.
+together for the whole set or a part of a split, and refuses it when any clip is unreadable, naming them all.
 """
 
 import csv
@@ -42,18 +42,15 @@ def examine(clips: list[Clip], paths: dict[str, str], accept_damaged: list[str],
 
 
 def merge(clip_set: ClipSet, examined: dict[str, list[dict]]) -> list[dict]:
-    """Rows of the index in order of clip; `examined` by shard. Raises PipelineError with every clip's problem."""
-    labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
+    """Rows of the index, in order of clip; `examined` by shard. Raises PipelineError with every clip's problem."""
     require([row["problem"] for rows in examined.values() for row in rows if row["problem"]])
+    labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
     table = []
     for shard, rows in examined.items():
         for row in rows:
             clip = clip_set.clips[row["clip"]]
             table.append({"class": clip.class_name, "label": labels[clip.class_name], "group": clip.group, "shard": shard,
                           **{key: row[key] for key in EXAMINED if key != "problem"}, **clip.splits})
-    if sorted(row["clip"] for row in table) != list(clip_set.clips):
-        raise PipelineError(f"set '{clip_set.name}': the examined clips are not those of the lists; delete its folder "
-                            "results/<set>/index and run snakemake again")
     return sorted(table, key=lambda row: row["clip"])
 
 
@@ -61,7 +58,7 @@ def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
     """Write a table, complete or not at all."""
     temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
     with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     os.replace(temporary, path)
@@ -76,15 +73,18 @@ def read(path: str | Path, columns: list[str] = COLUMNS) -> list[dict]:
         return [{**row, **{key: int(row[key]) for key in NUMBERS if row.get(key)}} for row in reader]
 
 
-def part(rows: list[dict], split: str, name: str) -> list[dict]:
-    """Rows of a split's part, 'train' or 'test'."""
-    return [row for row in rows if row.get(split) == name]
-
-
 def class_names(rows: list[dict]) -> list[str]:
     """Classes in the order of their labels."""
     by_label = {row["label"]: row["class"] for row in rows}
     return [by_label[label] for label in sorted(by_label)]
+
+
+def check_classes(rows: list[dict], classes: list[str]) -> None:
+    """Refuse rows whose labels do not number `classes`, those of a model."""
+    for row in rows:
+        if not (row["label"] < len(classes) and classes[row["label"]] == row["class"]):
+            raise PipelineError(f"clip '{row['clip']}' has label {row['label']}, but class '{row['class']}' is not number "
+                                f"{row['label']} of the model's classes; run snakemake again, which trains it anew")
 
 
 def digest(path: str | Path) -> str:

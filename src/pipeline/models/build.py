@@ -46,20 +46,30 @@ def save(path: str | Path, model: nn.Module, **about) -> None:
     os.replace(temporary, path)
 
 
+def classes_of(path: str | Path) -> list[str]:
+    """The classes that a model tells apart, in the order of its logits."""
+    return _read(path)[0]["classes"]
+
+
 def load(path: str | Path, model: nn.Module, **expected) -> nn.Module:
     """Read weights into `model`; refuses a file of another set, split, stream, .. than `expected`.
 
     A model that trained on one split has seen the test clips of the others: scores of 99 % that mean nothing.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        about, state = json.loads(content["about"]), content["state"]
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError) as error:
-        raise PipelineError(f"{path}: not a model of this program ({str(error).splitlines()[0]}); delete it and run "
-                            f"snakemake again: rm '{path}'") from error
+    about, state = _read(path)
     for key, value in expected.items():
         if about.get(key) != value:
             raise PipelineError(f"{path}: a model for {key} {about.get(key)!r}, but {value!r} is wanted; use the model "
                                 "that was trained for it")
     model.load_state_dict(state)
     return model
+
+
+def _read(path: str | Path) -> tuple[dict, dict]:
+    """What a model file says of itself, and its weights."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return json.loads(content["about"]), content["state"]
+    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        raise PipelineError(f"{path}: not a model of this program ({str(error).splitlines()[0]}); delete it and run "
+                            f"snakemake again: rm '{path}'") from error

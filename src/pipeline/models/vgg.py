@@ -64,7 +64,7 @@ class VGG16(nn.Module):
                 if weight is None or bias is None:
                     raise PipelineError(f"{weights}: no '{name}.weight' and '{name}.bias' in it, so these are not "
                                         "torchvision's VGG-16 weights; convert the file, or set network.weights to another")
-                if name == TORCHVISION_FIRST and conv.in_channels != 3:
+                if conv is pairs[0][0] and conv.in_channels != 3:
                     weight = weight.mean(dim=1, keepdim=True).expand(-1, conv.in_channels, -1, -1)
                 if weight.shape != conv.weight.shape:
                     raise PipelineError(f"{weights}: '{name}.weight' is {tuple(weight.shape)}, the network wants "
@@ -74,17 +74,15 @@ class VGG16(nn.Module):
                 conv.bias.copy_(bias)
 
 
-TORCHVISION_FIRST = f"features.{TORCHVISION[0][0]}"
-
-
 def _download() -> dict:
     from torchvision.models import VGG16_Weights
 
     try:
         return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
-        raise PipelineError(f"ImageNet weights of VGG-16 cannot be downloaded ({error}); download {VGG16_Weights.IMAGENET1K_V1.url} "
-                            "elsewhere and set network.weights to the file, or to 'none' to train from scratch") from error
+        url = VGG16_Weights.IMAGENET1K_V1.url
+        raise PipelineError(f"the ImageNet weights of VGG-16 cannot be downloaded ({error}); download {url} elsewhere and "
+                            "set network.weights to the file, or to 'none' to train from scratch") from error
 
 
 def _read(path: Path) -> dict:

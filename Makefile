@@ -1,0 +1,46 @@
+# make demo     set up, run the demo set to its accuracies, say what to open
+# make test     set up, run the tests
+# make install  set up only: .venv with pinned packages
+# make lint     ruff, snakefmt and Snakemake's own linter
+# make lock     write requirements.lock anew from requirements.in
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format lock
+
+help:
+	@sed -n 's/^# //p' Makefile | head -5
+
+install: .venv/installed
+
+# The stamp is written last: a broken installation is begun again, a finished one costs nothing.
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another: make install PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install
+	snakemake --cores all results/demo/split1/acc.json
+	@pipeline show results/demo/split1/acc.json
+
+test: install
+	python -m pytest
+
+lint: install
+	ruff check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: install
+	ruff check --fix .
+	snakefmt Snakefile workflow
+
+lock:
+	$(PYTHON) -m venv .lock
+	.lock/bin/pip install --quiet uv
+	.lock/bin/uv pip compile requirements.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" --output-file requirements.lock
+	rm -r .lock

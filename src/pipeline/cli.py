@@ -1,0 +1,79 @@
+"""The command `pipeline`: what to do with the pipeline's files besides making them."""
+
+from importlib import metadata
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Annotated
+
+import typer
+
+from pipeline import program
+
+app = typer.Typer(help="Tools around the pipeline's files. The pipeline itself is run by snakemake; see the README.",
+                  no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pipeline {metadata.version('pipeline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                                  help="Print the version and exit.")] = False) -> None:
+    pass
+
+
+@app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An .h5 file of frames, flow, groups or scores.")],
+    clip: Annotated[str | None, typer.Argument(metavar="CLIP", show_default=False,
+                                               help="A clip in it: Class/name, or the name alone.")] = None,
+    png: Annotated[Path | None, typer.Option(metavar="PNG", help="Write a picture of the clip, by default of the "
+                                                                     "first.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Show all clips and names, not only the first.")] = False,
+) -> None:
+    """Show what an HDF5 file of the pipeline holds, or one clip in it.
+
+    Examples:
+
+    \b
+      pipeline inspect results/demo/frames/000.h5
+      pipeline inspect results/demo/flow/000.h5 v_SwayFew_g01_c01 --png flow.png
+    """
+    def show() -> None:
+        from pipeline import views
+
+        width = min(get_terminal_size().columns, 140)
+        with views.open_file(file) as opened:
+            chosen = views.find(opened, clip) if clip is not None or png else None
+            if png:
+                from pipeline import pictures
+
+                pictures.draw(chosen, png)
+            lines = views.describe(opened, width, everything) if clip is None else views.summarise(chosen, width)
+        if png:
+            lines += ["", f"{png}: a picture of {chosen.id}" + (", the first clip" if clip is None else "")]
+        typer.echo("\n".join(lines))
+
+    program.run(show)
+
+
+@app.command(short_help="Print the accuracies of a result and what to open.")
+def show(
+    result: Annotated[Path, typer.Argument(metavar="ACC.JSON", help="A result, results/<set>/<split>/acc.json.")],
+) -> None:
+    """Print the accuracies of a result, and what there is to open.
+
+    Example: pipeline show results/demo/split1/acc.json
+    """
+    def table() -> None:
+        from pipeline import report
+
+        typer.echo(report.table(report.read(result)))
+        motion = result.parent / "motion" / "scores.h5"
+        typer.echo(f"\nnumbers and provenance  {result}\npicture                 {result.with_suffix('.png')}\n"
+                   f"scores of each clip     pipeline inspect {motion}")
+
+    program.run(table)

@@ -1,0 +1,342 @@
+"""HDF5 files of the pipeline for people, as lines of plain text: what is in a file, and what a clip's numbers say."""
+
+import difflib
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from pipeline.datasets.clips import id_of, key_of
+from pipeline.errors import PipelineError
+from pipeline.store import BLOCK, open_checked
+
+FEW = 3  # clips of a class, and names of a list, that are shown unless all are asked for
+
+
+# Files
+
+
+def open_file(path: str | Path) -> h5py.File:
+    """A file that the pipeline wrote, of any kind; raises PipelineError when it is none."""
+    if Path(path).is_dir():
+        raise PipelineError(f"{path}: this is a folder; name one of the .h5 files in it")
+    if Path(path).is_file() and not h5py.is_hdf5(path):
+        raise PipelineError(f"{path}: this is not an HDF5 file")
+    return open_checked(path)
+
+
+def kind_of(file: h5py.File) -> str:
+    """One of store.ABOUT: frames, flow, groups or scores."""
+    return file.attrs["format"].removeprefix("pipeline/")
+
+
+def clip_ids(file: h5py.File) -> list[str]:
+    """Ids of all clips of a file, in its order."""
+    if kind_of(file) == "scores":
+        return list(file["clips"].asstr())
+    return [id_of(f"{key}/{name}") for key, group in file.items() for name in group]
+
+
+def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list[str]:
+    """Lines about a whole file: what it is, its attributes and settings, and its tree with sizes."""
+    facts = {key.replace("_", " "): value for key, value in file.attrs.items()}
+    about, settings = facts.pop("about"), json.loads(facts.pop("settings"))
+    return [file.filename, "", *textwrap.wrap(about, width), "", *_facts(facts, width, everything=everything), "",
+            "settings", *_facts(settings, width, "  "), "", *_tree(file, width, everything)]
+
+
+def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
+    """Classes with their clips, other datasets, and the totals, in columns."""
+    classes = sum(isinstance(item, h5py.Group) for item in file.values())
+    few = None if everything else FEW if classes <= 10 else 1
+    rows, total, shown = [("", "", "on disk", "in memory", "ratio", "")], np.zeros(2, int), 0
+    for key, item in file.items():
+        if isinstance(item, h5py.Group):
+            clips = [(f"  {name}", data) for name, data in item.items()]
+            size = sum((_size(data) for _, data in clips), np.zeros(2, int))
+            rows.append((f"{key}/", counted(len(clips), "clip"), *_readable(size), ""))
+            rows += [_row(*clip) for clip in clips[:few]]
+            shown += len(clips[:few])
+        else:
+            rows.append(_row(key, item, everything))
+            size = _size(item)
+        total += size
+    count = len(clip_ids(file))
+    name = f"total of {counted(classes, 'class')}" if classes else "total"
+    rows.append((name, counted(count, "clip"), *_readable(total), ""))
+    last = f"The file takes {_bytes(Path(file.filename).stat().st_size)} with HDF5's own tables."
+    if not everything and (not classes or shown < count):
+        last += f" {shown} of {count} clips are shown;" if classes else " Long lists are cut;"
+        last += " --all shows all."
+    return [*_table(rows, "<<>>>", width), "", *textwrap.wrap(last, width)]
+
+
+def _row(name: str, data: h5py.Dataset, everything: bool = False) -> tuple[str, ...]:
+    """A dataset's row of the tree; it ends with the names that the dataset lists, or with its attributes."""
+    shape = "x".join(map(str, data.shape))
+    if h5py.check_string_dtype(data.dtype):
+        return name, f"str {shape}", *_readable(_size(data)), _text(data.asstr()[...], everything)
+    attributes = {key: value for key, value in data.attrs.items() if key != "clip" or f"/{value}" != data.name}
+    return name, f"{data.dtype} {shape}", *_readable(_size(data)), _text(attributes)
+
+
+# Clips
+
+
+@dataclass
+class Clip:
+    """A clip of an open file: its id, and its place among the file's clips."""
+
+    file: h5py.File
+    id: str
+    place: int = 0
+
+    @cached_property
+    def kind(self) -> str:
+        return kind_of(self.file)
+
+    @cached_property
+    def settings(self) -> dict:
+        return json.loads(self.file.attrs["settings"])
+
+    @cached_property
+    def data(self) -> h5py.Dataset:
+        """The clip's own dataset; in a file of scores, which keeps clips as rows, the logits of all."""
+        return self.file["logits" if self.kind == "scores" else key_of(self.id)]
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """Names of all classes in the order of their labels; groups and scores know them."""
+        return list(self.file["classes"].asstr() if self.kind == "scores" else self.file.attrs["classes"])
+
+    @cached_property
+    def label(self) -> int:
+        """The true class, from 0; groups and scores know it."""
+        return int(self.file["labels"][self.place] if self.kind == "scores" else self.data.attrs["label"])
+
+    @cached_property
+    def class_name(self) -> str:
+        return self.classes[self.label] if self.kind in ("groups", "scores") else self.id.split("/")[0]
+
+
+def find(file: h5py.File, wanted: str | None = None) -> Clip:
+    """The clip with an id, an HDF5 path, or a bare name; the file's first when none is wanted.
+
+    Raises PipelineError that names the nearest clips, or all that bear the name.
+    """
+    ids = clip_ids(file)
+    if not ids:
+        raise PipelineError(f"{file.filename}: there are no clips in it")
+    if wanted is None:
+        return Clip(file, ids[0])
+    found = [place for place, clip in enumerate(ids) if wanted.strip("/") in (clip, key_of(clip))]
+    found = found or [place for place, clip in enumerate(ids) if wanted == clip.split("/")[-1]]
+    if len(found) == 1:
+        return Clip(file, ids[found[0]], found[0])
+    if found:
+        raise PipelineError(f"{file.filename}: {len(found)} clips are named '{wanted}', say which: "
+                            + ", ".join(ids[place] for place in found))
+    spelled = {(clip if "/" in wanted else clip.split("/")[-1]).casefold(): clip for clip in ids}
+    near = [spelled[name] for name in difflib.get_close_matches(wanted.casefold(), spelled, n=3, cutoff=0.5)]
+    raise PipelineError(f"{file.filename}: there is no clip '{wanted}' in it; "
+                        + (f"the nearest: {', '.join(near)}" if near else f"its first is {ids[0]}"))
+
+
+def summarise(clip: Clip, width: int = 80) -> list[str]:
+    """Lines about one clip: its attributes, and what its numbers say."""
+    facts = {"file": clip.file.filename, "class": clip.class_name}
+    if clip.kind == "scores":
+        facts["source"] = clip.file.attrs["source"]
+    else:
+        facts |= {key: value for key, value in clip.data.attrs.items() if key != "clip"}
+        facts["data"] = "{}, {} on disk, {} in memory, ratio {}".format(*_row("", clip.data)[1:5])
+    more, lines = TEXTS[clip.kind](clip, width)
+    return [clip.id, *_facts(facts | more, width, "  "), *([""] if lines else []), *lines]
+
+
+def frames_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    """Facts of a clip of frames, as of every kind below: 'key  value' lines, and lines to follow them."""
+    total, low, high = np.zeros(3), 255, 0
+    for block in _blocks(clip.data):
+        total += block.sum(axis=(0, 1, 2), dtype=np.int64)
+        low, high = min(low, block.min()), max(high, block.max())
+    red, green, blue = means = total / (clip.data.size / 3)
+    count, height, across, _ = clip.data.shape
+    return {"frames": f"{count} of {across} x {height} pixels",
+            "values": f"mean {means.mean():.1f} (red {red:.1f}, green {green:.1f}, blue {blue:.1f}), "
+                      f"min {low}, max {high}"}, []
+
+
+def flow_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    bound, counts = clip.settings["flow"]["bound"], code_counts(clip.data)
+    share, (x, y) = counts / counts.sum(), displacement(np.indices((256, 256)), bound)
+    right, down = (share * x).sum(), (share * y).sum()
+    cut = (counts.sum() - counts[1:255, 1:255].sum()) / counts.sum()
+    count, _, height, across = clip.data.shape
+    return {"fields": f"{count} of {across} x {height} pixels",
+            "bound": f"{bound:g} px in x and in y; one step is {2 * bound / 255:.3f} px",
+            "length": f"mean {(share * np.hypot(x, y)).sum():.2f} px, max {longest(counts, bound, 1):.2f} px; "
+                      f"99% are within {longest(counts, bound, 0.99):.2f} px",
+            "drift": f"{abs(right):.2f} px {'right' if right >= 0 else 'left'}, "
+                     f"{abs(down):.2f} px {'down' if down >= 0 else 'up'} a field, over all pixels",
+            "clipped": f"{cut:.2%} of displacements are at the bound"}, []
+
+
+def displacement(codes: np.ndarray, bound: float) -> np.ndarray:
+    """Bytes of flow to pixels, float32; the byte for no motion gives 0, not the half step by which it is off."""
+    from pipeline.flow import ZERO, dequantise
+
+    return np.where(codes == ZERO, np.float32(0), dequantise(codes, bound))
+
+
+def code_counts(fields: h5py.Dataset) -> np.ndarray:
+    """How often each pair of bytes (x, y) is in a clip, (256, 256): exact statistics without the clip in memory."""
+    counts = np.zeros(256 * 256, np.int64)
+    for block in _blocks(fields):
+        counts += np.bincount((block[:, 0].astype(np.int32) * 256 + block[:, 1]).ravel(), minlength=counts.size)
+    return counts.reshape(256, 256)
+
+
+def longest(counts: np.ndarray, bound: float, share: float) -> float:
+    """The length in pixels that a `share` of the displacements do not exceed; `counts` as of `code_counts`."""
+    lengths = np.hypot(*displacement(np.indices(counts.shape), bound)).ravel()
+    order = np.argsort(lengths)
+    below = np.cumsum(counts.ravel()[order])
+    return float(lengths[order[np.searchsorted(below, share * below[-1])]])
+
+
+def form(ranked: np.ndarray, label: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Groups (positions, size) of (positions, depth) rankings, as pipeline.groups forms them, and where by force."""
+    group = ranked[:, :size].astype(int)
+    forced = ~(group == label).any(axis=1)
+    group[forced, -1] = label
+    return group, forced
+
+
+def groups_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    ranked, stride, sizes = clip.data[...], clip.settings["groups"]["stride"], clip.settings["granularities"]
+    formed = {size: form(ranked, clip.label, size) for size in sizes}
+    facts = {"positions": f"{len(ranked)}, {stride} apart",
+             "forced in": ", ".join(f"group of {size} at {forced.mean():.0%}" for size, (_, forced) in formed.items())
+                          + " of positions"}
+    lines = ["true class: *ranked by the teacher* or [forced in]"]
+    for place in evenly(len(ranked), 4):
+        lines.append(f"position {place * stride}")
+        for size, (group, forced) in formed.items():
+            mark = "[{}]" if forced[place] else "*{}*"
+            names = [mark.format(clip.classes[c]) if c == clip.label else clip.classes[c] for c in group[place]]
+            lines += _facts({f"group of {size}": ", ".join(names)}, width, "  ")
+    return facts, lines
+
+
+def scores_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    values, order, rank = ranking(clip)
+    what = "mean probability" if clip.settings["scores"]["space"] == "softmax" else "mean logit"
+    rows = [("rank", "class", what, "")]
+    for place in sorted({*range(min(5, len(order))), rank}):
+        number = order[place]
+        rows.append((str(place + 1), clip.classes[number], f"{values[number]:.4f}",
+                     "<- the true class" if place == rank else ""))
+    facts = {"truth": f"rank {rank + 1} of {len(order)}", "instants": clip.data.shape[1]}
+    return facts, _table(rows, "><>", width)
+
+
+def ranking(clip: Clip) -> tuple[np.ndarray, np.ndarray, int]:
+    """A clip's scores by class, the classes best first (equal ones by number), and the true one's place among them."""
+    values = clip.file["scores"][clip.place].astype(float)
+    order = np.argsort(-values, kind="stable")
+    return values, order, int(np.flatnonzero(order == clip.label)[0])
+
+
+TEXTS = {"frames": frames_text, "flow": flow_text, "groups": groups_text, "scores": scores_text}
+
+
+# What they share
+
+
+def _blocks(data: h5py.Dataset) -> Iterator[np.ndarray]:
+    """A clip's frames or fields, some at a time."""
+    for start in range(0, len(data), BLOCK):
+        yield data[start:start + BLOCK]
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """Up to `most` numbers of 0 .. count - 1, evenly spaced, the first and the last among them."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
+
+
+def _facts(facts: dict, width: int, indent: str = "", everything: bool = True) -> list[str]:
+    """Lines 'key  value', the values aligned and wrapped."""
+    start = max(map(len, facts), default=0) + 2
+    lines = []
+    for key, value in facts.items():
+        lines += _wrap(_text(value, everything) or "-", width, f"{indent}{key:{start}}", indent + " " * start)
+    return lines
+
+
+def _table(rows: list[tuple[str, ...]], align: str, width: int) -> list[str]:
+    """Cells in columns, each to the side that `align` says, '<' or '>'; then a note, which takes lines below if long.
+
+    A first cell that would push the others out of the width gets a line of its own.
+    """
+    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    sizes[0] = min(sizes[0], max(width - sum(sizes[1:]) - 2 * len(sizes[1:]), 20))
+    lines = []
+    for first, *others, note in rows:
+        if len(first) > sizes[0]:
+            lines.append(first)
+            first = ""
+        cells = zip((first, *others), align, sizes, strict=True)
+        lines.append("  ".join(f"{cell:{side}{size}}" for cell, side, size in cells))
+        if len(lines[-1]) + 2 + len(note) <= width:
+            lines[-1] = f"{lines[-1]}  {note}".rstrip()
+        else:
+            lines += _wrap(note, width, " " * 6)
+    return lines
+
+
+def _wrap(text: str, width: int, first: str, later: str | None = None) -> list[str]:
+    """Wrap a text behind indents, without breaking a name or a number."""
+    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=first if later is None else later,
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def _text(value, everything: bool = True) -> str:
+    """An attribute or a setting as text: dictionaries as 'key=value, ..', long lists cut unless all is wanted."""
+    if isinstance(value, dict):
+        inner = (f"{{{_text(inner)}}}" if isinstance(inner, dict) else _text(inner) for inner in value.values())
+        return ", ".join(f"{key}={text}" for key, text in zip(value, inner, strict=True))
+    if isinstance(value, np.ndarray):
+        names = [str(name) for name in value]
+        return ", ".join(names if everything or len(names) <= FEW + 1 else [*names[:FEW], f".. {len(names)} in all"])
+    return str(value) if isinstance(value, str | np.generic) else json.dumps(value)
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
+
+
+def _size(data: h5py.Dataset) -> np.ndarray:
+    """Bytes of a dataset on disk and in memory; HDF5 keeps text elsewhere in the file, and references to it here."""
+    disk, memory = data.id.get_storage_size(), data.nbytes
+    if h5py.check_string_dtype(data.dtype):
+        memory = sum(map(len, data[...].tolist()))
+        disk += memory
+    return np.array([disk, memory])
+
+
+def _readable(size: np.ndarray) -> tuple[str, str, str]:
+    """Bytes on disk and in memory for people, and the latter over the former."""
+    return _bytes(size[0]), _bytes(size[1]), f"{size[1] / size[0]:.1f}" if size[0] else ""
+
+
+def _bytes(size: float) -> str:
+    """744 -> '744 B', 9123456 -> '9.1 MB'."""
+    power = min(int(np.log10(max(size, 1))) // 3, 3)
+    number = size / 1000**power
+    return f"{number:.{int(power > 0 and number < 99.95)}f} {('B', 'kB', 'MB', 'GB')[power]}"

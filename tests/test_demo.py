@@ -1,0 +1,177 @@
+"""The rendered set: balance, and that the frames show what the classes say."""
+
+from collections import Counter, defaultdict
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from pipeline import flow, settings
+from pipeline.datasets import demo, ucf101
+
+PAIRED = [name for name, (first, second) in demo.CLASSES.items() if first != second]
+CUES = [(name, clip) for name in demo.CLASSES for clip in (1, 2) if clip == 1 or name in PAIRED]
+EVERY_CUE = pytest.mark.parametrize("name, clip", CUES)
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+
+
+@cache
+def rendered(name: str, clip: int, seed: int = 1) -> np.ndarray:
+    """Frames of a clip that is long enough for three cycles."""
+    return demo.render(f"{name}/v_{name}_g05_c{clip:02d}", seed, 3 * demo.CYCLE)
+
+
+@cache
+def greys(name: str, clip: int) -> np.ndarray:
+    return np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rendered(name, clip)]).astype(int)
+
+
+def tinted(name: str, clip: int) -> np.ndarray:
+    """Which frames have any hue."""
+    return np.ptp(rendered(name, clip), axis=-1).any(axis=(1, 2))
+
+
+def moving(name: str, clip: int) -> np.ndarray:
+    """Which fields, from a frame to the next, hold motion: a tint changes luma by a level at most."""
+    return np.abs(np.diff(greys(name, clip), axis=0)).max(axis=(1, 2)) > 3
+
+
+# The set
+
+
+@pytest.mark.parametrize("groups, clips", [(12, 2), (7, 4), (3, 2)])
+def test_set_is_balanced(groups, clips):
+    found = demo.clip_set("demo", groups, clips)
+    assert len(found.clips) == groups * len(demo.CLASSES) * clips and found.classes == list(demo.CLASSES)
+    for split in found.splits:
+        scenes = {}
+        for part in ("train", "test"):
+            held = found.part(split, part)
+            assert len(set(Counter(clip.class_name for clip in held).values())) == 1
+            cues = Counter()
+            for clip in held:
+                scene, number = clip.id.split("_")[-2:]
+                cues[scene, demo.CLASSES[clip.class_name][(int(number[1:]) - 1) % 2][:2]] += clip.class_name in PAIRED
+            assert len({count for count in cues.values() if count}) == 1
+            scenes[part] = {clip.group.split("/")[1] for clip in held}
+        assert not scenes["train"] & scenes["test"] and len(scenes["train"] | scenes["test"]) == groups
+
+
+def test_every_scene_is_tested_on_once():
+    found = demo.clip_set("demo", 12, 2)
+    assert all(sorted(clip.splits.values()) == ["test", "train", "train"] for clip in found.clips.values())
+
+
+@pytest.mark.parametrize("cue, best", [(lambda tint, motion, speed, dots: (tint, dots), 0.625),
+                                       (lambda tint, motion, speed, dots: (motion, speed), 0.625),
+                                       (lambda *all_cues: all_cues, 1.0)], ids=["appearance", "motion", "both"])
+def test_best_possible_accuracy(cue, best):
+    """What a perfect classifier reaches that sees one cue, and guesses among the classes that share its value."""
+    shown = defaultdict(Counter)
+    for name, variants in demo.CLASSES.items():
+        for variant in variants:
+            shown[cue(*variant)][name] += 1
+    right = sum(max(classes.values()) for classes in shown.values())
+    assert right / sum(sum(classes.values()) for classes in shown.values()) == best
+
+
+def test_lists_read_back_as_the_same_set(tmp_path):
+    made = demo.clip_set("demo", 6, 2)
+    demo.write_lists(made, tmp_path / "lists")
+    found = ucf101.read("demo", tmp_path / "lists")
+    assert (found.classes, found.splits, found.clips) == (made.classes, made.splits, made.clips)
+    assert all(clip.splits == made.clips[clip_id].splits for clip_id, clip in found.clips.items())
+    assert sorted(path.stem for path in (tmp_path / "lists").iterdir()) == sorted(demo.LISTS)
+
+
+# The frames
+
+
+def test_rendering_follows_the_seed():
+    clip_id = "RiseMatched/v_RiseMatched_g05_c01"
+    first, again, other = (demo.render(clip_id, seed, 12) for seed in (1, 1, 2))
+    assert first.shape == (12, demo.HEIGHT, demo.WIDTH, 3) and first.dtype == np.uint8
+    assert (first == again).all() and (first != other).any()
+    assert (demo.render(clip_id, 1, 30)[:12] == first).all()
+    neighbour = demo.render("RiseMatched/v_RiseMatched_g05_c03", 1, 12)
+    assert (first != neighbour).any()
+
+
+@EVERY_CUE
+def test_tint_is_in_a_rectangle_and_has_its_hue(name, clip):
+    cb, cr = demo.CLASSES[name][clip - 1][0][:2]
+    frames, shown = rendered(name, clip), tinted(name, clip)
+    assert 0 < shown.sum() < len(shown)  # and the others hold none at all
+    for frame in frames[shown]:
+        rows, columns = np.nonzero(np.ptp(frame, axis=-1))
+        patch = frame[rows.min():rows.max() + 1, columns.min():columns.max() + 1].astype(float)
+        assert len(rows) == patch.shape[0] * patch.shape[1] > 300
+        red, green, blue = patch.mean(axis=(0, 1))
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
+        assert ((blue - luma) / 1.772, (red - luma) / 1.402) == pytest.approx((cb, cr), abs=1)
+
+
+@EVERY_CUE
+def test_tint_leaves_luma(name, clip):
+    shown, grey = tinted(name, clip), greys(name, clip)
+    edges = [t for t in np.flatnonzero(np.diff(shown)) if not moving(name, clip)[t]]
+    assert edges
+    assert max(np.abs(grey[t + 1] - grey[t]).max() for t in edges) <= 1
+
+
+@pytest.mark.parametrize("name", demo.CLASSES)
+def test_dots_are_countable(name):
+    count = demo.CLASSES[name][0][3]
+    luma = greys(name, 1)[~tinted(name, 1)]
+    dark = [cv2.connectedComponents((frame < 75).astype(np.uint8))[0] - 1 for frame in luma]
+    assert set(dark) == {count}
+
+
+@EVERY_CUE
+def test_motion_is_as_stated(name, clip):
+    _, motion, speed, _ = demo.CLASSES[name][clip - 1]
+    grey = greys(name, clip).astype(np.uint8)
+    times = np.flatnonzero(moving(name, clip))
+    runs = np.split(times, np.flatnonzero(np.diff(times) > 1) + 1)
+    assert len(runs) >= 3
+    sways = []
+    for run in runs:
+        t = run[len(run) // 2]
+        field = flow.tvl1(grey[t], grey[t + 1])
+        middle = demo.HEIGHT // 2  # the window lies up to 3 pixels higher or lower
+        upper, lower = (np.median(field[rows, 26:54], axis=(0, 1)) for rows in (
+            slice(middle - 18, middle - 5), slice(middle + 5, middle + 18)))
+        if motion == demo.SWAY:
+            sways.append(np.sign(upper[0]))
+            expected = [(sways[-1] * speed, 0)] * 2
+        else:
+            up, down = (0, -speed), (0, speed)
+            halves = {demo.UP: (up, up), demo.DOWN: (down, down), demo.PART: (up, down), demo.MEET: (down, up)}
+            expected = halves[motion]
+        assert upper == pytest.approx(expected[0], abs=0.2) and lower == pytest.approx(expected[1], abs=0.2)
+    if motion == demo.SWAY:
+        assert {-1, 1} == set(sways)
+
+
+@EVERY_CUE
+def test_only_other_instants_show_the_motion(name, clip):
+    """A stack that starts at a tinted frame holds no motion; of those of a period around it, one does at least."""
+    own = settings.for_set(CONFIG, "demo")
+    reach = own["period"]["delta"] * (own["period"]["instants"] // 2)
+    stacks = np.lib.stride_tricks.sliding_window_view(moving(name, clip), own["stack"]).any(axis=1)
+    times = [t for t in np.flatnonzero(tinted(name, clip)) if t < len(stacks)]
+    assert not stacks[times].any()
+    inside = [t for t in times if reach <= t < len(stacks) - reach]
+    assert inside
+    assert all(stacks[t - reach:t + reach + 1:own["period"]["delta"]].any() for t in inside)
+
+
+def test_every_clip_of_the_config_shows_tint_and_motion():
+    own = CONFIG["sets"]["demo"]
+    for group in range(1, own["groups"] + 1):
+        frames = demo.render(f"SwaySlow/v_SwaySlow_g{group:02d}_c01", CONFIG["seed"], own["frames"])
+        grey = frames.astype(int) @ [299, 587, 114] / 1000
+        assert np.ptp(frames, axis=-1).any() and (np.abs(np.diff(grey, axis=0)) > 3).any()

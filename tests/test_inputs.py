@@ -1,0 +1,310 @@
+"""From the store, and from a video, to what a network eats."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from pipeline import flow, inputs, sampling, store, video
+from pipeline.datasets.clips import key_of
+from pipeline.inputs import Groups, PeriodDraws, Stream, StreamDraws
+
+WIDTH, HEIGHT = 80, 60
+# Motion crops are all 48 x 48, the input's own size: nothing is resized, and their pixels can be known again.
+CROPS = {"frame": [WIDTH, HEIGHT], "size": 48, "test": 48, "appearance": [60, 48], "motion": [48], "flip": True}
+STACK, DELTA, DEPTH = 3, 2, 5
+COLUMNS = 3 * np.arange(WIDTH, dtype=np.uint8)
+PICTURE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)
+LENGTHS = {"Archery/v_Archery_g01_c01": 30, "Bowling/v_Bowling_g01_c01": 25, "Diving/v_Diving_g01_c01": 6}
+ROWS = [{"clip": clip, "path": f"{clip}.avi", "sha256": "0", "frames": frames, "label": label, "shard": "000"}
+        for label, (clip, frames) in enumerate(LENGTHS.items())]
+LONG, _, SHORT = ROWS
+
+
+def stamped_frames(row: dict):
+    """Frame t: t in red, COLUMNS in green, PICTURE in blue."""
+    for t in range(row["frames"]):
+        yield np.dstack([np.full_like(PICTURE, t), np.tile(COLUMNS, (HEIGHT, 1)), PICTURE])
+
+
+def stamped_fields(row: dict):
+    """Field t: 100 + t in x, PICTURE in y."""
+    for t in range(row["frames"] - 1):
+        yield np.stack([np.full_like(PICTURE, 100 + t), PICTURE])
+
+
+def shards(folder: Path, rows: list[dict] = ROWS, frames=stamped_frames, fields=stamped_fields) -> Path:
+    """A set's frames, flow and groups under `folder`."""
+    store.write_shard(folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test")
+    store.write_shard(folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test")
+    with store.create(folder / "groups.h5", "groups", {}, "test") as file:
+        for row in rows:  # position p ranks p, p + 1 ..
+            file[key_of(row["clip"])] = (np.arange(row["frames"])[:, None] + np.arange(DEPTH)).astype(np.uint16)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return shards(tmp_path_factory.mktemp("set"))
+
+
+def stream(folder: Path, name: str, stack: int = STACK, **changes) -> Stream:
+    return Stream(name, folder / {"appearance": "frames", "motion": "flow"}[name], CROPS | changes, stack)
+
+
+def stream_draws(folder: Path, name: str = "motion", seed: int = 1, rows: list[dict] = ROWS) -> StreamDraws:
+    return StreamDraws(rows, stream(folder, name), seed, Groups(folder / "groups.h5", 1))
+
+
+def period_draws(folder: Path, direction: str, seed: int = 1, rows: list[dict] = ROWS) -> PeriodDraws:
+    one, many = (stream(folder, name) for name in inputs.DIRECTIONS[direction])
+    cached = [Groups(folder / "groups.h5", 1) for _ in range(2)]
+    return PeriodDraws(rows, one, many, seed, DELTA, 5, *cached)
+
+
+def equal(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+
+
+# --- one stream
+
+
+def test_a_frame_is_read_at_its_instant(folder):
+    crop = sampling.Crop(0.25, 0.1, 0.6, 0.8)  # 20 .. 68 of 80 columns, 6 .. 54 of 60 rows
+    pixels = stream(folder, "appearance")(LONG, 17, crop)
+    assert pixels.shape == (3, 48, 48) and pixels.dtype == np.uint8
+    assert (pixels[0] == 17).all()
+    assert (pixels[1] == COLUMNS[20:68]).all()
+    np.testing.assert_array_equal(pixels[2], PICTURE[6:54, 20:68])
+
+
+def test_a_stack_is_x1_y1_x2_y2_from_its_instant(folder):
+    crop = sampling.Crop(0.25, 0.1, 0.6, 0.8)
+    planes = stream(folder, "motion")(LONG, 17, crop)
+    assert planes.shape == (2 * STACK, 48, 48) and planes.dtype == np.uint8
+    assert [np.unique(plane).tolist() for plane in planes[0::2]] == [[117], [118], [119]]
+    for plane in planes[1::2]:
+        np.testing.assert_array_equal(plane, PICTURE[6:54, 20:68])
+
+
+def test_a_mirrored_frame_is_flipped(folder):
+    crop = sampling.Crop(0.25, 0.1, 0.6, 0.8, mirrored=True)
+    pixels = stream(folder, "appearance")(LONG, 17, crop)
+    assert (pixels[0] == 17).all() and (pixels[1] == COLUMNS[20:68][::-1]).all()
+
+
+def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
+    crop = sampling.Crop(0.25, 0.1, 0.6, 0.8, mirrored=True)
+    planes = stream(folder, "motion")(LONG, 17, crop)
+    assert [np.unique(plane).tolist() for plane in planes[0::2]] == [[255 - 117], [255 - 118], [255 - 119]]
+    for plane in planes[1::2]:
+        np.testing.assert_array_equal(plane, PICTURE[6:54, 20:68][:, ::-1])
+
+
+def test_stacks_of_short_clips_repeat_the_last_field(folder):
+    """Five fields: a stack of 8 has them all and the last four times; one at 4 is clamped wholly."""
+    motion = stream(folder, "motion", stack=8)
+    assert motion.last(SHORT) == 0
+    for start, codes in ((0, [100, 101, 102, 103, 104, 104, 104, 104]), (4, 8 * [104])):
+        assert motion(SHORT, start, motion.centre_crop())[0::2, 0, 0].tolist() == codes
+
+
+def test_last_instants(folder):
+    """Of 30 frames, 29 fields: the last frame is 29, the last stack of 3 has fields 26, 27, 28."""
+    assert stream(folder, "appearance").last(LONG) == 29
+    motion = stream(folder, "motion")
+    assert motion.last(LONG) == 26
+    assert motion(LONG, 26, motion.centre_crop())[0::2, 0, 0].tolist() == [126, 127, 128]
+
+
+def test_crops_are_resized_bilinearly(folder):
+    """The test crop, 40 x 40 from the middle, on 48 x 48: columns are a ramp, so pixel centres can be computed."""
+    appearance = stream(folder, "appearance", test=40)
+    pixels = appearance(LONG, 3, appearance.centre_crop())
+    ramp = 3 * (20 + np.clip((np.arange(48) + 0.5) * 40 / 48 - 0.5, 0, 39))
+    assert pixels.shape == (3, 48, 48) and (pixels[0] == 3).all()
+    assert np.abs(pixels[1] - ramp).max() < 1  # whole levels; were corners aligned, 1.25
+    motion = stream(folder, "motion", stack=10, test=40)  # 20 channels at once
+    planes = motion(LONG, 3, motion.centre_crop())
+    assert planes.shape == (20, 48, 48) and planes[0::2, 0, 0].tolist() == list(range(103, 113))
+    for plane in planes[1::2]:
+        np.testing.assert_array_equal(plane, pixels[2])
+
+
+def test_crops_are_fractions_of_frames_of_other_sizes(folder):
+    """Frames are thought of as stretched to 340 x 256: a crop of 224 is 224/340 of their width."""
+    paper = stream(folder, "appearance", frame=[340, 256], test=224, size=224)
+    pixels = paper(LONG, 0, paper.centre_crop())
+    left, right = round(58 / 340 * 80), round(282 / 340 * 80)
+    assert pixels.shape == (3, 224, 224)
+    assert (pixels[1, :, 0] == COLUMNS[left]).all() and (pixels[1, :, -1] == COLUMNS[right - 1]).all()
+
+
+@pytest.mark.parametrize("name", ["appearance", "motion"])
+def test_mirroring_after_resizing_is_the_mirror_of_the_crop(folder, name):
+    source = stream(folder, name, test=40)
+    crop = source.centre_crop()
+    plain, mirrored = source(LONG, 5, crop), source(LONG, 5, replace(crop, mirrored=True))
+    expected = plain[..., ::-1].astype(int)
+    if name == "motion":
+        expected[0::2] = 255 - expected[0::2]
+    np.testing.assert_array_equal(mirrored, expected)
+
+
+def test_channels():
+    assert inputs.channels("appearance", 10) == 3
+    assert [inputs.channels("motion", stack) for stack in (10, 5)] == [20, 10]
+
+
+def test_normalise():
+    rgb = np.random.default_rng(0).integers(0, 256, (2, 5, 3, 4, 4)).astype(np.uint8)  # (B, T, C, H, W)
+    mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]  # torchvision's weights'
+    found = inputs.normalise(torch.from_numpy(rgb), "appearance")
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found.numpy(), (rgb / 255 - mean) / std, atol=1e-5)
+    planes = torch.tensor([0, 128, 255], dtype=torch.uint8).reshape(1, 3, 1, 1).expand(2, 3, 2, 2)
+    found = inputs.normalise(planes, "motion")[1, :, 0, 0]
+    np.testing.assert_allclose(found, np.array([-128, 0, 127]) / (0.226 * 255), atol=1e-6)
+
+
+# --- from a video
+
+
+MOVES = [(2, 0), (2, 0), (0, 2), (0, -1), (-2, 0), (1, 1)]  # (right, down) in pixels from frame t to t + 1
+
+
+def moving_video() -> np.ndarray:
+    """Frames of one smooth texture whose content moves by MOVES."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH].astype(float)
+    waves = np.random.default_rng(1).uniform(-1, 1, (16, 3)) * [0.6, 0.6, np.pi]
+    frames = []
+    for right, down in np.vstack([[0, 0], np.cumsum(MOVES, axis=0)]):
+        grey = 127 + 14 * sum(np.sin(a * (x - right) + b * (y - down) + phase) for a, b, phase in waves)
+        frames.append(np.repeat(np.rint(grey).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
+    return np.stack(frames)
+
+
+def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
+    """From an encoded clip to the stack: field t moves frame t to t + 1, +x is right, +y is down, mirrored x is -x."""
+    bound = 5.0
+    video.encode(tmp_path / "clip.avi", moving_video(), fps=25, quality=2)
+    row = {"clip": "Archery/clip", "path": str(tmp_path / "clip.avi"), "sha256": "0", "frames": 7, "label": 0,
+           "shard": "000"}
+
+    def fields(row):
+        grey = [flow.grey(frame) for frame in video.decode(row["path"])]
+        for first, second in zip(grey, grey[1:], strict=False):
+            yield flow.quantise(flow.tvl1(first, second), bound).transpose(2, 0, 1)
+
+    shards(tmp_path, [row], lambda row: video.decode(row["path"]), fields)
+    motion = stream(tmp_path, "motion", stack=4)
+    for start in (0, 1, 2):
+        for mirrored in (False, True):
+            planes = motion(row, start, replace(motion.centre_crop(), mirrored=mirrored))
+            found = np.median(flow.dequantise(planes, bound).reshape(4, 2, -1), axis=2)
+            expected = np.array(MOVES[start:start + 4]) * [-1 if mirrored else 1, 1]
+            np.testing.assert_allclose(found, expected, atol=0.25)
+    appearance = stream(tmp_path, "appearance")
+    for t, frame in enumerate(moving_video()):
+        pixels = appearance(row, t, appearance.centre_crop()).astype(int)
+        assert np.abs(pixels[0] - frame[6:54, 16:64, 0]).mean() < 4  # what MPEG-4 loses
+
+
+# --- draws
+
+
+@pytest.mark.parametrize("name, last", [("appearance", 5), ("motion", 2)])
+def test_stream_draws(folder, name, last):
+    draws = stream_draws(folder, name)
+    seen = set()
+    for draw in range(90):
+        item = draws[draw]
+        stamp = int(item["input"][0, 0, 0])  # t, or 100 + t, or 255 - (100 + t)
+        instant = stamp if name == "appearance" else min(abs(stamp - 100), abs(155 - stamp))
+        row = ROWS[item["label"]]
+        assert row is ROWS[sampling.draw_clip(len(ROWS), 1, draw)]
+        assert 0 <= instant <= draws.stream.last(row)
+        assert item["groups"].tolist() == list(range(instant, instant + DEPTH))
+        seen.add((row["label"], instant))
+    assert {instant for label, instant in seen if label == 2} == set(range(last + 1))  # of the short clip
+    labels = [int(draws[draw]["label"]) for draw in range(9)]
+    assert all(sorted(labels[epoch:epoch + 3]) == [0, 1, 2] for epoch in (0, 3, 6))
+
+
+def test_stream_draws_without_groups(folder):
+    assert set(StreamDraws(ROWS, stream(folder, "motion"), 1)[0]) == {"input", "label"}
+
+
+@pytest.mark.parametrize("direction", inputs.DIRECTIONS)
+def test_instants_of_a_period_share_clip_and_crop(folder, direction):
+    """PICTURE, in blue and in y, tells where a crop is; the stamps tell the instants."""
+    draws = period_draws(folder, direction)
+    mirrored = set()
+    for draw in range(40):
+        item = draws[draw]
+        frames, stacks = (item["one"][None], item["many"]) if direction == "appearance-to-motion" else (
+            item["many"], item["one"][None])
+        assert frames.shape[1:] == (3, 48, 48) and stacks.shape[1:] == (2 * STACK, 48, 48)
+        assert len(item["many"]) == 5
+        picture = frames[0, 2]
+        assert (frames[:, 2] == picture).all() and (stacks[:, 1::2] == picture).all()
+        flipped = int(frames[0, 1, 0, 0]) > int(frames[0, 1, 0, 1])  # columns count down
+        left = int(frames[0, 1].min()) // 3
+        assert np.ptp(frames[0, 1]) == 3 * 47  # the motion stream's size, not the appearance's 60
+        strip = PICTURE[:, left:left + 48][:, ::-1 if flipped else 1]
+        assert any(np.array_equal(picture, strip[top:top + 48]) for top in (0, 6, 12))
+        mirrored.add(flipped)
+
+        of_frames = frames[:, 0, 0, 0].astype(int)
+        of_stacks = stacks[:, 0, 0, 0].astype(int)
+        of_stacks = 155 - of_stacks if flipped else of_stacks - 100
+        one, many = (of_frames, of_stacks) if direction == "appearance-to-motion" else (of_stacks, of_frames)
+        last = ROWS[item["label"]]["frames"] - 1 - STACK  # where both a frame and a stack begin
+        assert many.tolist() == np.clip(one[0] + np.array([-4, -2, 0, 2, 4]), 0, last).tolist()
+        if last >= 8:
+            assert 4 <= one[0] <= last - 4
+        else:
+            assert one[0] == last // 2
+        assert item["groups_one"].tolist() == list(range(one[0], one[0] + DEPTH))
+        assert item["groups_many"].tolist() == [list(range(t, t + DEPTH)) for t in many]
+    assert mirrored == {False, True}
+
+
+def all_draws(folder: Path, seed: int = 1) -> list:
+    return [stream_draws(folder, "appearance", seed), stream_draws(folder, "motion", seed),
+            *(period_draws(folder, direction, seed) for direction in inputs.DIRECTIONS)]
+
+
+def test_a_draw_depends_on_seed_and_number_alone(folder):
+    for draws, fresh, other in zip(all_draws(folder), all_draws(folder), all_draws(folder, seed=2), strict=True):
+        forward = [draws[draw] for draw in range(6)]
+        assert all(equal(fresh[draw], forward[draw]) for draw in reversed(range(6)))
+        assert not any(equal(other[draw], forward[draw]) for draw in range(6))
+        assert not any(equal(forward[draw], forward[draw + 1]) for draw in range(5))
+
+
+def test_draws_are_the_same_for_any_number_of_workers(folder):
+    """Files that this process holds open are opened anew by each worker."""
+    for draws in all_draws(folder)[1:3]:
+        plain, parted = (list(DataLoader(draws, 2, sampler=range(3, 11), num_workers=workers)) for workers in (0, 2))
+        assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))
+        assert np.array_equal(plain[0]["label"], [draws[3]["label"], draws[4]["label"]])
+
+
+@pytest.mark.parametrize("stride, places", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])])
+def test_groups_between_two_strides_are_those_before(tmp_path, stride, places):
+    with store.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
+        positions = np.arange(0, 29, stride)
+        file[key_of(LONG["clip"])] = np.stack([np.arange(len(positions)), positions], axis=1).astype(np.uint16)
+    found = Groups(tmp_path / "groups.h5", stride)(LONG, [0, 3, 7, 28])
+    assert found.dtype == np.int64 and found[:, 0].tolist() == places
+
+
+def test_groups_beyond_the_last_cached_position_are_its(tmp_path):
+    """A frame may be drawn where no stack begins any more."""
+    with store.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
+        file[key_of(LONG["clip"])] = np.arange(8, dtype=np.uint16)[:, None]
+    assert Groups(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])[:, 0].tolist() == [6, 7, 7, 7]

@@ -1,0 +1,438 @@
+"""Networks against their published sizes and hand-written float64 arithmetic of the paper's equations."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.models import vgg16
+
+from pipeline.errors import PipelineError
+from pipeline.losses import co2fi_loss, joint_loss
+from pipeline.models import build
+from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.cnn_m import CNNM2048
+from pipeline.models.co2fi import CO2FI
+from pipeline.models.vgg import VGG16
+
+UCF101 = 101  # classes
+SMALL = dict(size=16, width=1 / 32, side_maps=2, fc1=6, fc2=5, hidden=4, dropout=0.0)
+PAPER = dict(size=224, width=1.0, side_maps=4, fc1=1024, fc2=1024, hidden=512, dropout=0.5)
+SETTINGS = {"stack": 2, "crops": {"size": 64}, "granularities": [5, 3, 1], "period": {"instants": 5},
+            "teacher": {"width": 1 / 64, "dropout": 0.5}, "fusion_network": {"hidden": 4, "maps": 1, "dropout": 0.0},
+            "network": {"weights": "none", **{key: SMALL[key] for key in SMALL if key != "size"}}}
+
+
+def count(model: nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def numpy(tensor: torch.Tensor) -> np.ndarray:
+    return tensor.detach().double().numpy()
+
+
+def affine(layer: nn.Module, x: np.ndarray) -> np.ndarray:
+    return x @ numpy(layer.weight).T + numpy(layer.bias)
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_unit(unit: nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One LSTM unit (Donahue et al., 2015, section 2); torch keeps the gates in the order i, f, g, o."""
+    gates = (x @ numpy(unit.weight_ih).T + numpy(unit.bias_ih) + h @ numpy(unit.weight_hh).T + numpy(unit.bias_hh))
+    i, f, g, o = np.split(gates, 4, axis=1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(c), c
+
+
+def lstm_chain(units, heads, inputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Eq. 2 and the prediction of each unit: the last h (B, hidden) and the logits (units, B, classes)."""
+    h = c = np.zeros((len(inputs[0]), units[0].hidden_size))
+    logits = []
+    for unit, head, x in zip(units, heads, inputs, strict=True):
+        h, c = lstm_unit(unit, x, h, c)
+        logits.append(affine(head, h))
+    return h, np.stack(logits)
+
+
+def small_co2fi(channels: int = 3, classes: int = 7, **changes) -> CO2FI:
+    torch.manual_seed(3)
+    return CO2FI(channels, classes, **SMALL | changes).double()
+
+
+def small_asyn(classes: int = 7, instants: int = 5) -> ASYN:
+    torch.manual_seed(4)
+    fusion = Fusion(SMALL["hidden"], classes, hidden=3, instants=instants, maps=2, dropout=0.0).double()
+    return ASYN(small_co2fi(3, classes), small_co2fi(4, classes), fusion)
+
+
+# --- CNN_M_2048
+
+
+def test_cnn_m_has_the_sizes_of_the_paper_at_224():
+    with torch.device("meta"):  # shapes without arithmetic
+        net = CNNM2048(3, UCF101, "appearance")
+        sizes, x = [], torch.zeros(2, 3, 224, 224)
+        for layer in net.features:
+            x = layer(x)
+            if isinstance(layer, (nn.Conv2d, nn.MaxPool2d)):
+                sizes.append(tuple(x.shape[1:]))
+        assert net(torch.zeros(2, 3, 224, 224)).shape == (2, UCF101)
+    planes = [(96, 109), (96, 54), (256, 26), (256, 13), (512, 13), (512, 13), (512, 13), (512, 6)]
+    assert sizes == [(c, side, side) for c, side in planes]
+
+
+def test_cnn_m_parameters_at_ucf101():
+    convolutions = [96 * 3 * 7 * 7 + 96, 256 * 96 * 5 * 5 + 256, 512 * 256 * 9 + 512, *2 * [512 * 512 * 9 + 512]]
+    full = [512 * 6 * 6 * 4096 + 4096, 4096 * 2048 + 2048, 2048 * 101 + 101]
+    with torch.device("meta"):
+        appearance, motion = CNNM2048(3, UCF101, "appearance"), CNNM2048(20, UCF101, "motion")
+    assert count(appearance) == sum(convolutions) + sum(full) == 90_627_813
+    assert count(motion) - count(appearance) == 96 * 17 * 7 * 7
+
+
+def test_motion_teacher_drops_the_second_norm():
+    norms = {stream: [place for place, layer in enumerate(CNNM2048(4, 3, stream, 1 / 32, 64).features)
+                      if isinstance(layer, nn.LocalResponseNorm)] for stream in ("appearance", "motion")}
+    assert norms == {"appearance": [2, 6], "motion": [2]}  # after the ReLU of conv1 and conv2, before the pool
+
+
+def test_local_response_norm():
+    """Krizhevsky et al. (2012), section 3.3: n = 5, k = 2, alpha = 1e-4 (not divided by n), beta = 0.75."""
+    net = CNNM2048(3, 4, "appearance", 1 / 8, 64)
+    a = np.random.default_rng(0).uniform(0, 60, (2, 12, 3, 3))
+    expected = np.empty_like(a)
+    for i in range(12):
+        window = a[:, max(0, i - 2):i + 3]
+        expected[:, i] = a[:, i] / (2 + 1e-4 * (window**2).sum(axis=1)) ** 0.75
+    for place in (2, 6):
+        np.testing.assert_allclose(numpy(net.features[place](torch.from_numpy(a))), expected, rtol=1e-12)
+
+
+# --- VGG-16
+
+
+@pytest.fixture(scope="module")
+def torchvisions(tmp_path_factory) -> tuple[nn.Sequential, str]:
+    """torchvision's convolutions with random weights and biases, and their file under torchvision's names."""
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        features = vgg16(weights=None).features
+    features = features.to_empty(device="cpu").eval()
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.normal_(layer.bias)
+    path = tmp_path_factory.mktemp("weights") / "vgg16.pth"
+    torch.save({f"features.{name}": value for name, value in features.state_dict().items()}, path)
+    return features, str(path)
+
+
+def test_vgg_is_torchvisions(torchvisions):
+    features, path = torchvisions
+    net = VGG16()
+    net.start_from(path)
+    assert [p.shape for p in net.parameters()] == [p.shape for p in features.parameters()]
+    x = torch.randn(1, 3, 56, 56)  # the pools round down: 7 to 3
+    with torch.no_grad():
+        conv3_3, conv4_3, conv5_3 = net(x)
+        torch.testing.assert_close(conv3_3, features[:16](x))
+        torch.testing.assert_close(conv4_3, features[:23](x))
+        torch.testing.assert_close(conv5_3, features[:30](x))
+    assert conv3_3.shape == (1, 256, 14, 14) and conv4_3.shape == (1, 512, 7, 7) and conv5_3.shape == (1, 512, 3, 3)
+
+
+def test_cross_modality_start(torchvisions):
+    features, path = torchvisions
+    net = VGG16(20)
+    net.start_from(path)
+    convolutions = [conv for stage in net.convolutions() for conv in stage]
+    theirs = [layer for layer in features if isinstance(layer, nn.Conv2d)]
+    mean = numpy(theirs[0].weight).mean(axis=1)  # (64, 3, 3)
+    for channel in range(20):
+        np.testing.assert_allclose(numpy(convolutions[0].weight)[:, channel], mean, atol=1e-6)
+    torch.testing.assert_close(convolutions[0].bias, theirs[0].bias, rtol=0, atol=0)
+    for own, other in zip(convolutions[1:], theirs[1:], strict=True):
+        assert torch.equal(own.weight, other.weight) and torch.equal(own.bias, other.bias)
+
+
+def test_no_weights_leave_the_net_as_it_is():
+    net = VGG16(width=1 / 32)
+    before = copy.deepcopy(net.state_dict())
+    net.start_from("none")
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("content, word", [
+    (None, "no such weight file"), (b"", "vgg.pth"), (b"hello", "vgg.pth"), (Path("a/pickle"), "safely"),
+    (torch.zeros(3), "dict"), ({}, "features.0.weight"), ({"state_dict": {}}, "features.0.weight"),
+    ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "features.0.bias"),
+    ({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, "features.2.weight"),
+    ({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(1)}, "features.0.bias"),
+], ids=["missing", "empty", "text", "object", "tensor", "no names", "nested", "no bias", "one layer", "bias shape"])
+def test_wrong_weight_files_are_refused(tmp_path, content, word):
+    path = tmp_path / "vgg.pth"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with torch.device("meta"):
+        net = VGG16()
+    with pytest.raises(PipelineError, match=word):
+        net.start_from(str(path))
+
+
+def test_weights_of_another_width_are_refused(torchvisions):
+    with pytest.raises(PipelineError, match="width"):
+        VGG16(width=1 / 32).start_from(torchvisions[1])
+
+
+# --- CO2FI
+
+
+def test_co2fi_at_the_size_of_the_paper():
+    net = CO2FI(3, UCF101, **PAPER).eval()
+    with torch.inference_mode():
+        output = net(torch.zeros(1, 3, 224, 224))
+        group_shapes = [group.shape for group in net.side_map_groups(torch.zeros(1, 3, 224, 224))]
+    assert group_shapes == 3 * [(1, 12, 56, 56)]
+    assert output.feature.shape == (1, 512) and output.units.shape == (3, 1, UCF101)
+    assert output.granularities is None and output.units.isfinite().all()
+
+    channels = [3, 64, 64, 128, 128, *3 * [256], *5 * [512]]
+    vgg = sum(before * after * 9 + after for before, after in zip(channels, [*channels[1:], 512], strict=True))
+    side = (256 + 512 + 512) * 12 + 3 * 12
+    fc1 = 12 * 56 * 56 * 1024 + 1024
+    heads = 1024 * 1024 + 1024 + 1024 * 101 + 101
+    units = 4 * 512 * (1024 + 512 + 2)  # torch keeps two biases for each gate
+    unit_heads = 512 * 101 + 101
+    assert vgg == 14_714_688  # torchvision's vgg16().features
+    assert count(net) == vgg + side + 3 * (fc1 + heads + units + unit_heads)
+
+
+def test_side_map_groups_slice_every_stage_in_order():
+    net, maps = small_co2fi(), SMALL["side_maps"]
+    with torch.no_grad():
+        for stage, side in enumerate(net.side):
+            side.weight.zero_()
+            side.bias.copy_(100 * (stage + 3) + torch.arange(3 * maps))  # 302: the third map of conv3_3
+    groups = net.side_map_groups(torch.randn(2, 3, 16, 16).double())
+    found = [[group[0, channel].unique().tolist() for channel in range(group.shape[1])] for group in groups]
+    assert found == [[[300], [301], [400], [401], [500], [501]],
+                     [[302], [303], [402], [403], [502], [503]],
+                     [[304], [305], [404], [405], [504], [505]]]
+
+
+def test_side_maps_are_upsampled_bilinearly_to_conv3_3():
+    net = small_co2fi(size=32)
+    x = torch.randn(2, 3, 32, 32).double()
+    stages = [numpy(stage) for stage in net.vgg(x)]
+    expected = [[], [], []]
+    for stage, side in zip(stages, net.side, strict=True):
+        weight, bias = numpy(side.weight)[:, :, 0, 0], numpy(side.bias)
+        maps = np.einsum("oc,bchw->bohw", weight, stage) + bias[:, None, None]
+        spread = upsampling(maps.shape[-1], 8)
+        for group, part in zip(expected, np.split(spread @ maps @ spread.T, 3, axis=1), strict=True):
+            group.append(part)
+    for group, parts in zip(net.side_map_groups(x), expected, strict=True):
+        np.testing.assert_allclose(numpy(group), np.concatenate(parts, axis=1), atol=1e-12)
+
+
+def upsampling(small: int, large: int) -> np.ndarray:
+    """(large, small) matrix of linear interpolation between pixel centres, edges held."""
+    place = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.maximum(0, 1 - np.abs(place[:, None] - np.arange(small)))
+
+
+def test_co2fi_integrates_coarse_to_fine():
+    """Eq. 2: h_1 = F(x_1, 0), h_2 = F(x_2, h_1), h_3 = F(x_3, h_2), and FC1' on every unit."""
+    net = small_co2fi().eval()
+    x = torch.randn(4, 3, 16, 16).double()
+    inputs = [np.maximum(affine(fc1, numpy(group.flatten(1))), 0)
+              for fc1, group in zip(net.fc1, net.side_map_groups(x), strict=True)]
+    h, logits = lstm_chain(net.units, net.unit_heads, inputs)
+    output = net(x)
+    np.testing.assert_allclose(numpy(output.feature), h, atol=1e-12)
+    np.testing.assert_allclose(numpy(output.units), logits, atol=1e-12)
+
+
+def test_heads_of_the_granularities_are_for_training_only():
+    net = small_co2fi()
+    x = torch.randn(4, 3, 16, 16).double()
+    output = net.train()(x)
+    for k, (head, fc1, group) in enumerate(zip(net.heads, net.fc1, net.side_map_groups(x), strict=True)):
+        hidden = np.maximum(affine(head[0], np.maximum(affine(fc1, numpy(group.flatten(1))), 0)), 0)
+        np.testing.assert_allclose(numpy(output.granularities[k]), affine(head[-1], hidden), atol=1e-12)
+    calls = []
+    for head in net.heads:
+        head.register_forward_hook(lambda *_: calls.append(1))
+    evaluated = net.eval()(x)
+    assert evaluated.granularities is None and not calls
+    torch.testing.assert_close(evaluated.units, output.units)  # dropout is 0 here
+
+
+def test_dropout_acts_in_training_only():
+    net = small_co2fi(dropout=0.5, fc1=64)
+    x = torch.randn(2, 3, 16, 16).double()
+    assert not torch.equal(net.train()(x).units, net(x).units)
+    assert torch.equal(net.eval()(x).units, net(x).units)
+
+
+@pytest.mark.parametrize("name", ["side", "fc1", "heads", "units", "unit_heads"])
+def test_granularities_share_no_parameters(name):
+    parts = getattr(small_co2fi(), name)
+    assert len(parts) == 3
+    pointers = [p.data_ptr() for part in parts for p in part.parameters()]
+    assert len(set(pointers)) == len(pointers)
+
+
+def test_a_unit_acts_on_itself_and_later_units_only():
+    net = small_co2fi().eval()
+    x = torch.randn(2, 3, 16, 16).double()
+    before = net(x).units
+    with torch.no_grad():
+        net.units[1].weight_ih.mul_(2)
+    changed = [not torch.equal(a, b) for a, b in zip(net(x).units, before, strict=True)]
+    assert changed == [False, True, True]
+
+
+# --- ASYN
+
+
+def test_fusion():
+    """Section 5: K_t is a 1 x 1 convolution over two 1-d maps, its ReLU is read by unit t of an LSTM chain."""
+    torch.manual_seed(5)
+    net = Fusion(6, 7, hidden=4, instants=5, maps=2, dropout=0.5).double().eval()
+    with torch.no_grad():
+        for conv in net.convs:
+            conv.bias.normal_()
+    one, many = torch.randn(3, 6).double(), torch.randn(3, 5, 6).double()
+    fused = []
+    for t, conv in enumerate(net.convs):
+        weight, bias = numpy(conv.weight), numpy(conv.bias)  # (maps, 2, 1), (maps,)
+        fused.append(np.concatenate([np.maximum(w[0] * numpy(one) + w[1] * numpy(many[:, t]) + b, 0)
+                                     for w, b in zip(weight, bias, strict=True)], axis=1))
+    _, logits = lstm_chain(net.units, net.heads, fused)
+    np.testing.assert_allclose(numpy(net(one, many)), logits, atol=1e-12)
+
+
+def test_fusion_shares_no_parameters():
+    net = Fusion(6, 7, hidden=4, instants=5)
+    pointers = [p.data_ptr() for p in net.parameters()]
+    assert len(net.convs) == len(net.units) == len(net.heads) == 5 and len(set(pointers)) == len(pointers) == 5 * 8
+
+
+def test_asyn_is_sample_major():
+    net = small_asyn().eval()
+    one, many = torch.randn(2, 3, 16, 16).double(), torch.randn(2, 5, 4, 16, 16).double()
+    output = net(one, many)
+    alone = torch.stack([torch.stack([net.many(many[b, t][None]).feature[0] for t in range(5)]) for b in range(2)])
+    torch.testing.assert_close(output.many.feature, alone.reshape(10, -1))
+    torch.testing.assert_close(output.one.feature, net.one(one).feature)
+    torch.testing.assert_close(output.units, net.fusion(net.one(one).feature, alone))
+    assert output.units.shape == (5, 2, 7)
+
+
+def test_five_passes_of_the_shared_net_sum_their_gradients():
+    """Eq. 6: the T networks of the first stream share weights, so its gradient is the sum of T separate ones."""
+    alpha, beta, gamma = [0.1, 0.1, 1.0], 2.0, 2.0
+    net = small_asyn().train()
+    rng = torch.Generator().manual_seed(6)
+    one, many = torch.randn(2, 3, 16, 16, generator=rng).double(), torch.randn(2, 5, 4, 16, 16, generator=rng).double()
+    labels = torch.tensor([2, 6])
+    groups_one = [torch.randint(7, (2, size), generator=rng) for size in (5, 3, 1)]
+    groups_many = [torch.randint(7, (2, 5, size), generator=rng) for size in (5, 3, 1)]
+    flat = [group.flatten(0, 1) for group in groups_many]  # (B, T, size) -> (B T, size)
+    joint_loss(net(one, many), labels, groups_one, flat, alpha, beta, gamma).backward()
+
+    copies = [copy.deepcopy(net.many) for _ in range(5)]
+    first, fusion = copy.deepcopy(net.one), copy.deepcopy(net.fusion)
+    for part in (*copies, first, fusion):
+        part.zero_grad()
+    outputs = [part(many[:, t]) for t, part in enumerate(copies)]
+    own = first(one)
+    loss = co2fi_loss(own, labels, groups_one, alpha, beta)
+    for t, output in enumerate(outputs):
+        loss = loss + co2fi_loss(output, labels, [group[:, t] for group in groups_many], alpha, beta)
+    log_p = fusion(own.feature, torch.stack([o.feature for o in outputs], dim=1)).log_softmax(-1)  # (T, B, N)
+    (loss - gamma / 7 * log_p[:, [0, 1], labels].sum(0).mean()).backward()  # Eq. 5
+    for name, p in net.many.named_parameters():
+        torch.testing.assert_close(p.grad, sum(part.get_parameter(name).grad for part in copies), msg=name)
+    assert [name for name, p in net.many.named_parameters() if not p.grad.any()] == ["units.0.weight_hh"]  # h_0 = 0
+    for part, separate in ((net.one, first), (net.fusion, fusion)):
+        for name, p in part.named_parameters():
+            torch.testing.assert_close(p.grad, separate.get_parameter(name).grad, msg=name)
+
+
+# --- build
+
+
+@pytest.mark.parametrize("stream, channels", [("appearance", 3), ("motion", 4)])
+def test_build_makes_nets_of_a_stream(stream, channels):
+    teacher, net = build.teacher(SETTINGS, stream, 7), build.co2fi(SETTINGS, stream, 7)
+    assert teacher.features[0].in_channels == net.vgg.stages[0][0].in_channels == channels
+    assert teacher(torch.zeros(1, channels, 64, 64)).shape == (1, 7)
+    assert net(torch.zeros(1, channels, 64, 64)).granularities.shape == (3, 1, 7)
+
+
+@pytest.mark.parametrize("direction, channels", [("appearance-to-motion", (3, 4)), ("motion-to-appearance", (4, 3))])
+def test_build_asyn_of_a_direction(direction, channels):
+    net = build.asyn(SETTINGS, direction, 7)
+    assert (net.one.vgg.stages[0][0].in_channels, net.many.vgg.stages[0][0].in_channels) == channels
+    assert len(net.fusion.units) == 5 and net.fusion.hidden == 4
+
+
+ABOUT = {"kind": "co2fi", "set": "ucf101", "split": "split1", "stream": "motion"}
+
+
+def test_models_are_kept_whole(tmp_path):
+    net, fresh = nn.Linear(3, 2), nn.Linear(3, 2)
+    build.save(tmp_path / "a.pt", net, **ABOUT)
+    assert build.load(tmp_path / "a.pt", fresh, **ABOUT) is fresh
+    assert torch.equal(net.weight, fresh.weight) and torch.equal(net.bias, fresh.bias)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+def test_equal_weights_give_equal_bytes(tmp_path):
+    net = build.co2fi(SETTINGS, "motion", 7)
+    build.save(tmp_path / "a.pt", net, **ABOUT)
+    build.save(tmp_path / "another name.pt", build.load(tmp_path / "a.pt", build.co2fi(SETTINGS, "motion", 7)),
+               **dict(reversed(ABOUT.items())))
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
+
+
+@pytest.mark.parametrize("key", ABOUT)
+def test_models_of_another_kind_set_split_or_stream_are_refused(tmp_path, key):
+    build.save(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT)
+    with pytest.raises(PipelineError, match="other"):
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT | {key: "other"})
+
+
+@pytest.mark.parametrize("content", [
+    None, b"", b"hello", Path("a/pickle"), torch.zeros(3), {}, {"about": "{}", "weights": {}}],
+    ids=["missing", "empty", "text", "object", "tensor", "nothing", "no state"])
+def test_files_that_are_no_models_are_refused(tmp_path, content):
+    path = tmp_path / "a.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(PipelineError, match="not a model"):
+        build.load(path, nn.Linear(3, 2), kind="co2fi")
+
+
+def test_models_of_another_size_are_refused(tmp_path):
+    build.save(tmp_path / "a.pt", nn.Linear(3, 4), **ABOUT)
+    with pytest.raises(PipelineError, match="a.pt"):
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT)
+
+
+def test_kaiming_start_keeps_the_scale_of_activations():
+    """He et al. (2015): without ImageNet weights, 13 layers neither blow up nor die."""
+    torch.manual_seed(0)
+    for stage in VGG16(3, 1 / 4)(torch.randn(4, 3, 64, 64)):
+        assert 0.1 < np.sqrt((numpy(stage) ** 2).mean()) < 10

@@ -1,0 +1,194 @@
+"""The whole workflow on a few rendered clips: its result, and what reruns when."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from workspace import RESULT, STREAM_JOBS, Workspace, kill
+
+from pipeline.datasets import index
+from pipeline.datasets.clips import shard_of
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Workspace:
+    """A workspace whose result is made."""
+    workspace = Workspace(tmp_path_factory.mktemp("finished"))
+    workspace.make()
+    return workspace
+
+
+@pytest.fixture
+def copied(finished, tmp_path) -> Workspace:
+    """A copy of the finished workspace, time stamps included, to change."""
+    shutil.copytree(finished.folder, tmp_path / "copy")
+    return finished.moved(tmp_path / "copy")
+
+
+def stamped(path: Path, text: str) -> None:
+    """Write a file and make it newer than all others."""
+    path.write_text(text)
+    os.utime(path, (time.time() + 5, time.time() + 5))
+
+
+def test_result_follows_from_the_scores(finished):
+    result = json.loads(finished.read(RESULT))
+    assert (result["set"], result["split"], result["clips"], result["classes"]) == ("mini", "split1", 16, 8)
+    assert result["headline"] == "asyn"
+    scores, labels = {}, None
+    for source in ("appearance", "motion", "appearance-to-motion", "motion-to-appearance"):
+        with h5py.File(finished.folder / f"results/mini/split1/{source}/scores.h5") as file:
+            logits, labels = file["logits"][...].astype(np.float64), file["labels"][...]
+            shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+            scores[source] = shares.mean(axis=1)
+            assert logits.shape == (16, 10 if source in ("appearance", "motion") else 2, 8)
+    scores["two_stream"] = scores["appearance"] + scores["motion"]
+    scores["asyn"] = scores["appearance-to-motion"] + scores["motion-to-appearance"]
+    for key in ("accuracy", "mean_class_accuracy", "top5_accuracy"):
+        assert set(result[key]) == {"appearance", "motion", "two_stream", "asyn"}
+    for source, share in result["accuracy"].items():
+        assert share == pytest.approx(np.mean(scores[source].argmax(axis=1) == labels))
+    assert np.sum(result["confusion"]["matrix"]) == 16
+    assert np.trace(result["confusion"]["matrix"]) == round(16 * result["accuracy"]["asyn"])
+    stages = result["provenance"]["stages"]
+    assert {"index", "frames", "flow", "teacher", "groups", "co2fi", "asyn", "scores", "fuse"} <= set(stages)
+    assert all(stages[stage]["seconds"] > 0 for stage in ("flow", "co2fi", "asyn"))
+    assert (finished.folder / "results/mini/split1/acc.png").stat().st_size > 10_000
+
+
+def test_store_matches_the_index(finished):
+    rows = index.read(finished.folder / "results/mini/index.csv")
+    assert len(rows) == 48 and {row["frames"] for row in rows} == {14}
+    for row in rows:
+        where = finished.folder / "results/mini"
+        with h5py.File(where / f"frames/{row['shard']}.h5") as frames, h5py.File(where / f"flow/{row['shard']}.h5") as flow:
+            assert frames[row["clip"]].shape == (14, 60, 80, 3)
+            assert flow[row["clip"]].shape == (13, 2, 60, 80)
+            assert flow[row["clip"]].attrs["source"] == Path(row["path"]).name
+
+
+def test_no_training_sees_a_test_clip(finished):
+    rows = index.read(finished.folder / "results/mini/index.csv")
+    tested = {row["clip"] for row in rows if row["split1"] == "test"}
+    for stream in ("appearance", "motion"):
+        with h5py.File(finished.folder / f"results/mini/split1/{stream}/groups.h5") as file:
+            grouped = {f"{name}/{clip}" for name, group in file.items() for clip in group}
+        assert len(grouped) == 32 and not grouped & tested
+
+
+def test_touching_everything_reruns_nothing(copied):
+    for path in sorted(copied.folder.rglob("*"), reverse=True):
+        if path.is_file() and ".snakemake" not in path.parts:
+            os.utime(path)
+    assert copied.planned() == {}
+
+
+def test_a_changed_video_reruns_its_shard_and_what_follows(copied):
+    videos = copied.folder / "videos"
+    shutil.copy(videos / "SwayFew/v_SwayFew_g01_c02.avi", videos / "SwayFew/v_SwayFew_g01_c01.avi")
+    assert copied.planned() == {"examine": 1, "index": 1, "part": 2, "frames": 1, "flow": 1, **STREAM_JOBS}
+
+
+def test_a_changed_test_list_trains_nothing(copied):
+    path = copied.folder / "lists/testlist01.txt"
+    stamped(path, path.read_text().partition("\n")[2])
+    assert copied.planned() == {"index": 1, "part": 1, "scores": 4, "fuse": 1}
+
+
+def test_a_changed_train_list_keeps_the_flow(copied):
+    path = copied.folder / "lists/trainlist01.txt"
+    stamped(path, path.read_text().partition("\n")[2])
+    assert copied.planned() == {"index": 1, "part": 1, **STREAM_JOBS}
+
+
+def test_another_order_and_line_ends_of_a_list_rerun_nothing(copied):
+    path = copied.folder / "lists/trainlist01.txt"
+    lines = path.read_text().splitlines()
+    stamped(path, "\r\n".join(reversed(lines)) + "\r\n")
+    assert copied.planned() == {}
+
+
+def test_a_new_clip_changes_one_shard(copied):
+    new = "SwayFew/v_SwayFew_g09_c01.avi"
+    shutil.copy(copied.folder / "videos/SwayFew/v_SwayFew_g01_c01.avi", copied.folder / "videos" / new)
+    for split in "123":
+        path = copied.folder / f"lists/trainlist0{split}.txt"
+        stamped(path, path.read_text() + f"{new} 5\n")
+    copied.make("results/mini/index.csv")
+    planned = copied.planned()
+    assert planned["flow"] == planned["frames"] == 1
+    fresh = {row["shard"] for row in index.read(copied.folder / "results/mini/index.csv") if row["clip"] in new}
+    assert fresh == {shard_of("SwayFew/g09", 3)}
+
+
+@pytest.mark.parametrize(("section", "key", "value", "expected"), [
+    ("flow", "bound", 4.0, {"flow": 3, **STREAM_JOBS, "teacher": 1, "groups": 1, "co2fi": 1}),
+    ("decode", "short_side", 48, {"frames": 3, "flow": 3, **STREAM_JOBS}),
+    ("teacher", "lr", 0.02, STREAM_JOBS),
+    ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
+    ("co2fi", "lr", 0.02, {**STREAM_JOBS, "teacher": 0, "groups": 0}),
+    ("loss", "gamma", 1.0, {"asyn": 2, "scores": 2, "fuse": 1}),
+    ("period", "delta", 1, {"asyn": 2, "scores": 4, "fuse": 1}),
+    ("period", "count", 3, {"scores": 4, "fuse": 1}),
+    ("fusion", "weights", {"motion": 1.5}, {"fuse": 1}),
+])
+def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, value, expected):
+    copied.settings.setdefault(section, {})[key] = value
+    assert copied.planned() == {rule: count for rule, count in expected.items() if count}
+
+
+@pytest.mark.parametrize(("file", "expected"), [
+    ("src/pipeline/views.py", {}),
+    ("src/pipeline/datasets/hmdb51.py", {"examine": 3, "index": 1, "part": 2, "frames": 3, "flow": 3, **STREAM_JOBS}),
+    ("src/pipeline/flow.py", {"flow": 3, **STREAM_JOBS}),
+    ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 4, "fuse": 1}),
+    ("src/pipeline/scores.py", {**STREAM_JOBS, "teacher": 0}),
+    ("src/pipeline/fusion.py", {"fuse": 1}),
+    ("workflow/scripts/asyn.py", {"asyn": 2, "scores": 2, "fuse": 1}),
+])
+def test_changed_code_reruns_the_rules_whose_programs_import_it(copied, file, expected):
+    path = copied.folder / file
+    stamped(path, path.read_text() + "\n# changed\n")
+    assert copied.planned() == {rule: count for rule, count in expected.items() if count}
+
+
+def test_a_deleted_artifact_is_made_again_alike(copied):
+    before = {path: copied.read(path) for path in ("results/mini/flow/000.h5", "results/mini/split1/motion/co2fi.pt")}
+    for path in before:
+        (copied.folder / path).unlink()
+    copied.make()
+    assert {path: copied.read(path) for path in before} == before
+
+
+def test_killed_runs_go_on_and_end_alike(finished, tmp_path):
+    """kill -9 to everything: in a shard of flow it keeps the finished clips, in a training the last checkpoint."""
+    workspace = Workspace(tmp_path)
+    slow = {"flow": {"warps": 20, "outer": 10, "epsilon": 0.0}}
+    workspace.settings["flow"] |= slow["flow"]
+    workspace.settings["co2fi"] |= {"iterations": 60, "checkpoint_every": 5}
+    flow, checkpoints = tmp_path / "results/mini/flow", tmp_path / "results/mini/split1"
+    killed_at = []
+    for pattern, where, target in (("*/*.h5", flow / ".partial", "results/mini/flow/000.h5"),
+                                   ("*/.checkpoints/co2fi/*.pt", checkpoints, "results/mini/split1/motion/co2fi.pt")):
+        process = workspace.start(target)
+        deadline = time.monotonic() + 300
+        while not list(where.glob(pattern)):
+            assert process.poll() is None and time.monotonic() < deadline, "nothing to kill"
+            time.sleep(0.02)
+        kill(process)
+        assert not (tmp_path / target).exists()
+        killed_at.append(len(list(where.glob(pattern))))
+        workspace.snakemake("--unlock", target=target)
+        printed = workspace.make(target)
+        assert "done before" in printed
+    straight = Workspace(tmp_path / "straight")
+    straight.config = workspace.config
+    for target in ("results/mini/flow/000.h5", "results/mini/split1/motion/co2fi.pt"):
+        straight.make(target)
+        assert workspace.read(target) == straight.read(target)
+    assert not list(flow.glob(".partial/000")) and killed_at[0] >= 1
