@@ -96,6 +96,8 @@ def test_rendering_follows_the_seed():
     assert first.shape == (12, demo.HEIGHT, demo.WIDTH, 3) and first.dtype == np.uint8
     assert (first == again).all() and (first != other).any()
     assert (demo.render(clip_id, 1, 30)[:12] == first).all()
+    starts = {tuple(np.ptp(demo.render(clip_id, seed, 12), axis=-1).any(axis=(1, 2))) for seed in range(4)}
+    assert len(starts) > 1  # no frame number gives the tint away
     neighbour = demo.render("RiseMatched/v_RiseMatched_g05_c03", 1, 12)
     assert (first != neighbour).any()
 

@@ -287,7 +287,7 @@ def test_a_draw_depends_on_seed_and_number_alone(folder):
 
 
 def test_draws_are_the_same_for_any_number_of_workers(folder):
-    """Files that this process holds open are opened anew by each worker."""
+    """Also when this process, which the workers are forked from, has read already."""
     for draws in all_draws(folder)[1:3]:
         plain, parted = (list(DataLoader(draws, 2, sampler=range(3, 11), num_workers=workers)) for workers in (0, 2))
         assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))

@@ -1,4 +1,4 @@
-"""HDF5 files: what anyone can read in them, and that an interrupted, changed or foreign file is never taken for good."""
+"""HDF5 files: what anyone can read in them; an interrupted, changed or foreign file is never taken for good."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ IDS = ["Run/v_Run_g01_c01", "Run/(HQ) 100%+!", "Jump/-a"]
 
 
 def rows(frames=(3, 5, 4)) -> list[dict]:
-    return [{"clip": clip_id, "path": f"/videos/{clip_id}.avi", "sha256": f"{number:016x}", "frames": count, "shard": "000"}
+    return [{"clip": clip_id, "path": f"/v/{clip_id}.avi", "sha256": f"{number:016x}", "frames": count, "shard": "000"}
             for number, (clip_id, count) in enumerate(zip(IDS, frames, strict=True))]
 
 
@@ -198,37 +198,32 @@ def test_create_is_all_or_nothing(tmp_path):
 # What cannot be read
 
 
-def bad_files(path: Path) -> dict:
-    """Makes one bad file after the other at `path`; what its error must hold."""
+def foreign(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+
+
+def newer(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 99
+
+
+BAD = {  # what is done to a good shard, and what the error must hold
+    "missing": (Path.unlink, "no such file"),
+    "text": (lambda path: path.write_text("clip,frames\n"), "HDF5"),
+    "empty": (lambda path: path.write_bytes(b""), "HDF5"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1000]), "cut short"),
+    "foreign": (foreign, "pipeline/frames"),
+    "other kind": (lambda path: write(path, kind="flow"), "pipeline/flow"),
+    "other schema": (newer, "99"),
+}
+
+
+@pytest.mark.parametrize("spoil, part", BAD.values(), ids=BAD)
+def test_bad_files_are_refused_with_a_cure(tmp_path, spoil, part):
+    path = tmp_path / "a shard.h5"
     write(path)
-    good = path.read_bytes()
-
-    def foreign():
-        with h5py.File(path, "w") as file:
-            file["x"] = 1
-
-    def newer():
-        write(path)
-        with h5py.File(path, "r+") as file:
-            file.attrs["schema"] = 99
-
-    return {
-        "missing": (path.unlink, "no such file"),
-        "text": (lambda: path.write_text("clip,frames\n"), "HDF5"),
-        "empty": (path.touch, "HDF5"),
-        "truncated": (lambda: path.write_bytes(good[:len(good) // 2]), "cut short"),
-        "foreign": (foreign, "pipeline/frames"),
-        "other kind": (lambda: write(path, kind="flow"), "pipeline/flow"),
-        "other schema": (newer, "99"),
-    }
-
-
-@pytest.mark.parametrize("what", ["missing", "text", "empty", "truncated", "foreign", "other kind", "other schema"])
-def test_bad_files_are_refused_with_a_cure(tmp_path, what):
-    path = tmp_path / "it's a shard.h5"
-    make, part = bad_files(path)[what]
-    path.unlink(missing_ok=what != "missing") if what != "missing" else None
-    make()
+    spoil(path)
     with pytest.raises(PipelineError) as caught:
         store.open_checked(path, "frames")
     message = str(caught.value)
@@ -256,18 +251,24 @@ def test_shards_of_a_folder_and_of_one_file(tmp_path):
         store.Shards(tmp_path, "flow")(rows()[0])
 
 
-def test_shards_survive_pickle_and_fork(tmp_path):
+def test_shards_survive_pickle_and_fork(tmp_path, monkeypatch):
     write(tmp_path / "000.h5")
+    opened, open_checked = [], store.open_checked
+    monkeypatch.setattr(store, "open_checked", lambda *given: opened.append(os.getpid()) or open_checked(*given))
     shards, row = store.Shards(tmp_path, "frames"), rows()[1]
     before = shards(row)[...]
     assert (pickle.loads(pickle.dumps(shards))(row)[...] == before).all()
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    children = [context.Process(target=lambda: queue.put(hashlib.sha256(shards(row)[...]).hexdigest())) for _ in range(2)]
+
+    def send():
+        queue.put((hashlib.sha256(shards(row)[...]).hexdigest(), os.getpid() in opened))
+
+    children = [context.Process(target=send) for _ in range(2)]
     for child in children:
         child.start()
     found = [queue.get(timeout=20) for _ in children]
     for child in children:
         child.join()
-    assert found == [hashlib.sha256(pixels(row)).hexdigest()] * 2
+    assert found == [(hashlib.sha256(pixels(row)).hexdigest(), True)] * 2  # read, by a handle of its own
     assert (shards(row)[...] == before).all()

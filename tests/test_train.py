@@ -134,6 +134,17 @@ def test_dropout_follows_the_seed_alone(tmp_path, uninterrupted):
     assert same(again, uninterrupted[0]) and not same(other, uninterrupted[0])
 
 
+def test_dropout_differs_from_iteration_to_iteration(tmp_path):
+    masks = set()
+
+    def loss_of(model, batch):
+        masks.add(tuple(model[2](torch.ones(64)).tolist()))
+        return model(batch["x"]).sum()
+
+    run(tmp_path, net(), loss_of)
+    assert len(masks) == ITERATIONS
+
+
 # --- stopping and going on
 
 

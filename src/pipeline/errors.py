@@ -14,3 +14,8 @@ def require(problems: list[str]) -> None:
     """Raise PipelineError when there is any problem."""
     if problems:
         raise PipelineError.from_list(problems)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what an exception says, or its name when it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -47,7 +47,8 @@ def run(main: Callable[[], None]) -> None:
 def identity(options: argparse.Namespace) -> dict:
     """What a training is of: its settings, its code and the content of its inputs. Only a checkpoint of the same goes on."""
     inputs = [read_record(path)["digest"] for path in sorted(options.records)]
-    return {"settings": options.settings, "code": options.code,
+    settings = {name: value for name, value in options.settings.items() if name != "compute"}  # `train` looks at those
+    return {"settings": settings, "code": options.code,
             "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}
 
 

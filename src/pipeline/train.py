@@ -36,7 +36,8 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
     bit for bit.
     Raises PipelineError when the loss is no number; the last good checkpoint stays.
     """
-    key = hashlib.sha256(json.dumps([identity, plan, seed], sort_keys=True).encode()).hexdigest()[:16]
+    steps = {name: value for name, value in plan.items() if name != "workers"}  # which do not change the samples
+    key = hashlib.sha256(json.dumps([identity, steps, seed], sort_keys=True).encode()).hexdigest()[:16]
     path = Path(checkpoints) / f"{key}.pt"
     model.to(processor)
     optimizer = torch.optim.SGD(_rates(model, plan), lr=plan["lr"], momentum=plan["momentum"],
@@ -64,10 +65,13 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
             reported, saved = done % REPORT == 0 or done == iterations, done % plan["checkpoint_every"] == 0 or stop.asked
             if reported or saved:
                 mean = float(total) / count
-                if not math.isfinite(mean):
+                wrong = "" if math.isfinite(mean) else f"the loss is {mean}"
+                if not wrong and not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+                    wrong = "a weight is no number"
+                if wrong:
                     kept = f"; the last good checkpoint is kept, {path}" if path.is_file() else ""
-                    raise PipelineError(f"{title}: the loss is {mean} by iteration {done}{kept}; lower its lr (now "
-                                        f"{plan['lr']}) or set its clip in the config")
+                    raise PipelineError(f"{title}: {wrong} by iteration {done}{kept}; lower its lr (now {plan['lr']}) or "
+                                        "set its clip in the config")
             if reported:
                 history.append({"iteration": done, "loss": mean, "lr": optimizer.param_groups[0]["lr"]})
                 total, count, note = 0.0, 0, f"loss {mean:.4f}"

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 
 # Output channels of the convolutions of each stage; a 2 x 2 max pool stands between stages (torchvision's cfg 'D').
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -66,10 +66,11 @@ class VGG16(nn.Module):
                                         "torchvision's VGG-16 weights; convert the file, or set network.weights to another")
                 if conv is pairs[0][0] and conv.in_channels != 3:
                     weight = weight.mean(dim=1, keepdim=True).expand(-1, conv.in_channels, -1, -1)
-                if weight.shape != conv.weight.shape:
-                    raise PipelineError(f"{weights}: '{name}.weight' is {tuple(weight.shape)}, the network wants "
-                                        f"{tuple(conv.weight.shape)}; ImageNet weights fit network.width 1.0 only: set it, "
-                                        "or network.weights to 'none'")
+                for part, found, wanted in (("weight", weight, conv.weight), ("bias", bias, conv.bias)):
+                    if found.shape != wanted.shape:
+                        raise PipelineError(f"{weights}: '{name}.{part}' is {tuple(found.shape)}, the network wants "
+                                            f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0 only: set it, "
+                                            "or network.weights to 'none'")
                 conv.weight.copy_(weight)
                 conv.bias.copy_(bias)
 
@@ -92,7 +93,7 @@ def _read(path: Path) -> dict:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for a file that is no plain set of tensors
         raise PipelineError(f"{path}: not a file of plain tensors that torch can load safely "
-                            f"({str(error).splitlines()[0]}); convert it, or set network.weights to another") from error
+                            f"({first_line(error)}); convert it, or set network.weights to another") from error
     if not isinstance(state, dict):
         raise PipelineError(f"{path}: holds {type(state).__name__}, not a dict of tensors; save the model's state_dict()")
     return state

@@ -1,0 +1,99 @@
+"""Which processor a job gets; no two jobs share a GPU."""
+
+import multiprocessing
+import os
+import tempfile
+
+import pytest
+import torch
+
+from pipeline import device
+
+FORK = multiprocessing.get_context("fork")
+
+
+class Job:
+    """A process that claims one of two GPUs and holds it until it is ended."""
+
+    def __init__(self, folder):
+        self.pipe, end = FORK.Pipe()
+        self.process = FORK.Process(target=self.run, args=(end, folder))
+        self.process.start()
+        end.close()
+
+    def run(self, end, folder):
+        self.pipe.close()
+        end.send(device.claim(["gpu-a", "gpu-b"], folder, poll=0.02))
+        end.recv()
+
+    def claimed(self, seconds: float) -> int | None:
+        return self.pipe.recv() if self.pipe.poll(seconds) else None
+
+    def end(self):
+        self.process.kill()
+        self.process.join()
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts jobs, and ends those that a test leaves."""
+    jobs = []
+
+    def begin():
+        jobs.append(Job(tmp_path / "locks"))
+        return jobs[-1]
+
+    yield begin
+    for job in jobs:
+        job.end()
+
+
+def test_jobs_get_different_gpus_and_wait_for_a_free_one(start, capfd):
+    first, second = start(), start()
+    numbers = [first.claimed(10), second.claimed(10)]
+    assert sorted(numbers) == [0, 1]
+    third = start()
+    assert third.claimed(0.3) is None
+    second.end()  # killed, as by a scheduler: the lock goes with the process
+    assert third.claimed(10) == numbers[1]
+    assert capfd.readouterr().err.count("waiting for a GPU") == 1
+    fourth = start()
+    assert fourth.claimed(0.3) is None
+    first.end()
+    assert fourth.claimed(10) == numbers[0]
+
+
+def test_lock_files_are_the_users_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(device, "_held", [])
+    assert device.claim(["gpu-a"]) == 0
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.endswith(str(os.getuid())) and folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.fixture
+def torch_state():
+    """Gives torch back as it was."""
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def test_cpu_is_deterministic_on_the_threads_of_the_settings(monkeypatch, torch_state):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    threads = torch.get_num_threads() + 1
+    processor = device.prepare(threads)
+    assert processor == torch.device("cpu") and torch.get_num_threads() == threads
+    assert torch.are_deterministic_algorithms_enabled()
+    assert device.name(processor) == f"cpu, {threads} threads"
+
+
+def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, start):
+    assert start().claimed(10) == 0
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(device, "_gpu_names", lambda: ["gpu-a", "gpu-b"])
+    monkeypatch.setattr(device, "_held", [])
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    (tmp_path / "locks").rename(tmp_path / f"pipeline-gpus-{os.getuid()}")
+    assert device.prepare(1) == torch.device("cuda", 1)
