@@ -71,7 +71,8 @@ def test_group_in_train_and_test(workspace):
     path = workspace.folder / "lists/trainlist01.txt"
     path.write_text(path.read_text().replace("SwayFew/v_SwayFew_g02_c01.avi 5\n", ""))
     append(workspace.folder / "lists/testlist01.txt", "SwayFew/v_SwayFew_g02_c01.avi")
-    assert len(refused(workspace, "group 'SwayFew/g02' is in both train and test of split1", "near-duplicates")) == 1
+    said = refused(workspace, "lists: group 'SwayFew/g02' is in both train and test of split1", "near-duplicates")
+    assert len(said) == 1
 
 
 def test_unknown_class(workspace):

@@ -104,6 +104,15 @@ def test_hmdb51_lists_missing(tmp_path):
     assert "split2" in message and "golf" in message and "climb" not in message.replace(str(tmp_path), "")
 
 
+@pytest.mark.parametrize("name, content", [("climb_test_split1 (1)", b"a.avi 1\n"),
+                                           ("climb_test_split2", "caf\u00e9.avi 1\n".encode("latin-1"))])
+def test_hmdb51_odd_files_are_named(tmp_path, name, content):
+    (tmp_path / "climb_test_split1.txt").write_text("a.avi 1\nb.avi 2\n")
+    (tmp_path / f"{name}.txt").write_bytes(content)
+    (message,) = refusal(hmdb51.read, "hmdb51", tmp_path)
+    assert message.startswith(str(tmp_path / f"{name}.txt")) and CURE.search(message)
+
+
 def test_class_is_the_folder(shared):
     found = ucf101.read("ucf101", shared / "official_splits" / "ucfTrainTestlist")
     odd = [clip for clip in found.clips.values() if "/v_HandStandPushups_" in clip.id]

@@ -113,7 +113,7 @@ def test_unlike_anything_lists_what_there_is():
     ("period.instants", 4, ["4", "odd"]),
     ("network.weights", 3, ["string"]),
     ("scores.space", "probability", ["softmax", "logits"]),
-    ("sets.demo.clips", 3, ["3", "even"]),
+    ("sets.demo.clips", 13, ["13", "multiple of"]),
     ("sets.demo.format", "avi", ["ucf101", "hmdb51", "demo"]),
     ("sets.demo.format", "what this is", ["what this is", "hmdb51"]),
     ("sets.ucf101.counts", {"split1": [9537]}, ["9537"]),
