@@ -77,7 +77,7 @@ def test_group_in_train_and_test(workspace):
 
 def test_unknown_class(workspace):
     append(workspace.folder / "lists/trainlist01.txt", "Swimming/v_Swimming_g01_c01.avi")
-    said = refused(workspace, "is of class 'Swimming', which the class list does not have; correct the line or add the class")
+    said = refused(workspace, "is of class 'Swimming', which the class list does not have; correct the line or add")
     assert len(said) == 1
 
 

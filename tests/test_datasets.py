@@ -401,7 +401,7 @@ def examined(clip_set, paths, accept_damaged=(), workers=1):
 
 def test_index_counts_frames_by_decoding(small_set, tmp_path):
     clip_set, paths = small_set
-    rows = index.merge(clip_set, examined(clip_set, paths, workers=2))
+    rows = index.merge(clip_set, list(clip_set.clips.values()), examined(clip_set, paths, workers=2))
     assert [row["clip"] for row in rows] == sorted(clip_set.clips)
     for count, file in enumerate(FILES, start=2):
         row = next(row for row in rows if row["clip"] == file.removesuffix(".avi"))

@@ -1,5 +1,8 @@
 """The one exception that a user is meant to read."""
 
+from pathlib import Path
+from shlex import quote
+
 
 class PipelineError(Exception):
     """Bad input. The message is for a person: what is wrong, in which file, what to do about it."""
@@ -14,6 +17,11 @@ def require(problems: list[str]) -> None:
     """Raise PipelineError when there is any problem."""
     if problems:
         raise PipelineError.from_list(problems)
+
+
+def remake(path: str | Path) -> str:
+    """What to do about an artifact that is broken."""
+    return f"delete it and run snakemake again: rm {quote(str(path))}"
 
 
 def first_line(error: Exception) -> str:

@@ -50,8 +50,10 @@ def align(sources: dict[str, Scores]) -> dict[str, Scores]:
                                 "make both from the same lists")
         order = np.array([place[clip] for clip in first.clips])
         aligned[name] = Scores(first.clips, source.labels[order], source.classes, source.values[order])
-        if (aligned[name].labels != first.labels).any():
-            raise PipelineError(f"scores of {name} and of {first_name} disagree on the true class of a clip")
+        differ = np.flatnonzero(aligned[name].labels != first.labels)
+        if len(differ):
+            raise PipelineError(f"scores of {name} and of {first_name} disagree on the true class of clip "
+                                f"'{first.clips[differ[0]]}'; make both from the same lists")
     return aligned
 
 

@@ -27,7 +27,12 @@ def check(config: dict, source: str = "config.yaml") -> None:
         problems.extend(f"{source}: {sentence}" for sentence in _sentences(error))
     problems += [f"{source}: '{key}' is missing; config.yaml in the repository has its default"
                  for key in _missing(schema["properties"], schema, config) if not problems]
-    require(problems)
+    require(list(dict.fromkeys(problems)))
+    for name in config["sets"]:
+        merged = for_set(config, name)
+        if len(merged["loss"]["alpha"]) != len(merged["granularities"]):
+            raise PipelineError(f"{source}: loss.alpha of set '{name}' has {len(merged['loss']['alpha'])} weights for "
+                                f"{len(merged['granularities'])} granularities; give one each")
 
 
 def for_set(config: dict, name: str) -> dict:
@@ -79,9 +84,12 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
         unknown = [key for key in error.instance if key not in known]
         return [f"unknown key '{where}.{key}'".replace("'.", "'") + (_nearest(key, known) or f"; known keys: "
                 f"{', '.join(sorted(known))}") for key in unknown]
+    if error.validator == "required":
+        absent = [key for key in error.validator_value if key not in error.instance]
+        return [f"'{where}' lacks '{key}'" for key in absent]
     meaning = error.schema.get("description", "")
-    return [f"'{where}' is {json.dumps(error.instance, default=str)}, but {error.message.split(' is ', 1)[-1]}"
-            .replace("but not", "which is not") + (f" ({meaning})" if meaning else "")]
+    wrong = error.message.removeprefix(repr(error.instance)).strip()
+    return [f"'{where}' is {json.dumps(error.instance, default=str)}, which {wrong}" + (f" ({meaning})" if meaning else "")]
 
 
 def _missing(properties: dict, schema: dict, value: dict, prefix: str = "") -> list[str]:

@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from pipeline.datasets.clips import key_of
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, remake
 
 SCHEMA = 1  # raise it when the layout of a file changes: readers refuse another
 ABOUT = {
@@ -58,7 +58,7 @@ def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
     """Open a file for reading; raises PipelineError when it is missing, broken, foreign, or of another kind or schema."""
     if not Path(path).is_file():
         raise PipelineError(f"{path}: there is no such file; make it with: snakemake --cores all '{path}'")
-    cure = f"if the pipeline made it, delete it and run snakemake again: rm '{path}'"
+    cure = f"if the pipeline made it, {remake(path)}"
     try:
         file = h5py.File(path, "r", locking=False)
     except OSError as error:
@@ -161,8 +161,7 @@ class Shards:
         try:
             return self._files[path][key_of(row["clip"])]
         except KeyError:
-            raise PipelineError(f"{path}: clip '{row['clip']}' is not in it; delete it and run snakemake again: "
-                                f"rm '{path}'") from None
+            raise PipelineError(f"{path}: clip '{row['clip']}' is not in it; {remake(path)}") from None
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_files": {}, "_owner": 0}

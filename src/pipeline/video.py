@@ -57,11 +57,13 @@ def decode(path: str | Path, short_side: int | None = None, accept_damage: bool 
     check_container(path, accept_damage)
     stream = ffmpeg.input(f"file:{path}")["v:0"]  # 'file:' keeps a name with a colon or leading '-' from meaning anything
     if short_side:
-        stream = stream.filter("scale", w=f"if(gt(iw,ih),-2,min(iw,{short_side}))",
-                               h=f"if(gt(iw,ih),min(ih,{short_side}),-2)", flags="area")
+        fits = f"lte(min(iw,ih),{short_side})"
+        stream = stream.filter("scale", w=f"if({fits},iw,if(gt(iw,ih),-2,{short_side}))",
+                               h=f"if({fits},ih,if(gt(iw,ih),{short_side},-2))", flags="area")
+    stream = stream.filter("settb", "1/25").filter("setpts", "N")  # a muxer refuses doubled time stamps
     # PPM images carry their own size, so no second program has to be asked for it.
-    command = stream.output("pipe:", format="image2pipe", vcodec="ppm", threads=1, **_passthrough())
-    arguments = command.global_args("-nostdin", "-v", "error", "-threads", "1").compile(cmd=executable())
+    command = stream.output("pipe:", format="image2pipe", vcodec="ppm", pix_fmt="rgb24", threads=1, **_passthrough())
+    arguments = command.global_args("-nostdin", "-v", "repeat+error", "-threads", "1").compile(cmd=executable())
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=messages, stdin=subprocess.DEVNULL)
         count = 0

@@ -16,7 +16,8 @@ def main() -> None:
     _, extra = locate(clip_set, Path(settings["videos"]))
     for name in extra:
         record.log(f"note: {settings['videos']}/{name} is in no split list and is not used")
-    rows = index.merge(clip_set, {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
+    rows = index.merge(clip_set, list(clip_set.clips.values()),
+                       {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
     index.write(options.index, rows, index.COLUMNS + clip_set.splits)
     record.write(options.record, "index", program.file_digest(options.index), settings, options.code,
                  ffmpeg=video.version(), clips=len(rows), frames=sum(row["frames"] for row in rows), extra=extra)

@@ -11,9 +11,9 @@ def main() -> None:
     parser.add_argument("--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv")
     options = parser.parse_args()
     clip_set = sets.read(options.set, options.settings)
-    rows = index.merge(clip_set, {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
-    wanted = {clip.id for clip in clip_set.part(options.split, options.part)}
-    index.write(options.out, [row for row in rows if row["clip"] in wanted], index.COLUMNS)
+    rows = index.merge(clip_set, clip_set.part(options.split, options.part),
+                       {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
+    index.write(options.out, rows, index.COLUMNS)
 
 
 if __name__ == "__main__":

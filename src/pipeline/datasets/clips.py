@@ -80,6 +80,15 @@ def id_of(key: str) -> str:
     return unquote(key.strip("/"))
 
 
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """Numbered lines of a list without blanks around them, empty ones left out."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); write it as UTF-8") from error
+    return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
 def assemble(name: str, classes: list[str], entries: list[tuple[str, str, str, str]], source: Path) -> ClipSet:
     """A ClipSet out of (split, part, 'class/file', group) rows; refuses what would make a split lie.
 
@@ -102,6 +111,7 @@ def assemble(name: str, classes: list[str], entries: list[tuple[str, str, str, s
             continue
         if clip.splits.setdefault(split, part) != part:
             problems.append(f"{source}: clip '{file}' is in both train and test of {split}; remove it from one")
+            continue
         other = sides.setdefault((split, clip.group), {part: file})
         if part not in other:
             first = next(iter(other.values()))
@@ -164,6 +174,12 @@ def locate(clip_set: ClipSet, videos: Path) -> tuple[dict[str, str], list[str]]:
     if missing:
         problems.append(f"{videos}: {len(missing)} of {len(clip_set.clips)} clips of set '{clip_set.name}' are missing: "
                         f"{', '.join(missing)}; add them, or remove them from the split lists")
+    taken: dict[str, str] = {}
+    for clip_id, path in found.items():
+        if taken.setdefault(path, clip_id) != clip_id:
+            problems.append(f"{path}: would be both clip '{clip_set.clips[taken[path]].file}' and clip "
+                            f"'{clip_set.clips[clip_id].file}', which differ only in case; add the other file, or remove "
+                            "one from the split lists")
     require(problems)
     used = set(found.values())
     extra = [path for path in sorted(exact) if str(videos / path) not in used]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.datasets.clips import TEST, TRAIN, ClipSet, assemble
+from pipeline.datasets.clips import TEST, TRAIN, ClipSet, assemble, read_lines
 from pipeline.errors import PipelineError
 
 FLAGS = {"0": "", "1": TRAIN, "2": TEST}  # 0: listed, but not used by this split
@@ -24,15 +24,15 @@ def read(name: str, folder: Path) -> ClipSet:
     entries, classes, seen = [], set(), {}
     for path in lists:
         class_name, _, number_of_split = path.stem.rpartition("_test_split")
+        if not number_of_split.isdecimal():
+            raise PipelineError(f"{path}: not named <class>_test_split<number>.txt; rename or remove it")
         classes.add(class_name)
         seen.setdefault(f"split{int(number_of_split)}", set()).add(class_name)
         pattern = re.compile(GROUP.format(class_name=re.escape(class_name)))
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-            if not line.strip():
-                continue
-            file, _, flag = line.strip().rpartition(" ")
+        for number, line in read_lines(path):
+            file, _, flag = line.rpartition(" ")
             if flag not in FLAGS or not file.strip() or "/" in file:
-                raise PipelineError(f"{path}:{number}: '{line.strip()}' is not '<file> <0, 1 or 2>'; correct the line")
+                raise PipelineError(f"{path}:{number}: '{line}' is not '<file> <0, 1 or 2>'; correct the line")
             file = file.strip()
             match = pattern.match(file.rsplit(".", 1)[0])
             group = match.group(1) if match else file

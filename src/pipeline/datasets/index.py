@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline import video
 from pipeline.datasets.clips import Clip, ClipSet
-from pipeline.errors import PipelineError, require
+from pipeline.errors import PipelineError, remake, require
 from pipeline.progress import Progress
 
 COLUMNS = ["clip", "class", "label", "group", "shard", "path", "sha256", "frames", "width", "height"]  # + the splits
@@ -41,17 +41,18 @@ def examine(clips: list[Clip], paths: dict[str, str], accept_damaged: list[str],
     return rows
 
 
-def merge(clip_set: ClipSet, examined: dict[str, list[dict]]) -> list[dict]:
-    """Rows of the index, in order of clip; `examined` by shard. Raises PipelineError with every clip's problem."""
-    require([row["problem"] for rows in examined.values() for row in rows if row["problem"]])
+def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]]) -> list[dict]:
+    """Rows of the index for `clips` of a set, in their order; `examined` by shard.
+
+    Raises PipelineError with the problem of every clip that has one, and when a clip was not examined.
+    """
+    found = {row["clip"]: {**row, "shard": shard} for shard, rows in examined.items() for row in rows}
+    wanted = [found.get(clip.id, {"problem": f"set '{clip_set.name}': clip '{clip.id}' was not examined; delete "
+                                             f"results/{clip_set.name}/index and run snakemake again"}) for clip in clips]
+    require([row["problem"] for row in wanted if row["problem"]])
     labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
-    table = []
-    for shard, rows in examined.items():
-        for row in rows:
-            clip = clip_set.clips[row["clip"]]
-            table.append({"class": clip.class_name, "label": labels[clip.class_name], "group": clip.group, "shard": shard,
-                          **{key: row[key] for key in EXAMINED if key != "problem"}, **clip.splits})
-    return sorted(table, key=lambda row: row["clip"])
+    return [{**row, "class": clip.class_name, "label": labels[clip.class_name], "group": clip.group, **clip.splits}
+            for clip, row in zip(clips, wanted, strict=True)]
 
 
 def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
@@ -66,11 +67,15 @@ def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
 
 def read(path: str | Path, columns: list[str] = COLUMNS) -> list[dict]:
     """Rows of a table, numbers as int. Raises PipelineError when it has other columns."""
-    with open(path, newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if (reader.fieldnames or [])[: len(columns)] != columns:
-            raise PipelineError(f"{path}: not a table of this program; delete it and run snakemake again: rm '{path}'")
-        return [{**row, **{key: int(row[key]) for key in NUMBERS if row.get(key)}} for row in reader]
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            found, rows = reader.fieldnames or [], list(reader)
+    except (UnicodeDecodeError, csv.Error):
+        found, rows = [], []
+    if found[: len(columns)] != columns:
+        raise PipelineError(f"{path}: not a table of this program; {remake(path)}")
+    return [{**row, **{key: int(row[key]) for key in NUMBERS if row.get(key)}} for row in rows]
 
 
 def class_names(rows: list[dict]) -> list[str]:

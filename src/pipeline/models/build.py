@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.errors import PipelineError, first_line
+from pipeline.errors import PipelineError, first_line, remake
 from pipeline.inputs import DIRECTIONS, channels
 from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.cnn_m import CNNM2048
@@ -64,8 +64,8 @@ def load(path: str | Path, model: nn.Module, **expected) -> nn.Module:
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise PipelineError(f"{path}: weights of a network of another size ({str(error).splitlines()[-1].strip()}); delete "
-                            f"it and run snakemake again: rm '{path}'") from error
+        raise PipelineError(f"{path}: weights of a network of another size ({str(error).splitlines()[-1].strip()}); "
+                            f"{remake(path)}") from error
     return model
 
 
@@ -75,5 +75,4 @@ def _read(path: str | Path) -> tuple[dict, dict]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return json.loads(content["about"]), content["state"]
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise PipelineError(f"{path}: not a model of this program ({first_line(error)}); delete it and run "
-                            f"snakemake again: rm '{path}'") from error
+        raise PipelineError(f"{path}: not a model of this program ({first_line(error)}); {remake(path)}") from error
