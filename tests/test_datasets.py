@@ -420,14 +420,14 @@ def test_index_names_every_broken_clip_at_once(small_set):
     contents = [b"", b"no video", Path(paths[broken[2]]).read_bytes()[:-200]]
     for clip_id, content in zip(broken, contents, strict=True):
         Path(paths[clip_id]).write_bytes(content)
-    lines = refusal(index.merge, clip_set, examined(clip_set, paths))
+    lines = refusal(index.merge, clip_set, list(clip_set.clips.values()), examined(clip_set, paths))
     assert len(lines) == 3 and all(any(line.startswith(paths[clip_id]) for line in lines) for clip_id in broken)
     rows = [row for rows in examined(clip_set, paths, accept_damaged=broken).values() for row in rows]
     assert {row["clip"] for row in rows if row["problem"]} == set(broken[:2])
 
 
 def test_rows_must_number_the_classes_of_a_model(small_set):
-    rows = index.merge(small_set[0], examined(*small_set))
+    rows = index.merge(small_set[0], list(small_set[0].clips.values()), examined(*small_set))
     index.check_classes(rows, ["Run", "Jump"])
     for classes in (["Jump", "Run"], ["Run"], ["Run", "jump"]):
         with pytest.raises(PipelineError, match="label"):

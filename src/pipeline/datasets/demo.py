@@ -21,7 +21,8 @@ which motion does not tell apart, and SwaySlow and SwayFast (blue; it sways at 1
 The best that a classifier can do: by the appearance alone 2/5 on the coded classes (a tint is most often that of its
 class), 1 on SwayFew and SwayMany, 1/2 on SwaySlow and SwayFast, in all (4 * 0.4 + 2 + 1) / 8 = 0.575; by the motion alone
 0.575 likewise. By the sum of the two streams' best scores: off the diagonal they favour the classes of the tint and of
-the motion, and neither is right, so 2/5 on the coded classes and 1 on the others, 0.70. A network that is shown one frame
+the motion, and neither is right, so 2/5 on the coded classes and 1 on the others, 0.70; no sum of any score of the tint
+and any score of the motion has more than 15 of the 20 right, so 0.875 at the very most. A network that is shown one frame
 and the stack of 3 fields that starts at it gains nothing over that: while the tint lasts, such a stack lies within the
 fields 6 .. 14 of the cycle, where nothing moves. One that also sees the stacks 5 and 10 frames before and after can tell
 all: 1.0.
