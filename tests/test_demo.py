@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from pipeline import flow, settings
 from pipeline.datasets import demo, ucf101
@@ -92,7 +91,7 @@ def chances(cue) -> dict:
 APPEARANCE, MOTION, BOTH = itemgetter(0, 3), itemgetter(1, 2), itemgetter(0, 1, 2, 3)
 
 
-BEST = {"appearance": ([APPEARANCE], 0.575), "motion": ([MOTION], 0.575), "sum": ([APPEARANCE, MOTION], 0.7),
+BEST = {"appearance": ([APPEARANCE], 0.625), "motion": ([MOTION], 0.625), "sum": ([APPEARANCE, MOTION], 0.75),
         "both": ([BOTH], 1.0)}
 
 
@@ -108,27 +107,6 @@ def test_best_possible_accuracy(cues, best):
             likeliest = [other for other, score in total.items() if score > max(total.values()) - 1e-9]
             right += (name in likeliest) / len(likeliest) / len(looks)
     assert right / len(demo.CLASSES) == pytest.approx(best)
-
-
-def test_no_sum_of_scores_of_tint_and_motion_passes_the_stated_bound():
-    """An integer programme over all scores f(tint, class) + g(motion, class) of the coded classes: 15 of 20 clips right."""
-    code, size = np.array(demo.CODE), 10.0  # scores within +-size, a hit wins by 0.01; a larger size changes nothing
-    pairs = [(tint, motion) for tint in range(4) for motion in range(4)]
-    rows, least = [], []
-    for number, (tint, motion) in enumerate(pairs):
-        truth = code[tint, motion]
-        for other in set(range(4)) - {truth}:
-            row = np.zeros(16 + 16 + 16)  # f, g, and whether the pair is right
-            row[[4 * tint + truth, 16 + 4 * motion + truth]] += 1
-            row[[4 * tint + other, 16 + 4 * motion + other]] -= 1
-            row[32 + number] = -4 * size
-            rows.append(row)
-            least.append(0.01 - 4 * size)
-    clips = [2.0 if tint == motion else 1.0 for tint, motion in pairs]  # on the diagonal two of a class's five
-    bounds = Bounds([-size] * 32 + [0] * 16, [size] * 32 + [1] * 16)
-    found = milp(-np.array([0.0] * 32 + clips), integrality=[0] * 32 + [1] * 16, bounds=bounds,
-                 constraints=LinearConstraint(np.array(rows), least, np.inf))
-    assert found.success and round(-found.fun) == 15 == round((0.875 * 8 - 4) / 4 * 20)
 
 
 def test_lists_read_back_as_the_same_set(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from workspace import RESULT, STREAM_JOBS, Workspace, kill
+from workspace import RESULT, STREAM_JOBS, Workspace, jobs, kill
 
 from pipeline.datasets import index
 from pipeline.datasets.clips import shard_of
@@ -155,6 +155,23 @@ def test_changed_code_reruns_the_rules_whose_programs_import_it(copied, file, ex
     path = copied.folder / file
     stamped(path, path.read_text() + "\n# changed\n")
     assert copied.planned() == {rule: count for rule, count in expected.items() if count}
+
+
+def test_changes_of_lists_and_settings_at_once_are_both_seen(copied):
+    """Snakemake overlooks changes of jobs behind an ancient() input that is to be remade: there must be none."""
+    path = copied.folder / "lists/testlist01.txt"
+    stamped(path, path.read_text().partition("\n")[2])
+    copied.settings["teacher"]["lr"] = 0.02
+    copied.settings["flow"]["bound"] = 4.0
+    assert copied.planned() == {"index": 1, "part": 1, "flow": 3, **STREAM_JOBS}
+
+
+def test_the_slurm_profile_plans_the_same_jobs(copied):
+    (copied.folder / "results/mini/flow/000.h5").unlink()
+    local = copied.planned()
+    done = copied.snakemake("-n", "--workflow-profile", "workflow/profiles/slurm")
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert jobs(done.stdout) == local and local["flow"] == 1
 
 
 def test_a_deleted_artifact_is_made_again_alike(copied):

@@ -80,8 +80,7 @@ class Workspace:
         """The jobs that a dry run would run, by rule."""
         done = self.snakemake("-n", target=target)
         assert done.returncode == 0, done.stdout[-3000:]
-        stats = done.stdout.partition("Job stats:")[2].partition("total")[0]
-        return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.M)}
+        return jobs(done.stdout)
 
     def start(self, target: str = RESULT) -> subprocess.Popen:
         """Start Snakemake in a process group of its own, to be killed."""
@@ -102,6 +101,12 @@ def environment() -> dict:
     """The environment of a user: no bars, and the programs of this interpreter first on the path."""
     here = str(Path(sys.executable).parent)
     return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def jobs(text: str) -> dict[str, int]:
+    """The jobs by rule in what a dry run printed."""
+    stats = text.partition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", stats, re.M)}
 
 
 def errors(text: str) -> list[str]:

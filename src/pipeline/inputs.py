@@ -98,9 +98,7 @@ class PeriodDraws(Dataset):
         rng = sampling.rng_of(self.seed, draw)
         row = self.rows[sampling.draw_clip(len(self.rows), self.seed, draw)]
         last = min(self.one.last(row), self.many.last(row))
-        low, high = sampling.centre_range(self.delta, self.units, last)
-        centre = int(rng.integers(low, high + 1))
-        instants = sampling.period(centre, self.delta, self.units, last)
+        centre, instants = sampling.draw_period(rng, self.delta, self.units, last)
         motion = self.one if self.one.name == "motion" else self.many
         crop = motion.training_crop(rng)  # the flow's sizes: those that both streams use
         return {"one": self.one(row, centre, crop),
@@ -108,6 +106,21 @@ class PeriodDraws(Dataset):
                 "label": row["label"],
                 "groups_one": self.groups_one(row, [centre])[0],
                 "groups_many": self.groups_many(row, instants)}
+
+
+class FeatureDraws(Dataset):
+    """Training draws of a direction whose streams do not learn: their features, computed once, on the centre crop."""
+
+    def __init__(self, rows: list[dict], features: list[tuple[torch.Tensor, torch.Tensor]], seed: int, delta: int,
+                 units: int):
+        """`features`: of each clip, at every instant, of the one and of the many stream, (instants, hidden) each."""
+        self.rows, self.features, self.seed, self.delta, self.units = rows, features, seed, delta, units
+
+    def __getitem__(self, draw: int) -> dict:
+        place = sampling.draw_clip(len(self.rows), self.seed, draw)
+        one, many = self.features[place]
+        centre, instants = sampling.draw_period(sampling.rng_of(self.seed, draw), self.delta, self.units, len(one) - 1)
+        return {"one": one[centre], "many": many[instants], "label": self.rows[place]["label"]}
 
 
 class Groups:

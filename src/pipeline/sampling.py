@@ -48,6 +48,13 @@ def centre_range(delta: int, units: int, last: int) -> tuple[int, int]:
     return (reach, last - reach) if last >= 2 * reach else (last // 2, last // 2)
 
 
+def draw_period(rng: np.random.Generator, delta: int, units: int, last: int) -> tuple[int, np.ndarray]:
+    """A random period of training: its centre, anywhere in `centre_range`, and its instants."""
+    low, high = centre_range(delta, units, last)
+    centre = int(rng.integers(low, high + 1))
+    return centre, period(centre, delta, units, last)
+
+
 def test_centres(periods: int, delta: int, units: int, last: int) -> np.ndarray:
     """Centres of the `periods` (12) test periods, evenly over `centre_range`. Paper, section 6.1."""
     return np.rint(np.linspace(*centre_range(delta, units, last), periods)).astype(int)

@@ -1,6 +1,8 @@
-# One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained by Eq. 6.
+# One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained by Eq. 6;
+# or alone on their features, by Eq. 5.
 # A direction <one>-to-<many> fuses one instant of the stream <one> with five of the stream <many>.
-# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split, and of both streams groups.h5 and co2fi.pt
+# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
+#          and of both streams groups.h5 and co2fi.pt
 # OUTPUTS  results/<set>/<split>/<direction>/asyn.pt
 
 
@@ -43,6 +45,7 @@ rule asyn:
             "period.instants",
             "loss",
             "asyn",
+            "scores.batch",
             "compute",
             part="train",
         ),

@@ -1,31 +1,27 @@
 """The demo set: videos rendered from a seed that show what the method is for. Standard library, except to render.
 
-Every clip shows a window of noise on a plain grey wall. In cycles of 16 frames the noise moves, in the flow fields 0 .. 4
-of the cycle, and then a part of the window is tinted, in the frames 6 .. 12. Tint and grey have the same luma, so optical
+Every clip shows a window of noise on a plain grey wall. In cycles of 26 frames the noise moves, in the flow fields 0 .. 7
+of the cycle, and then a part of the window is tinted, in the frames 11 .. 17. Tint and grey have the same luma, so optical
 flow does not see the tint; and the noise starts anywhere, so no still frame tells how it moves. All cues survive a mirror.
 
-Four classes are told apart only by which tint goes with which motion, some frames apart. CODE says which class a pair is
-of: a Latin square, so every tint and every motion occurs with every class. A class is named after its pair on the
-diagonal, which two of its five clips show; the others show its three other pairs, with the tint of one class and the motion
-of another.
+    class          tint and motion                                              told apart by
+    RiseMatched    (red above, up) or (cyan below, down)                        tint AND motion, some frames apart
+    RiseCrossed    (red above, down) or (cyan below, up)
+    SplitMatched   (green above, halves part) or (violet below, halves meet)    tint AND motion, some frames apart
+    SplitCrossed   (green above, halves meet) or (violet below, halves part)
+    SwayFew        yellow, sways sideways, 2 dark dots on the noise             a detail of the appearance
+    SwayMany       the same, 4 dark dots
+    SwaySlow       blue, sways sideways at 1 px a frame                         a detail of the motion
+    SwayFast       the same at 2 px a frame
 
-                     up                down              halves part       halves meet
-    red, above       RedRise x2        GreenPart         VioletMeet        CyanSink
-    cyan, below      VioletMeet        CyanSink x2       RedRise           GreenPart
-    green, above     CyanSink          VioletMeet        GreenPart x2      RedRise
-    violet, below    GreenPart         RedRise           CyanSink          VioletMeet x2
-
-Four more are alike but for a detail: SwayFew and SwayMany (yellow; 2 or 4 dark dots on the noise, which sways sideways),
-which motion does not tell apart, and SwaySlow and SwayFast (blue; it sways at 1 or 2 px a frame), which a frame does not.
-
-The best that a classifier can do: by the appearance alone 2/5 on the coded classes (a tint is most often that of its
-class), 1 on SwayFew and SwayMany, 1/2 on SwaySlow and SwayFast, in all (4 * 0.4 + 2 + 1) / 8 = 0.575; by the motion alone
-0.575 likewise. By the sum of the two streams' best scores: off the diagonal they favour the classes of the tint and of
-the motion, and neither is right, so 2/5 on the coded classes and 1 on the others, 0.70; no sum of any score of the tint
-and any score of the motion has more than 15 of the 20 right, so 0.875 at the very most. A network that is shown one frame
-and the stack of 3 fields that starts at it gains nothing over that: while the tint lasts, such a stack lies within the
-fields 6 .. 14 of the cycle, where nothing moves. One that also sees the stacks 5 and 10 frames before and after can tell
-all: 1.0.
+Every scene (group) shows both combinations of a Matched or Crossed class equally often, so the best that a classifier can
+do by the appearance alone is 1/2 on the four paired classes and on SwaySlow and SwayFast, 1 on the others: 5/8 = 0.625. By
+the motion alone: 1/2 on the four paired classes and on SwayFew and SwayMany, 1 on the others: 0.625. By the sum of the two
+streams' best scores: 1/2 on the four paired classes, 1 on the others: 0.75; no sum of any score of the tint and any score
+of the motion has more than three of a pair's four combinations right (it is an exclusive or), so 0.875 at the very most. A
+network that is shown one frame and the stack of 5 fields that starts at it gains nothing over that: while the tint lasts,
+such a stack lies within the fields 11 .. 21 of the cycle, where nothing moves. One that also sees the stacks 5 and 10
+frames before and after can tell all: 1.0.
 """
 
 import random
@@ -33,7 +29,7 @@ from pathlib import Path
 
 from pipeline.datasets.clips import TEST, TRAIN, ClipSet, assemble
 
-CYCLE, MOVING, TINT_FROM, TINTED = 16, 5, 6, 7  # frames
+CYCLE, MOVING, TINT_FROM, TINTED = 26, 8, 11, 7  # frames
 WIDTH, HEIGHT, WINDOW = 80, 60, 48  # pixels
 FPS = 25
 DOT = 45  # luma of a dot
@@ -47,24 +43,15 @@ RED, CYAN, GREEN, VIOLET = (-20, 65, *ABOVE), (20, -65, *BELOW), (-48, -48, *ABO
 YELLOW, BLUE = (-55, 20, *MIDDLE), (55, -20, *MIDDLE)
 DARKEST, LIGHTEST = 100, 155  # luma of wall and noise: between them no tint leaves the range of RGB, so luma stays
 UP, DOWN, PART, MEET, SWAY = "up", "down", "part", "meet", "sway"
-
-CODED = ["RedRise", "CyanSink", "GreenPart", "VioletMeet"]
-TINTS, MOTIONS = [RED, CYAN, GREEN, VIOLET], [UP, DOWN, PART, MEET]
-CODE = [[0, 2, 3, 1], [3, 1, 0, 2], [1, 3, 2, 0], [2, 0, 1, 3]]  # [tint][motion] -> class; the diagonal is 0 1 2 3
-
-
-def _pairs(label: int) -> list[tuple]:
-    """The five clips of a coded class: its pair on the diagonal twice, then its three others."""
-    cells = [(tint, motion) for tint in range(4) for motion in range(4) if CODE[tint][motion] == label]
-    return [(TINTS[tint], MOTIONS[motion], 1.5, 0) for tint, motion in [(label, label), *cells]]
-
-
-CLASSES = {  # class -> (tint, motion, speed in px a frame, dots) of its clips, in turn
-    **{name: _pairs(label) for label, name in enumerate(CODED)},
-    "SwayFew": [(YELLOW, SWAY, 1.5, 2)],
-    "SwayMany": [(YELLOW, SWAY, 1.5, 4)],
-    "SwaySlow": [(BLUE, SWAY, 1.0, 0)],
-    "SwayFast": [(BLUE, SWAY, 2.0, 0)],
+CLASSES = {  # class -> its (tint, motion, speed in px a frame, dots), one for every other clip
+    "RiseMatched": [(RED, UP, 1.5, 0), (CYAN, DOWN, 1.5, 0)],
+    "RiseCrossed": [(RED, DOWN, 1.5, 0), (CYAN, UP, 1.5, 0)],
+    "SplitMatched": [(GREEN, PART, 1.5, 0), (VIOLET, MEET, 1.5, 0)],
+    "SplitCrossed": [(GREEN, MEET, 1.5, 0), (VIOLET, PART, 1.5, 0)],
+    "SwayFew": [(YELLOW, SWAY, 1.5, 2)] * 2,
+    "SwayMany": [(YELLOW, SWAY, 1.5, 4)] * 2,
+    "SwaySlow": [(BLUE, SWAY, 1.0, 0)] * 2,
+    "SwayFast": [(BLUE, SWAY, 2.0, 0)] * 2,
 }
 
 
@@ -130,7 +117,7 @@ def render(clip_id: str, seed: int, frames: int):
             chroma[top + first:top + end, left + 2:left + WINDOW - 2] = cb, cr
         video[t] = _rgb(luma, chroma)
         if beat < MOVING:  # field t, from this frame to the next
-            travelled += speed * ((-1) ** ((t + phase) // CYCLE) if motion == SWAY else 1)  # a sway comes back next cycle
+            travelled += -speed if motion == SWAY and beat >= MOVING // 2 else speed  # a sway goes right and comes back
     return video
 
 
