@@ -1,5 +1,6 @@
 # The coarse-to-fine network of a stream, trained by Eq. 4.
-# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split, results/<set>/<split>/<stream>/groups.h5
+# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
+#          results/<set>/<split>/<stream>/groups.h5
 # OUTPUTS  results/<set>/<split>/<stream>/co2fi.pt
 
 

@@ -1,4 +1,4 @@
-"""Train a direction's asynchronous fusion network: with both streams' coarse-to-fine networks by Eq. 6, or alone by Eq. 5."""
+"""Train a direction's asynchronous fusion network: with both streams' CO2FI nets by Eq. 6, or alone by Eq. 5."""
 
 import torch
 
