@@ -308,3 +308,17 @@ def test_groups_beyond_the_last_cached_position_are_its(tmp_path):
     with store.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
         file[key_of(LONG["clip"])] = np.arange(8, dtype=np.uint16)[:, None]
     assert Groups(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])[:, 0].tolist() == [6, 7, 7, 7]
+
+
+def test_feature_draws_take_the_instants_of_period_draws():
+    rows = [{"clip": f"Run/{number}", "label": number} for number in range(3)]
+    instants = torch.arange(34.0)
+    features = [((100 * number + instants)[:, None], (1000 * number + instants)[:, None]) for number in range(3)]
+    draws = inputs.FeatureDraws(rows, features, seed=1, delta=5, units=5)
+    for draw in range(30):
+        item = draws[draw]
+        number = item["label"]
+        centre, period = sampling.draw_period(sampling.rng_of(1, draw), 5, 5, 33)
+        assert 10 <= centre <= 23 and item["one"].tolist() == [100 * number + centre]
+        assert item["many"].ravel().tolist() == [1000 * number + centre + offset for offset in (-10, -5, 0, 5, 10)]
+        assert period.tolist() == [centre + offset for offset in (-10, -5, 0, 5, 10)]

@@ -91,6 +91,24 @@ def test_scores_of_a_direction_are_those_of_the_trained_pass():
     np.testing.assert_allclose(found, output.units[-1].numpy(), atol=1e-5)
 
 
+def test_features_are_those_of_each_instant_and_can_be_learnt_on():
+    torch.manual_seed(0)
+    model = ASYN(co2fi("appearance"), co2fi("motion"), Fusion(HIDDEN, CLASSES, hidden=5))
+    streams = [NoiseStream(name) for name in inputs.STREAMS]
+    for stream, last in zip(streams, (9, 6), strict=True):
+        stream.last = lambda row, last=last: last
+    (one, many), = scores.features_of_clips(model, *streams, [ROW], 4, CPU)
+    assert one.shape == many.shape == (7, HIDDEN)  # of the instants that both streams have
+    model.eval()
+    with torch.inference_mode():
+        for name, net, found in zip(inputs.STREAMS, (model.one, model.many), (one, many), strict=True):
+            expected = torch.cat([output_of(net, name, t).feature for t in range(7)])
+            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    model.fusion(one[:1], many[None, :5]).sum().backward()
+    assert all(weight.grad is not None for weight in model.fusion.parameters())
+    assert all(weight.grad is None for net in (model.one, model.many) for weight in net.parameters())
+
+
 @pytest.mark.parametrize("batch", [1, 3, 100])
 def test_of_inputs_joins_batches_in_order(batch):
     sizes = []
