@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 SOURCE = ROOT / "src" / "pipeline"
 LAYERS = [  # a module imports from the lines above its own only
+    {"files"},
     {"errors", "codeid", "progress", "record", "sampling", "flow", "groups", "device", "models.cnn_m"},
     {"settings", "report", "video", "program", "datasets.clips", "models.vgg"},
     {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "store", "models.co2fi"},

@@ -50,9 +50,3 @@ def identity(options: argparse.Namespace) -> dict:
     settings = {name: value for name, value in options.settings.items() if name != "compute"}  # `train` looks at those
     return {"settings": settings, "code": options.code,
             "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}
-
-
-def file_digest(path: str | Path) -> str:
-    """16 hex digits over a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

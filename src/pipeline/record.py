@@ -5,12 +5,13 @@ HDF5 files and models are large, and Snakemake compares files over 1 MB by time 
 """
 
 import json
-import os
 import platform
 import sys
 import time
 from importlib import metadata
 from pathlib import Path
+
+from pipeline.files import replacing
 
 PACKAGES = ("numpy", "opencv-contrib-python", "h5py", "torch", "torchvision", "scikit-learn", "snakemake")
 _begun = time.monotonic()  # the job's start, but for the interpreter's
@@ -21,9 +22,8 @@ def write(path: str | Path, stage: str, digest: str, settings: dict, code: str, 
     content = {"stage": stage, "digest": digest, "settings": settings, "code": code, **more,
                "python": platform.python_version(), "packages": versions(),
                "seconds": round(time.monotonic() - _begun, 1)}
-    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def read(path: str | Path) -> dict:

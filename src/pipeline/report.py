@@ -1,12 +1,12 @@
 """A result for people: a table of accuracies, and a picture of them with the confusion matrix."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import PipelineError
+from pipeline.files import replacing
 
 NAMES = {"appearance": "appearance (CO2FI)", "motion": "motion (CO2FI)", "two_stream": "two-stream (sum)",
          "asyn": "asynchronous fusion", "asyn_idt": "asynchronous fusion + IDT"}
@@ -77,11 +77,8 @@ def save(figure, path: str | Path) -> None:
     """Write a figure as PNG, complete or not at all, and forget it."""
     from matplotlib import pyplot
 
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.png")
     try:
-        figure.savefig(temporary, dpi=110)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=110, format="png")
     finally:
         pyplot.close(figure)
-        temporary.unlink(missing_ok=True)

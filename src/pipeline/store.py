@@ -22,6 +22,7 @@ import numpy as np
 
 from pipeline.datasets.clips import key_of
 from pipeline.errors import PipelineError, remake
+from pipeline.files import replacing
 
 SCHEMA = 1  # raise it when the layout of a file changes: readers refuse another
 ABOUT = {
@@ -41,17 +42,10 @@ BLOCK = 32  # frames or fields appended at a time: a clip's memory does not grow
 @contextmanager
 def create(path: str | Path, kind: str, settings: dict, code: str, **attributes) -> Iterator[h5py.File]:
     """A new file of a `kind` of ABOUT, complete or not there at all: it gets its name when the block ends well."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with h5py.File(temporary, "w", locking=False) as file:
-            file.attrs.update({"format": f"pipeline/{kind}", "schema": SCHEMA, "about": ABOUT[kind], "code": code,
-                               "settings": json.dumps(settings, sort_keys=True), **attributes})
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
+        file.attrs.update({"format": f"pipeline/{kind}", "schema": SCHEMA, "about": ABOUT[kind], "code": code,
+                           "settings": json.dumps(settings, sort_keys=True), **attributes})
+        yield file
 
 
 def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:

@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import math
-import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from pipeline import device, program, record
+from pipeline import device, files, record
 from pipeline.errors import PipelineError
 from pipeline.models import build
 from pipeline.progress import Progress
@@ -91,7 +90,7 @@ def finish(options: argparse.Namespace, kind: str, model: nn.Module, history: li
     about = {key: value for key, value in vars(options).items() if key in ("set", "split", "stream", "direction")}
     build.save(options.model, model, kind=kind, classes=classes, **about)
     Path(options.history).write_text("".join(json.dumps(line) + "\n" for line in history))
-    record.write(options.record, kind, program.file_digest(options.model), options.settings, options.code,
+    record.write(options.record, kind, files.digest(options.model), options.settings, options.code,
                  device=device.name(processor), clips=clips)
     shutil.rmtree(options.checkpoints, ignore_errors=True)
 
@@ -121,10 +120,8 @@ def _save(path: Path, state: dict) -> None:
     """Write complete or not at all; the buffer keeps the file's own name out of its bytes."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(buffer.getbuffer())
-    os.replace(temporary, path)
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 class _StopSignal:

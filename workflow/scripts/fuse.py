@@ -1,10 +1,10 @@
 """Fuse the scores of all sources and write the result of a split: accuracies, confusion, and what it rests on."""
 
 import json
-import os
 from pathlib import Path
 
 from pipeline import fusion, program, record, report
+from pipeline.files import replacing
 from pipeline.inputs import DIRECTIONS, STREAMS
 
 
@@ -23,10 +23,9 @@ def main() -> None:
     result = {"set": options.set, "split": options.split,
               **fusion.summary(fused, first.labels, first.classes, headline="asyn"),
               "provenance": record.provenance(options.records, options.config, options.code)}
-    temporary = Path(options.json).with_name(f".{Path(options.json).name}.{os.getpid()}")
-    temporary.write_text(json.dumps(result, indent=1) + "\n")
     report.draw_result(result, options.png)
-    os.replace(temporary, options.json)
+    with replacing(options.json) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n")
     record.log(report.table(result))
 
 

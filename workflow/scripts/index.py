@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline import program, record, video
+from pipeline import files, program, record, video
 from pipeline.datasets import index, sets
 from pipeline.datasets.clips import locate
 
@@ -19,7 +19,7 @@ def main() -> None:
     rows = index.merge(clip_set, list(clip_set.clips.values()),
                        {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
     index.write(options.index, rows, index.COLUMNS + clip_set.splits)
-    record.write(options.record, "index", program.file_digest(options.index), settings, options.code,
+    record.write(options.record, "index", files.digest(options.index), settings, options.code,
                  ffmpeg=video.version(), clips=len(rows), frames=sum(row["frames"] for row in rows), extra=extra)
 
 

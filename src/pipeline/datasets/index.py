@@ -5,12 +5,10 @@ together for the whole set or a part of a split, and refuses it when any clip is
 """
 
 import csv
-import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline import video
+from pipeline import files, video
 from pipeline.datasets.clips import Clip, ClipSet
 from pipeline.errors import PipelineError, remake, require
 from pipeline.progress import Progress
@@ -28,7 +26,7 @@ def examine(clips: list[Clip], paths: dict[str, str], accept_damaged: list[str],
         path = paths[clip.id]
         try:
             found = video.probe(path, clip.id in accept_damaged)
-            return {"clip": clip.id, "path": path, "sha256": digest(path), **found, "problem": ""}
+            return {"clip": clip.id, "path": path, "sha256": files.digest(path), **found, "problem": ""}
         except PipelineError as error:
             return {"clip": clip.id, "path": path, "problem": str(error)}
 
@@ -57,12 +55,10 @@ def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]])
 
 def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
     """Write a table, complete or not at all."""
-    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
+    with files.replacing(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    os.replace(temporary, path)
 
 
 def read(path: str | Path, columns: list[str] = COLUMNS) -> list[dict]:
@@ -90,9 +86,3 @@ def check_classes(rows: list[dict], classes: list[str]) -> None:
         if not (row["label"] < len(classes) and classes[row["label"]] == row["class"]):
             raise PipelineError(f"clip '{row['clip']}' has label {row['label']}, but class '{row['class']}' is not number "
                                 f"{row['label']} of the model's classes; run snakemake again, which trains it anew")
-
-
-def digest(path: str | Path) -> str:
-    """16 hex digits over a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -2,13 +2,13 @@
 
 import io
 import json
-import os
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from pipeline.errors import PipelineError, first_line, remake
+from pipeline.files import replacing
 from pipeline.inputs import DIRECTIONS, channels
 from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.cnn_m import CNNM2048
@@ -41,9 +41,8 @@ def save(path: str | Path, model: nn.Module, **about) -> None:
     """Write a model's weights with what it is about (set, split, stream or direction, classes, code ..)."""
     buffer = io.BytesIO()  # and not the file itself, whose name torch would write into it
     torch.save({"about": json.dumps(about, sort_keys=True), "state": model.state_dict()}, buffer)
-    temporary = Path(path).with_name(f".{Path(path).name}.{os.getpid()}")
-    temporary.write_bytes(buffer.getbuffer())
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def classes_of(path: str | Path) -> list[str]:
