@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.files import replacing
 
-PACKAGES = ("numpy", "opencv-contrib-python", "h5py", "torch", "torchvision", "scikit-learn", "snakemake")
+PACKAGES = ("numpy", "numba", "opencv-contrib-python", "h5py", "torch", "torchvision", "scikit-learn", "snakemake")
 _begun = time.monotonic()  # the job's start, but for the interpreter's
 
 
