@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from pipeline import flow, inputs, sampling, store, video
+from pipeline import flow, inputs, levels, sampling, store, video
 from pipeline.datasets.clips import key_of
 from pipeline.inputs import Groups, PeriodDraws, Stream, StreamDraws
 
@@ -52,7 +52,7 @@ def folder(tmp_path_factory) -> Path:
 
 
 def stream(folder: Path, name: str, stack: int = STACK, **changes) -> Stream:
-    return Stream(name, folder / {"appearance": "frames", "motion": "flow"}[name], CROPS | changes, stack)
+    return Stream(name, folder / {"appearance": "frames", "motion": "flow"}[name], CROPS | changes, stack, ROWS)
 
 
 def stream_draws(folder: Path, name: str = "motion", seed: int = 1, rows: list[dict] = ROWS) -> StreamDraws:
@@ -197,14 +197,14 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
     def fields(row):
         grey = [flow.grey(frame) for frame in video.decode(row["path"])]
         for first, second in zip(grey, grey[1:], strict=False):
-            yield flow.quantise(flow.tvl1(first, second), bound).transpose(2, 0, 1)
+            yield levels.quantise(flow.tvl1(first, second), bound).transpose(2, 0, 1)
 
     shards(tmp_path, [row], lambda row: video.decode(row["path"]), fields)
     motion = stream(tmp_path, "motion", stack=4)
     for start in (0, 1, 2):
         for mirrored in (False, True):
             planes = motion(row, start, replace(motion.centre_crop(), mirrored=mirrored))
-            found = np.median(flow.dequantise(planes, bound).reshape(4, 2, -1), axis=2)
+            found = np.median(levels.dequantise(planes, bound).reshape(4, 2, -1), axis=2)
             expected = np.array(MOVES[start:start + 4]) * [-1 if mirrored else 1, 1]
             np.testing.assert_allclose(found, expected, atol=0.25)
     appearance = stream(tmp_path, "appearance")

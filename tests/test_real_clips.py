@@ -14,7 +14,7 @@ from workspace import ROOT, environment
 
 from pipeline.datasets import index
 from pipeline.datasets.clips import key_of
-from pipeline.flow import dequantise
+from pipeline.levels import dequantise
 
 QUICK = {  # over tests/configs/weizmann.yaml: the same clips and stages, a tenth of the pixels, a moment of training
     "decode": {"short_side": 48},

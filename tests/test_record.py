@@ -4,8 +4,10 @@ import json
 import platform
 
 import numpy
+import pytest
 
 from pipeline import record
+from pipeline.errors import PipelineError
 
 
 def test_record_says_what_made_it(tmp_path):
@@ -44,3 +46,13 @@ def test_provenance_adds_up(tmp_path):
     assert (teacher["seconds"], teacher["code"], teacher["device"]) == (60.0, ["c3"], ["cpu, 1 threads"])
     assert found["stages"]["fuse"] == {"code": ["c9"]} and set(found["stages"]) == {"frames", "teacher", "fuse"}
     json.dumps(found, allow_nan=False)
+
+
+def test_flow_of_two_solvers_is_refused(tmp_path):
+    for number, solver in enumerate(["cpu 1", "cpu 1", "opencv 5.0.0"]):
+        content = {"stage": "flow", "digest": "d", "code": "c", "seconds": 1.0, "solver": solver}
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    paths = [tmp_path / f"{number}.json" for number in range(3)]
+    assert record.provenance(paths[:2], {"seed": 7}, "c")["stages"]["flow"]["solver"] == ["cpu 1"]
+    with pytest.raises(PipelineError, match=r"2\.json: flow by solver opencv 5\.0\.0, where other shards' is by cpu 1"):
+        record.provenance(paths, {"seed": 7}, "c")

@@ -251,6 +251,20 @@ def test_shards_of_a_folder_and_of_one_file(tmp_path):
         store.Shards(tmp_path, "flow")(rows()[0])
 
 
+def test_shards_made_in_different_ways_are_refused(tmp_path):
+    def shard(name: str, solver: str = "cpu 1", bound: float = 20.0, accepted: list[str] | None = None) -> dict:
+        settings = {"flow": {"bound": bound, "warps": 5}, "accept_damaged": accepted or []}
+        write(tmp_path / f"{name}.h5", kind="flow", settings=settings, solver=solver)
+        return rows()[0] | {"shard": name}
+
+    alike = [shard("000"), shard("001"), shard("002", accepted=["a"])]
+    store.Shards(tmp_path, "flow").require_alike(alike)
+    for odd, words in ((shard("003", solver="opencv 5.0.0"), r"solver opencv 5\.0\.0 \(not cpu 1\)"),
+                       (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\)")):
+        with pytest.raises(PipelineError, match=rf"{odd['shard']}\.h5: made otherwise than .*000\.h5 and 2 more: {words}"):
+            store.Shards(tmp_path, "flow").require_alike([*alike, odd])
+
+
 def test_shards_survive_pickle_and_fork(tmp_path, monkeypatch):
     write(tmp_path / "000.h5")
     opened, open_checked = [], store.open_checked

@@ -145,7 +145,8 @@ def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, v
 @pytest.mark.parametrize(("file", "expected"), [
     ("src/pipeline/views.py", {}),
     ("src/pipeline/datasets/hmdb51.py", {"examine": 3, "index": 1, "part": 2, "frames": 3, "flow": 3, **STREAM_JOBS}),
-    ("src/pipeline/flow.py", {"flow": 3, **STREAM_JOBS}),
+    ("src/pipeline/levels.py", {"flow": 3, **STREAM_JOBS}),
+    ("src/pipeline/flow/cpu.py", {"flow": 3, "teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 4, "fuse": 1}),
     ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 4, "fuse": 1}),
     ("src/pipeline/scores.py", {**STREAM_JOBS, "teacher": 0}),
     ("src/pipeline/fusion.py", {"fuse": 1}),

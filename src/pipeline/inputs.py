@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from pipeline import flow, sampling
+from pipeline import levels, sampling
 from pipeline.store import Shards
 
 STREAMS = ("appearance", "motion")
@@ -15,7 +15,7 @@ KINDS = {"appearance": "frames", "motion": "flow"}  # the store that a stream re
 
 # ImageNet statistics for RGB (torchvision's weights); flow is 128-centred and has the same scale, 1 / (0.226 * 255), as
 # the RGB weights that its first layer starts from.
-MEAN = {"appearance": (0.485, 0.456, 0.406), "motion": (flow.ZERO / 255,)}
+MEAN = {"appearance": (0.485, 0.456, 0.406), "motion": (levels.ZERO / 255,)}
 STD = {"appearance": (0.229, 0.224, 0.225), "motion": (0.226,)}
 
 
@@ -34,12 +34,16 @@ def normalise(pixels: torch.Tensor, stream: str) -> torch.Tensor:
 class Stream:
     """One stream of a set: pixels of any clip (a row of the index) at any instant, in any crop."""
 
-    def __init__(self, name: str, folder: str, crops: dict, stack: int):
-        """`folder`: the set's shards, frames or flow; `crops`, `stack`: the settings."""
+    def __init__(self, name: str, folder: str, crops: dict, stack: int, rows: list[dict]):
+        """`folder`: the set's shards, frames or flow; `crops`, `stack`: the settings; `rows`: the clips to be read.
+
+        Raises PipelineError when their shards were made in different ways.
+        """
         self.name, self.stack = name, stack
         self.size, self.frame = crops["size"], tuple(crops["frame"])
         self.sizes, self.test, self.flip = crops[name], crops["test"], crops["flip"]
         self.shards = Shards(folder, KINDS[name])
+        self.shards.require_alike(rows)
 
     def last(self, row: dict) -> int:
         """The last instant of a clip: of a frame, or of a stack's first field."""
@@ -67,7 +71,7 @@ class Stream:
         resized = cv2.resize(patch, (self.size, self.size), interpolation=cv2.INTER_LINEAR).transpose(2, 0, 1)
         if not crop.mirrored:
             return np.ascontiguousarray(resized)
-        return flow.mirror(resized) if self.name == "motion" else resized[..., ::-1].copy()
+        return levels.mirror(resized) if self.name == "motion" else resized[..., ::-1].copy()
 
 
 class StreamDraws(Dataset):

@@ -1,6 +1,6 @@
 """HDF5 files: one a shard of clips, one dataset a clip, with attributes that say what they are and what made them.
 
-    /                          format, schema, about, settings, code, made_with
+    /                          format, schema, about, settings, code, made_with; of flow also solver
     /Archery/                  one group a class
     /Archery/v_Archery_g01_c01 (frames, H, W, 3) or (fields, 2, H, W) uint8, one frame or field a chunk, gzip;
                                clip, source, sha256
@@ -70,13 +70,14 @@ def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
 
 
 def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[[dict], Iterator[np.ndarray]],
-                settings: dict, code: str, made_with: str, kept: Callable[[dict], None] = lambda row: None) -> str:
+                settings: dict, code: str, made_with: str, kept: Callable[[dict], None] = lambda row: None,
+                **attributes: str) -> str:
     """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
 
     `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
     uint8, one frame or field each. Finished clips wait in '.partial/' beside the shard, keyed by the clip's content,
     the settings and the code; Snakemake, which deletes the declared output of a killed job, does not know them.
-    `kept(row)` is called for each clip that an earlier run finished.
+    `kept(row)` is called for each clip that an earlier run finished. `attributes` are the file's, beside the usual ones.
     Returns the digest of all pixels, the same for equal content.
     """
     path = Path(path)
@@ -84,7 +85,7 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
     partial.mkdir(parents=True, exist_ok=True)
     finished = []
     for row in clips:
-        identity = json.dumps([row["clip"], row["sha256"], settings, code, SCHEMA], sort_keys=True)
+        identity = json.dumps([row["clip"], row["sha256"], settings, code, SCHEMA, attributes], sort_keys=True)
         clip_file = partial / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
         if clip_file.is_file():
             kept(row)
@@ -98,7 +99,7 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
                                         "snakemake again, else report this")
         finished.append(clip_file)
     digest = hashlib.sha256()
-    with create(path, kind, settings, code, made_with=made_with) as shard:
+    with create(path, kind, settings, code, made_with=made_with, **attributes) as shard:
         for row, clip_file in zip(clips, finished, strict=True):
             key = key_of(row["clip"])
             with h5py.File(clip_file, "r", locking=False) as file:
@@ -134,6 +135,18 @@ def _append_all(file: h5py.File, key: str, items: Iterator[np.ndarray]) -> int:
     return dataset.shape[0] if dataset is not None else 0
 
 
+def _differences(here: dict, there: dict, prefix: str = "") -> str:
+    """Where two nested settings differ, such as 'flow.bound 5.0 (not 20.0)'."""
+    found = []
+    for key in sorted(here.keys() | there.keys()):
+        a, b = here.get(key), there.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found.append(_differences(a, b, f"{prefix}{key}."))
+        elif a != b:
+            found.append(f"{prefix}{key} {a} (not {b})")
+    return ", ".join(part for part in found if part)
+
+
 class Shards:
     """Read-only clips of a folder of shards '000.h5' .., or of one file that holds them all.
 
@@ -149,13 +162,35 @@ class Shards:
         """The dataset of an index row's clip. Raises PipelineError when its file lacks it."""
         if self._owner != os.getpid():
             self._files, self._owner = {}, os.getpid()
-        path = self.path if self.path.suffix == ".h5" else self.path / f"{row['shard']}.h5"
+        path = self._file(row)
         if path not in self._files:
             self._files[path] = open_checked(path, self.kind)
         try:
             return self._files[path][key_of(row["clip"])]
         except KeyError:
             raise PipelineError(f"{path}: clip '{row['clip']}' is not in it; {remake(path)}") from None
+
+    def _file(self, row: dict) -> Path:
+        return self.path if self.path.suffix == ".h5" else self.path / f"{row['shard']}.h5"
+
+    def require_alike(self, rows: list[dict]) -> None:
+        """Raise PipelineError when the files of `rows` were not all made by one solver with one set of settings.
+
+        Pixels of two makings do not mean the same: a network that learns from a mix loses points, and nothing shows it.
+        """
+        makings: dict[str, list[Path]] = {}
+        for path in sorted({self._file(row) for row in rows}):
+            with open_checked(path, self.kind) as file:
+                settings = json.loads(file.attrs["settings"])
+                settings.pop("accept_damaged", None)  # a shard's own
+                making = {"solver": str(file.attrs.get("solver", "")), **settings}
+            makings.setdefault(json.dumps(making, sort_keys=True), []).append(path)
+        if len(makings) > 1:
+            most, *others = sorted(makings, key=lambda making: -len(makings[making]))
+            raise PipelineError.from_list([
+                f"{path}: made otherwise than {makings[most][0]} and {len(makings[most]) - 1} more: "
+                f"{_differences(json.loads(other), json.loads(most))}; {remake(path)}"
+                for other in others for path in makings[other]])
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_files": {}, "_owner": 0}

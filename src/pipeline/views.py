@@ -189,7 +189,7 @@ def flow_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
 
 def displacement(codes: np.ndarray, bound: float) -> np.ndarray:
     """Bytes of flow to pixels, float32; the byte for no motion gives 0, not the half step by which it is off."""
-    from pipeline.flow import ZERO, dequantise
+    from pipeline.levels import ZERO, dequantise
 
     return np.where(codes == ZERO, np.float32(0), dequantise(codes, bound))
 

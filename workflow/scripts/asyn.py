@@ -27,7 +27,7 @@ def main() -> None:
     model = build.asyn(settings, options.direction, len(classes))
     for net, path, stream in zip((model.one, model.many), (options.co2fi_one, options.co2fi_many), names, strict=True):
         build.load(path, net, kind="co2fi", set=options.set, split=options.split, stream=stream)
-    one, many = (Stream(stream, folder, settings["crops"], settings["stack"])
+    one, many = (Stream(stream, folder, settings["crops"], settings["stack"], rows)
                  for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True))
     period, loss = settings["period"], settings["loss"]
     if settings["asyn"]["joint"]:

@@ -19,7 +19,7 @@ def main() -> None:
     torch.manual_seed(seed)
     model = build.co2fi(settings, options.stream, len(classes))
     model.vgg.start_from(settings["network"]["weights"])
-    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"])
+    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     cached = Groups(options.groups, settings["groups"]["stride"])
     draws = StreamDraws(rows, stream, seed, cached)
 

@@ -6,35 +6,38 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import flow, program, record, store, video
+from pipeline import flow, levels, program, record, store, video
 from pipeline.datasets import index
+from pipeline.errors import PipelineError
 from pipeline.progress import Progress
 
 
 def main() -> None:
     options = program.parser(__doc__, "clips", "out").parse_args()
     settings = options.settings
-    solver = {key: value for key, value in settings["flow"].items() if key not in ("bound", "backend")}
+    parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
+    parameters["backend"] = flow.resolved(parameters["backend"])
     rows = index.read(options.clips, index.EXAMINED)
     progress = Progress(f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs")
     cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
 
     def fields(row: dict) -> Iterator[np.ndarray]:
-        before = None
         accept = row["clip"] in settings["accept_damaged"]
-        for frame in video.decode(row["path"], settings["decode"]["short_side"], accept):
-            image = flow.grey(frame)
-            if before is not None:
-                displacement = flow.tvl1(before, image, **solver)  # (H, W, 2)
-                yield flow.quantise(displacement, settings["flow"]["bound"]).transpose(2, 0, 1)  # (2, H, W)
+        frames = map(flow.grey, video.decode(row["path"], settings["decode"]["short_side"], accept))
+        try:
+            for field in flow.fields(frames, **parameters):  # (H, W, 2)
+                yield levels.quantise(field, settings["flow"]["bound"]).transpose(2, 0, 1)  # (2, H, W)
                 progress.update(1, row["clip"])
-            before = image
+        except ValueError as error:
+            raise PipelineError(f"{row['path']}: {error}") from error
 
-    made_with = f"opencv {cv2.__version__} DualTVL1OpticalFlow, ffmpeg {video.version()}"
+    solver = flow.made_with(parameters["backend"])
+    made_with = f"{solver}, ffmpeg {video.version()}"
     digest = store.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with,
-                               kept=lambda row: progress.skip(row["frames"] - 1))
+                               kept=lambda row: progress.skip(row["frames"] - 1), solver=solver)
     progress.close()
-    record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, clips=len(rows))
+    record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, solver=solver,
+                 clips=len(rows))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main() -> None:
     processor = device.prepare(settings["compute"]["threads"])
     model = build.load(options.model, build.teacher(settings, options.stream, len(classes)), kind="teacher",
                        set=options.set, split=options.split, stream=options.stream).to(processor).eval()
-    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"])
+    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     progress = Progress(f"groups {options.split} {options.stream}", len(rows), "clips")
     digest, hits, positions = hashlib.sha256(), np.zeros(depth), 0
     with store.create(options.out, "groups", settings, options.code, classes=classes) as file:

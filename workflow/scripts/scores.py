@@ -18,8 +18,8 @@ def main() -> None:
     settings = options.settings
     rows = index.read(options.clips)
     processor = device.prepare(settings["compute"]["threads"])
-    streams = {"appearance": Stream("appearance", options.frames, settings["crops"], settings["stack"]),
-               "motion": Stream("motion", options.flow, settings["crops"], settings["stack"])}
+    streams = {"appearance": Stream("appearance", options.frames, settings["crops"], settings["stack"], rows),
+               "motion": Stream("motion", options.flow, settings["crops"], settings["stack"], rows)}
     classes = build.classes_of(options.model)
     if options.source in DIRECTIONS:
         net, about = build.asyn(settings, options.source, len(classes)), {"kind": "asyn", "direction": options.source}

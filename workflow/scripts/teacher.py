@@ -19,7 +19,7 @@ def main() -> None:
     processor = device.prepare(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = build.teacher(settings, options.stream, len(classes))
-    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"])
+    stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], chosen)
 
     def loss_of(net, batch):
         return cross_entropy(net(normalise(batch["input"], options.stream)), batch["label"])
