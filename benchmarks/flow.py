@@ -124,8 +124,8 @@ def of_clips(pairs: list, repeats: int) -> dict:
              "pairs_over_1_percent_energy": int((energies[:, 1] > 1.01 * energies[:, 0]).sum()),
              "pairs_under_1_percent_energy": int((energies[:, 0] > 1.01 * energies[:, 1]).sum())}
     print(f"{'all pairs: medians; pooled':32} {total['opencv_ms']:10.0f} {total['cpu_ms']:8.1f} "
-          f"{total['median_ratio']:6.1f} {total['mean_px']:8.5f} {total['p99_px']:7.4f} {total['bytes_equal']:7.2%} {total['bytes_within_1']:8.3%} "
-          f"{total['energy_ratio']:7.4f}")
+          f"{total['median_ratio']:6.1f} {total['mean_px']:8.5f} {total['p99_px']:7.4f} {total['bytes_equal']:7.2%} "
+          f"{total['bytes_within_1']:8.3%} {total['energy_ratio']:7.4f}")
     print(f"time of all pairs: {total['time_ratio']:.1f} times as fast; energy over 1 % higher on "
           f"{total['pairs_over_1_percent_energy']} pairs, over 1 % lower on {total['pairs_under_1_percent_energy']}\n")
     return {"pairs": rows, "total": total}
