@@ -26,7 +26,8 @@ def features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def match(before: tuple, after: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Places (m, 2) of the features `before` and of those `after` that resemble them most within reach."""
-    near = (np.abs(after[0][:, None] - before[0][None]) < REACH).all(axis=2)  # (after, before)
+    near_x, near_y = (np.abs(np.subtract.outer(after[0][:, axis], before[0][:, axis])) < REACH for axis in (0, 1))
+    near = near_x & near_y  # (after, before)
     found = _matcher.match(after[1], before[1], near.astype(np.uint8)) if near.any() else []
     return (before[0][[one.trainIdx for one in found]].reshape(-1, 2),
             after[0][[one.queryIdx for one in found]].reshape(-1, 2))

@@ -4,6 +4,7 @@ Per frame, each of the four histograms is summed over the whole picture once (an
 point's 2 x 2 cells cost a few sums (Wang, Klaeser, Schmid, Liu, IJCV 2013, section 3).
 """
 
+import cv2
 import numpy as np
 from numba import njit
 
@@ -18,51 +19,40 @@ FLOOR = np.float32(0.05)  # added to each bin
 
 def integrals(image: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, ...]:
     """Integral histograms (h + 1, w + 1, bins) float32 of HOG, HOF, MBHx and MBHy; of a grey image and its flow (2, h, w)."""
-    x, y = flow
-    return (_integral(*_gradient(image.astype(np.float32)), BINS), _integral(x, y, BINS + 1),
-            _integral(*_gradient(x), BINS), _integral(*_gradient(y), BINS))
+    fields = _gradient(image), tuple(flow), _gradient(flow[0]), _gradient(flow[1])
+    return tuple(_integral(*cv2.cartToPolar(*field), bins) for field, bins in zip(fields, HISTOGRAMS, strict=True))
+
+
+def _gradient(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Central differences (h, w) float32 along x and along y, undivided; none across the border."""
+    return cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=1), cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=1)
 
 
 @njit(cache=True, error_model="numpy")
-def _gradient(plane):
-    """Central differences (h, w) along x and along y, undivided; none across the border."""
-    height, width = plane.shape
-    along_x, along_y = np.zeros_like(plane), np.zeros_like(plane)
-    for y in range(height):
-        for x in range(1, width - 1):
-            along_x[y, x] = plane[y, x + 1] - plane[y, x - 1]
-    for y in range(1, height - 1):
-        for x in range(width):
-            along_y[y, x] = plane[y + 1, x] - plane[y - 1, x]
-    return along_x, along_y
-
-
-@njit(cache=True, error_model="numpy")
-def _integral(x_plane, y_plane, bins):
-    """Sums (h + 1, w + 1, bins) over all pixels above and left: lengths of the vectors by direction.
+def _integral(length, angle, bins):
+    """Sums (h + 1, w + 1, bins) over all pixels above and left of a field's lengths, by its angles (h, w) in radians.
 
     A length is shared by the two nearest of 8 directions; with a ninth bin, vectors of at most STILL count 1 there instead.
     """
-    height, width = x_plane.shape
+    height, width = length.shape
     result = np.zeros((height + 1, width + 1, bins), np.float32)
-    turn = np.float32(BINS / (2 * np.pi))
+    per_radian = np.float32(BINS / (2 * np.pi))
+    line = np.empty(bins, np.float32)  # of the row, up to the pixel
     for y in range(height):
-        line = np.zeros(bins, np.float32)
+        line[:] = 0
+        above, here = result[y], result[y + 1]
         for x in range(width):
-            vx, vy = x_plane[y, x], y_plane[y, x]
-            length = np.sqrt(vx * vx + vy * vy)
-            if bins > BINS and length <= STILL:
+            whole = length[y, x]
+            if bins > BINS and whole <= STILL:
                 line[BINS] += np.float32(1)
             else:
-                place = np.float32(np.arctan2(vy, vx)) * turn
-                if place < 0:
-                    place += np.float32(BINS)
-                lower = min(int(place), BINS - 1)
-                upper_part = (place - np.float32(lower)) * length
-                line[lower] += length - upper_part
-                line[(lower + 1) % BINS] += upper_part
+                place = angle[y, x] * per_radian
+                lower = int(place)  # 8 only by rounding: then it is 0
+                part = (place - np.float32(lower)) * whole
+                line[lower & (BINS - 1)] += whole - part
+                line[(lower + 1) & (BINS - 1)] += part
             for b in range(bins):
-                result[y + 1, x + 1, b] = result[y, x + 1, b] + line[b]
+                here[x + 1, b] = above[x + 1, b] + line[b]
     return result
 
 

@@ -32,37 +32,46 @@ def pyramid(height: int, width: int) -> list[tuple[np.float32, int, int]]:
 
 
 def expand(image: np.ndarray, levels: list) -> list[np.ndarray]:
-    """Polynomial expansion of a grey uint8 image (H, W) at each level: (5, h, w) float32, see `_expand`."""
+    """Quadratic polynomials around each pixel of a grey uint8 image (H, W), at each level.
+
+    Returns their coefficients by, bx, ayy, axx, axy: (5, h, w) float32 a level.
+    """
     pixels = image.astype(np.float32)
     expansions = []
     for scale, height, width in levels:
         sigma = (float(scale) - 1) / 2
         size = max(round(sigma * 5) | 1, 3)
-        blurred = cv2.GaussianBlur(pixels, (size, size), sigma)  # sigma 0: by the size
-        expansions.append(_expand(cv2.resize(blurred, (width, height)), *_FIT))
+        level = cv2.resize(cv2.GaussianBlur(pixels, (size, size), sigma), (width, height))  # sigma 0: by the size
+        expansions.append(np.empty((5, height, width), np.float32))
+        for coefficient, kernels in zip(expansions[-1], _FIT, strict=True):
+            _filter(level, *kernels, coefficient)
     return expansions
 
 
 def flow(before: list[np.ndarray], after: list[np.ndarray]) -> list[np.ndarray]:
     """Flow between two expanded frames at each level, (2, h, w) float32 in pixels of the level, x then y."""
-    flows = []
+    flows: list[np.ndarray] = []
     for first, second in zip(reversed(before), reversed(after), strict=True):
         height, width = first.shape[1:]
+        field = np.zeros((2, height, width), np.float32)
         if flows:
-            field = np.stack([cv2.resize(plane, (width, height)) for plane in flows[-1]]) * STRIDE
-        else:
-            field = np.zeros((2, height, width), np.float32)
+            for plane, coarse in zip(field, flows[-1], strict=True):
+                plane[:] = cv2.resize(coarse, (width, height)) * STRIDE
         for _ in range(ITERATIONS):
-            _solve(_blur(_normal_equations(first, second, field), _WINDOW), field)
+            equations = _normal_equations(first, second, field)
+            averaged = np.empty_like(equations)
+            for plane, mean in zip(equations, averaged, strict=True):
+                _filter(plane, _WINDOW, _WINDOW, mean)
+            _solve(averaged, field)
         flows.append(np.stack([cv2.medianBlur(plane, MEDIAN) for plane in field]))
     return flows[::-1]
 
 
-def _fit(radius: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian weights (radius + 1,) of the fit, and what turns moments into coefficients, both float32.
+def _fit(radius: int, sigma: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Kernels along x and along y that give each coefficient of `expand`, (2 radius + 1,) float32 each.
 
-    The moments 1, x, y, x^2, y^2, xy of a neighbourhood are G times the coefficients of r(x, y) = c + bx x + by y + axx x^2
-    + ayy y^2 + axy xy; G is sparse, and its inverse has four values that count.
+    The weighted moments 1, x, y, x^2, y^2, xy of a neighbourhood are G times the coefficients of c + bx x + by y + axx x^2
+    + ayy y^2 + axy xy. The inverse of G has four values that count, so each coefficient is one separable filter.
     """
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-(offsets**2) / (2 * sigma**2))
@@ -70,70 +79,26 @@ def _fit(radius: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     x, y = (plane.ravel() for plane in np.meshgrid(offsets, offsets))
     basis = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y]).astype(float)  # (6, n)
     inverse = np.linalg.inv((basis * np.outer(weights, weights).ravel()) @ basis.T)  # (6, 6)
-    counted = inverse[1, 1], inverse[0, 3], inverse[3, 3], inverse[5, 5]
-    return weights[radius:].astype(np.float32), np.array(counted, np.float32)
+    linear = weights * offsets
+    square = weights * (inverse[0, 3] + inverse[3, 3] * offsets**2)
+    kernels = [(weights, linear * inverse[1, 1]), (linear * inverse[1, 1], weights),
+               (weights, square), (square, weights), (linear, linear * inverse[5, 5])]
+    return [(along_x.astype(np.float32), along_y.astype(np.float32)) for along_x, along_y in kernels]
 
 
 def _window(radius: int) -> np.ndarray:
-    """Weights (radius + 1,) of the averaging window, from the centre outwards; sigma is 0.3 of the radius."""
-    weights = np.exp(-(np.arange(radius + 1) ** 2) / (2 * (0.3 * radius) ** 2))
-    return (weights / (2 * weights.sum() - 1)).astype(np.float32)
+    """Weights (2 radius + 1,) float32 of the averaging window; its sigma is 0.3 of the radius."""
+    weights = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * (0.3 * radius) ** 2))
+    return (weights / weights.sum()).astype(np.float32)
 
 
 _FIT = _fit(RADIUS, SIGMA)
 _WINDOW = _window(WINDOW)
 
 
-@njit(cache=True, error_model="numpy")
-def _expand(image, weights, inverse):
-    """Coefficients by, bx, ayy, axx, axy (5, h, w) of the polynomial around each pixel; borders are repeated."""
-    height, width = image.shape
-    radius = len(weights) - 1
-    result = np.empty((5, height, width), np.float32)
-    moments = np.empty((3, width + 2 * radius), np.float32)  # of a column: sums of w, w y, w y^2
-    sums = np.empty((6, width), np.float32)
-    for y in range(height):
-        for x in range(width):
-            moments[0, radius + x] = weights[0] * image[y, x]
-            moments[1, radius + x] = 0
-            moments[2, radius + x] = 0
-        for k in range(1, radius + 1):
-            above, below = image[max(y - k, 0)], image[min(y + k, height - 1)]
-            w, wy, wyy = weights[k], weights[k] * np.float32(k), weights[k] * np.float32(k * k)
-            for x in range(width):
-                both = above[x] + below[x]
-                moments[0, radius + x] += w * both
-                moments[1, radius + x] += wy * (below[x] - above[x])
-                moments[2, radius + x] += wyy * both
-        for m in range(3):
-            for k in range(radius):
-                moments[m, k] = moments[m, radius]
-                moments[m, radius + width + k] = moments[m, radius + width - 1]
-        for x in range(width):
-            sums[0, x] = weights[0] * moments[0, radius + x]  # 1
-            sums[1, x] = 0  # x
-            sums[2, x] = weights[0] * moments[1, radius + x]  # y
-            sums[3, x] = 0  # x^2
-            sums[4, x] = weights[0] * moments[2, radius + x]  # y^2
-            sums[5, x] = 0  # xy
-        for k in range(1, radius + 1):
-            w, wx, wxx = weights[k], weights[k] * np.float32(k), weights[k] * np.float32(k * k)
-            for x in range(width):
-                left, right = moments[0, radius + x - k], moments[0, radius + x + k]
-                sums[0, x] += w * (left + right)
-                sums[1, x] += wx * (right - left)
-                sums[3, x] += wxx * (left + right)
-                left, right = moments[1, radius + x - k], moments[1, radius + x + k]
-                sums[2, x] += w * (left + right)
-                sums[5, x] += wx * (right - left)
-                sums[4, x] += w * (moments[2, radius + x - k] + moments[2, radius + x + k])
-        for x in range(width):
-            result[0, y, x] = sums[2, x] * inverse[0]
-            result[1, y, x] = sums[1, x] * inverse[0]
-            result[2, y, x] = sums[0, x] * inverse[1] + sums[4, x] * inverse[2]
-            result[3, y, x] = sums[0, x] * inverse[1] + sums[3, x] * inverse[2]
-            result[4, y, x] = sums[5, x] * inverse[3]
-    return result
+def _filter(plane: np.ndarray, along_x: np.ndarray, along_y: np.ndarray, out: np.ndarray) -> None:
+    """Filter a plane (h, w) float32 into `out`; borders are repeated."""
+    cv2.sepFilter2D(plane, cv2.CV_32F, along_x, along_y, dst=out, borderType=cv2.BORDER_REPLICATE)
 
 
 @njit(cache=True, error_model="numpy")
@@ -190,42 +155,17 @@ def _normal_equations(first, second, field):
 
 
 @njit(cache=True, error_model="numpy")
-def _blur(planes, weights):
-    """`planes` (n, h, w) under a symmetric separable window, `weights` from its centre outwards; borders are repeated."""
-    count, height, width = planes.shape
-    radius = len(weights) - 1
-    result = np.empty_like(planes)
-    line = np.empty(width + 2 * radius, np.float32)
-    for n in range(count):
-        for y in range(height):
-            centre, out = planes[n, y], result[n, y]
-            for x in range(width):
-                line[radius + x] = weights[0] * centre[x]
-            for k in range(1, radius + 1):
-                above, below, w = planes[n, max(y - k, 0)], planes[n, min(y + k, height - 1)], weights[k]
-                for x in range(width):
-                    line[radius + x] += w * (above[x] + below[x])
-            for k in range(radius):
-                line[k] = line[radius]
-                line[radius + width + k] = line[radius + width - 1]
-            for x in range(width):
-                out[x] = weights[0] * line[radius + x]
-            for k in range(1, radius + 1):
-                w = weights[k]
-                for x in range(width):
-                    out[x] += w * (line[radius + x - k] + line[radius + x + k])
-    return result
-
-
-@njit(cache=True, error_model="numpy")
 def _solve(equations, field):
-    """Solve the averaged 2 x 2 equations of each pixel into `field` (2, h, w); 1e-3 keeps flat places at rest."""
+    """Solve the averaged 2 x 2 equations (5, h, w) of each pixel into `field` (2, h, w); 1e-3 keeps flat places at rest.
+
+    No determinant is negative but by rounding.
+    """
     _, height, width = equations.shape
-    guard, one = np.float32(1e-3), np.float32(1)
+    none, guard, one = np.float32(0), np.float32(1e-3), np.float32(1)
     for y in range(height):
         for x in range(width):
             g11, g12, g22 = equations[0, y, x], equations[1, y, x], equations[2, y, x]
             h1, h2 = equations[3, y, x], equations[4, y, x]
-            scale = one / (g11 * g22 - g12 * g12 + guard)
+            scale = one / (max(g11 * g22 - g12 * g12, none) + guard)
             field[0, y, x] = (g11 * h2 - g12 * h1) * scale
             field[1, y, x] = (g22 * h1 - g12 * h2) * scale
