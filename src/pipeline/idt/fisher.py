@@ -6,12 +6,15 @@ while it is encoded are three sums a mixture component, however many trajectorie
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from pipeline.store import open_checked
+
 PARTS = {"shape": slice(10, 40), "hog": slice(40, 136), "hof": slice(136, 244), "mbh_x": slice(244, 340),
          "mbh_y": slice(340, 436)}  # columns of a trajectory
+LENGTHS = {part: columns.stop - columns.start for part, columns in PARTS.items()}
 BATCH = 4096  # trajectories encoded at a time
 
 
@@ -68,6 +71,12 @@ def learn(samples: np.ndarray, components: int, seed: int) -> Codebook:
                                                              mixture.means_, mixture.covariances_)))
 
 
+def read(path: str) -> dict[str, Codebook]:
+    """The codebooks of a codebook.h5, by descriptor. Raises PipelineError when it is none."""
+    with open_checked(path, "codebook") as file:
+        return {part: Codebook(*(file[f"{part}_{field.name}"][...] for field in fields(Codebook))) for part in PARTS}
+
+
 def normalised(gradient: np.ndarray) -> np.ndarray:
     """The signed square root, over its L2 norm; nothing stays nothing."""
     rooted = np.sign(gradient) * np.sqrt(np.abs(gradient))
@@ -75,8 +84,8 @@ def normalised(gradient: np.ndarray) -> np.ndarray:
     return rooted / norm if norm else rooted
 
 
-def encode(batches: Iterator[np.ndarray], codebooks: dict[str, Codebook]) -> tuple[np.ndarray, int]:
-    """The Fisher vector (float32) of a clip's trajectories (n, 436) a batch, and their number.
+def encode(batches: Iterator[np.ndarray], codebooks: dict[str, Codebook]) -> np.ndarray:
+    """The Fisher vector (D,) float32 of a clip's trajectories, (n, 436) a batch.
 
     The parts of `codebooks`, normalised each, follow one another. Without trajectories it is all zero.
     """
@@ -86,9 +95,9 @@ def encode(batches: Iterator[np.ndarray], codebooks: dict[str, Codebook]) -> tup
         for part, codebook in codebooks.items():
             sums[part] = sums[part] + codebook.sums(rows[:, PARTS[part]])
     if not count:
-        return np.zeros(sum(codebook.size for codebook in codebooks.values()), np.float32), 0
+        return np.zeros(sum(codebook.size for codebook in codebooks.values()), np.float32)
     parts = [normalised(codebook.gradient(sums[part], count)) for part, codebook in codebooks.items()]
-    return np.concatenate(parts).astype(np.float32), count
+    return np.concatenate(parts, dtype=np.float32)
 
 
 def _collected(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
