@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pipeline import flow, store, video
+from pipeline import store, video
 from pipeline.cli import app
 from pipeline.idt.extract import COLUMNS, trajectories
 
@@ -117,7 +117,7 @@ def clip(tmp_path_factory):
 def test_command_writes_both_files(clip, tmp_path):
     done = idt(clip, "--out", tmp_path / "a.h5", "--text", tmp_path / "a.txt")
     assert done.exit_code == 0, done.output
-    expected = rows_of([flow.grey(frame) for frame in video.decode(clip)])
+    expected = rows_of(list(video.decode(clip)))
     assert done.stdout.splitlines() == [f"{tmp_path / name}: {len(expected)} trajectories of 20 frames"
                                         for name in ("a.h5", "a.txt")]
     with store.open_checked(tmp_path / "a.h5", "trajectories") as file:

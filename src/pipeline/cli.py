@@ -110,9 +110,9 @@ def fuse(
 def idt(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any format that ffmpeg reads.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Write them as HDF5.", show_default=False)] = None,
-    text: Annotated[Path | None, typer.Option(metavar="FILE", show_default=False,
-                                              help="Write them as text, 436 columns a line, as the original program.")] = None,
-    short_side: Annotated[int | None, typer.Option(metavar="PIXELS", show_default=False,
+    text: Annotated[Path | None, typer.Option(metavar="FILE", help="Write them as text, 436 columns a line, as the "
+                                                                   "original program.", show_default=False)] = None,
+    short_side: Annotated[int | None, typer.Option(metavar="PIXELS", min=16, show_default=False,
                                                    help="Scale a larger video down to this first.")] = None,
 ) -> None:
     """Extract the improved dense trajectories of a video, with HOG, HOF and MBH along them.

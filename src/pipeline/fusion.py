@@ -7,7 +7,6 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.store import open_checked
 
-
 NORMALISATIONS = ("none", "l2", "softmax")
 
 

@@ -34,8 +34,8 @@ def read(path: str | Path, name: str | None = None) -> Scores:
                             f"{', '.join(sorted(arrays)) or 'nothing'}; what can be read are {FORMS}")
     names, labels = [_text(value) for value in names.ravel()], labels.ravel().astype(int) - ("gt_idt" in arrays)
     if values.ndim != 2 or not len(values) == len(names) == len(labels):
-        raise PipelineError(f"{path}: scores of shape {values.shape} do not fit {len(names)} names and {len(labels)} labels; "
-                            "write a row a clip and a column a class")
+        raise PipelineError(f"{path}: scores of shape {values.shape} do not fit {len(names)} names and {len(labels)} "
+                            "labels; write a row a clip and a column a class")
     classes = [] if classes is None else [_text(value) for value in classes.ravel()]
     if classes and len(classes) != values.shape[1] or not 0 <= labels.min() <= labels.max() < values.shape[1]:
         raise PipelineError(f"{path}: {values.shape[1]} columns of scores for {len(classes) or labels.max() + 1} classes; "
@@ -60,8 +60,9 @@ def matched(found: Scores, wanted: Scores, path: str) -> Scores:
     """
     folders = all("/" in name for name in [*found.clips, *wanted.clips])
     keys, asked = ([_key(name, folders) for name in clips] for clips in (found.clips, wanted.clips))
-    for where, names in ((f"{path}: ", keys), ("the clips that scores are wanted of: ", asked)):
-        doubled = sorted(name for name, count in Counter(names).items() if count > 1)
+    for where, names, clips in ((f"{path}: ", keys, found.clips), ("what scores are wanted of: ", asked, wanted.clips)):
+        often = {key for key, count in Counter(names).items() if count > 1}
+        doubled = [clip for key, clip in zip(names, clips, strict=True) if key in often]
         if doubled:
             raise PipelineError(f"{where}clips stand twice: {', '.join(doubled)}; keep one row each")
     place = {key: number for number, key in enumerate(keys)}
@@ -80,7 +81,8 @@ def matched(found: Scores, wanted: Scores, path: str) -> Scores:
         columns = _columns_by_label(labels, wanted, found.values.shape[1], path)
     wrong = np.flatnonzero(columns[wanted.labels] != labels)
     if len(wrong):
-        raise PipelineError(f"{path}: clip '{wanted.clips[wrong[0]]}' is of another class there; make it from the same lists")
+        raise PipelineError(f"{path}: clip '{wanted.clips[wrong[0]]}' is of another class there; make it from the same "
+                            "lists")
     return replace(wanted, values=found.values[order][:, columns])
 
 
@@ -169,15 +171,24 @@ def _arrays(path: str | Path) -> dict[str, np.ndarray]:
                 with np.load(path, allow_pickle=False) as file:
                     return {key: file[key] for key in file.files}
             case ".mat":
-                from scipy.io import loadmat
-
-                return {key: value for key, value in loadmat(path).items() if isinstance(value, np.ndarray)}
+                return _matlab(path)
     except NotImplementedError:
         raise PipelineError(f"{path}: a MATLAB file of version 7.3; save it again with -v7") from None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise PipelineError(f"{path}: not a {Path(path).suffix} file that can be read ({first_line(error)}); what can be "
                             f"read are {FORMS}") from error
     raise PipelineError(f"{path}: scores are read from {FORMS}; write it as one of them")
+
+
+def _matlab(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of a MATLAB file. Raises NotImplementedError for version 7.3, ValueError for what is none."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        return {key: value for key, value in loadmat(path).items() if isinstance(value, np.ndarray)}
+    except MatReadError as error:
+        raise ValueError(str(error)) from error
 
 
 def _first(arrays: dict[str, np.ndarray], keys: tuple[str, ...]) -> np.ndarray | None:

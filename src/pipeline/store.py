@@ -42,7 +42,8 @@ ABOUT = {
     "samples": "A sample of each clip's improved dense trajectories, one dataset a clip: (trajectory, column), float32, "
                "columns as in files of kind trajectories.",
     "codebook": "Of each descriptor of trajectories: 'axes' (d, D) of the principal half of its values less their 'mean', "
-                "and a mixture of Gaussians in them: 'weights' (K,), 'means' and 'variances' (K, d); named <descriptor>_<what>.",
+                "and a mixture of Gaussians in them: 'weights' (K,), 'means' and 'variances' (K, d), each named "
+                "<descriptor>_<what>.",
     "fisher": "Fisher vectors of trajectories, one dataset a clip: (value,), float32; by descriptor, by mean and variance, "
               "by component. All zero where a clip has no trajectories.",
     "svm": "One-versus-rest linear classifiers of Fisher vectors: 'weights' (class, value), 'bias' (class,), 'classes'.",
@@ -86,8 +87,9 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
     """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
 
     `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
-    uint8, one frame or field each; of kinds that are not PER_FRAME the one array of the clip. Finished clips wait in '.partial/' beside the shard, keyed by the clip's content,
-    the settings and the code; Snakemake, which deletes the declared output of a killed job, does not know them.
+    uint8, one frame or field each; of kinds that are not PER_FRAME the one array of the clip. Finished clips wait in
+    '.partial/' beside the shard, keyed by the clip's content, the settings and the code; Snakemake, which deletes the
+    declared output of a killed job, does not know them.
     `kept(row)` is called for each clip that an earlier run finished.
     Returns the digest of all pixels, the same for equal content.
     """

@@ -8,7 +8,6 @@ import numpy as np
 
 from pipeline import program, record, store, video
 from pipeline.datasets import index
-from pipeline.flow import grey
 from pipeline.idt import fisher
 from pipeline.idt.extract import trajectories
 from pipeline.progress import Progress
@@ -27,7 +26,7 @@ def main() -> None:
         def frames() -> Iterator[np.ndarray]:
             accept = row["clip"] in settings["accept_damaged"]
             for frame in video.decode(row["path"], settings["decode"]["short_side"], accept):
-                yield grey(frame)
+                yield frame
                 progress.update(1, row["clip"])
 
         yield fisher.encode(trajectories(frames(), row["frames"]), codebooks)

@@ -9,7 +9,6 @@ import numpy as np
 
 from pipeline import program, record, store, video
 from pipeline.datasets import index
-from pipeline.flow import grey
 from pipeline.idt.extract import trajectories
 from pipeline.idt.sample import draw, rng_of, window
 from pipeline.progress import Progress
@@ -26,7 +25,7 @@ def main() -> None:
         rng = rng_of(settings["seed"], row["clip"])
         first, end = window(row["frames"], idt["window"], rng)
         frames = video.decode(row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"])
-        yield draw(trajectories(map(grey, islice(frames, first, end)), end - first), idt["samples_per_clip"], rng)
+        yield draw(trajectories(islice(frames, first, end), end - first), idt["samples_per_clip"], rng)
         progress.update(1, row["clip"])
 
     made_with = f"opencv {cv2.__version__}, ffmpeg {video.version()}"

@@ -18,7 +18,7 @@ FLOOR = np.float32(0.05)  # added to each bin
 
 
 def integrals(image: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Integral histograms (h + 1, w + 1, bins) float32 of HOG, HOF, MBHx and MBHy; of a grey image and its flow (2, h, w)."""
+    """Integral histograms (h + 1, w + 1, bins) float32 of HOG, HOF, MBHx, MBHy: of a grey image and its flow (2, h, w)."""
     fields = _gradient(image), tuple(flow), _gradient(flow[0]), _gradient(flow[1])
     return tuple(_integral(*cv2.cartToPolar(*field), bins) for field, bins in zip(fields, HISTOGRAMS, strict=True))
 

@@ -1,6 +1,7 @@
 """Improved dense trajectories of a video, frame by frame: memory does not grow with its length (Wang, Schmid, ICCV 2013)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,38 +13,55 @@ PLACES = 3  # values after the first 7: x, y and t relative to the clip, 0 .. 1
 COLUMNS = 436  # 10 of place and size, 30 of shape, 96 HOG, 108 HOF, 96 MBHx, 96 MBHy
 
 
-def trajectories(images: Iterator[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Yield for each grey uint8 image (H, W) but the first the trajectories that end there, (n, 436) float32.
+@dataclass
+class Frame:
+    """What the pairs of a frame with the one before and the one after it need."""
 
-    Columns as the original program prints them: frame of the end (from 0), mean x, mean y, standard deviations of x and y,
-    length of the path, scale, then x, y and t relative to the clip of `length` frames; the shape, 15 steps (x, y) without
-    camera motion over their summed length; HOG, HOF, MBHx, MBHy, 3 x 2 x 2 cells each. Pixels are those of the images.
-    """
-    levels, scales = [], []
-    for number, image in enumerate(images):
-        if number == 0:
-            levels = farneback.pyramid(*image.shape)
-            scales = [Scale(scale) for scale, _, _ in levels]
-        elif not levels:
-            yield np.empty((0, COLUMNS), np.float32)
-            continue
-        if not levels:
-            continue
-        after = [image]
+    pictures: list[np.ndarray]  # grey, at each level
+    expansion: list[np.ndarray]
+    features: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def of(cls, image: np.ndarray, levels: list) -> "Frame":
+        pictures = [image]
         for _, height, width in levels[1:]:
-            after.append(cv2.resize(after[-1], (width, height)))
-        expanded, found = farneback.expand(image, levels), camera.features(image)
-        if number:
-            flow = farneback.flow(expanded_before, expanded)
-            motion = camera.homography(*map(np.concatenate, zip(camera.match(found_before, found),
-                                                                camera.carried(before[0], flow[0]), strict=True)))
-            still = camera.stabilise(before[0], image, motion)
-            warped = farneback.flow(expanded_before, farneback.expand(still, levels))
-            ended = [scale.advance(*of_scale) for scale, *of_scale in zip(scales, before, flow, warped, strict=True)]
+            pictures.append(cv2.resize(pictures[-1], (width, height)))
+        return cls(pictures, farneback.expand(image, levels), camera.features(image))
+
+
+def trajectories(frames: Iterator[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """Yield for each frame but the first the trajectories that end there, (n, 436) float32; nothing for tiny frames.
+
+    `frames`: RGB (H, W, 3) or grey (H, W), uint8; `length`: how many they are.
+    Columns as the original program prints them: frame of the end (from 0), mean x, mean y, standard deviations of x and y,
+    length of the path, scale, then x, y and t relative to the clip; the shape, 15 steps (x, y) without camera motion over
+    their summed length; HOG, HOF, MBHx, MBHy, 3 x 2 x 2 cells each. Pixels are those of the frames.
+    """
+    before, scales = None, []
+    for number, frame in enumerate(frames):
+        image = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) if frame.ndim == 3 else frame
+        levels = farneback.pyramid(*image.shape)
+        if not levels:  # no patch fits into the frames
+            continue
+        after = Frame.of(image, levels)
+        if before is None:
+            scales = [Scale(scale) for scale, *_ in levels]
+        else:
+            flow = farneback.flow(before.expansion, after.expansion)
+            still = camera.stabilise(before.pictures[0], image, _camera_motion(before, after, flow[0]))
+            warped = farneback.flow(before.expansion, farneback.expand(still, levels))
+            ended = [scale.advance(*at_scale)
+                     for scale, *at_scale in zip(scales, before.pictures, flow, warped, strict=True)]
             yield _columns(np.concatenate(ended), number, length, image.shape)
-        for scale, picture in zip(scales, after, strict=True):
+        for scale, picture in zip(scales, after.pictures, strict=True):
             scale.sample(picture)
-        before, expanded_before, found_before = after, expanded, found
+        before = after
+
+
+def _camera_motion(before: Frame, after: Frame, flow: np.ndarray) -> np.ndarray:
+    """The homography (3, 3) that the still ground follows, by features that match and corners that the flow carries."""
+    pairs = camera.match(before.features, after.features), camera.carried(before.pictures[0], flow)
+    return camera.homography(*(np.concatenate(places) for places in zip(*pairs, strict=True)))
 
 
 def _columns(rows: np.ndarray, frame: int, length: int, shape: tuple[int, int]) -> np.ndarray:

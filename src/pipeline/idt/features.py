@@ -11,7 +11,6 @@ from pipeline import store, video
 from pipeline.codeid import code_id
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
-from pipeline.flow import grey
 from pipeline.idt.extract import COLUMNS, trajectories
 from pipeline.idt.fisher import PARTS
 from pipeline.progress import Progress
@@ -32,7 +31,7 @@ def write(path: Path, out: Path | None, text: Path | None, short_side: int | Non
 
     def images() -> Iterator[np.ndarray]:
         for frame in video.decode(path, short_side):
-            yield grey(frame)
+            yield frame
             progress.update()
 
     try:

@@ -40,7 +40,7 @@ class Codebook:
         return 2 * self.means.size
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """(K, 1 + 2d): of descriptors (n, D), sums of the posteriors, and of these times the projections and their squares."""
+        """Of descriptors (n, D), sums of the posteriors and of them times the projections and their squares, (K, 1 + 2d)."""
         projected = (values - self.mean) @ self.axes.T  # (n, d)
         moments = np.concatenate([projected, projected**2], axis=1, dtype=np.float32)  # (n, 2d)
         logs = moments @ self._products + self._constants  # (n, K)

@@ -1,4 +1,4 @@
-"""Points sampled densely and followed through 15 frames of one scale, with what is seen around them (Wang, Schmid, ICCV 2013)."""
+"""Points sampled densely at one scale and followed for 15 steps, with what is seen around them (Wang, Schmid, ICCV 2013)."""
 
 import cv2
 import numpy as np
