@@ -16,13 +16,13 @@ from pathlib import Path
 
 os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}  # before numpy loads
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-from report import write  # noqa: E402
+import cv2
+import numpy as np
+from report import write
 
-from pipeline import video  # noqa: E402
-from pipeline.idt import fisher  # noqa: E402
-from pipeline.idt.extract import trajectories  # noqa: E402
+from pipeline import video
+from pipeline.idt import fisher
+from pipeline.idt.extract import trajectories
 
 UCF101 = ["Archery_g01_c01", "HorseRace_g01_c01", "PlayingPiano_g01_c01", "PlayingViolin_g01_c02", "Surfing_g01_c02"]
 KTH = "idt_reference/person01_boxing_d1_uncomp.avi"

@@ -39,12 +39,11 @@ def by_hand(x: np.ndarray, y: np.ndarray, left: int, top: int, still: bool) -> n
 def test_histograms_of_a_point(x, y, left, top):
     fields = [differences(IMAGE), FLOW, differences(FLOW[0]), differences(FLOW[1])]
     sums = descriptors.integrals(IMAGE, FLOW)
-    for number, (integral, field, bins) in enumerate(zip(sums, fields, descriptors.HISTOGRAMS, strict=True)):
-        assert integral.shape == (51, 61, bins) and integral.dtype == np.float32
-        found = np.empty(4 * bins, np.float32)
-        descriptors.describe(integral, x, y, found)
-        assert found == pytest.approx(by_hand(*field, left, top, still=number == 1), abs=2e-4)
-        assert (found**2).sum() == pytest.approx(1, abs=1e-5)
+    assert [(array.shape, array.dtype) for array in sums] == [((51, 61, bins), np.float32) for bins in (8, 9, 8, 8)]
+    _, found = descriptors.describe(sums, np.array([(7, 7), (x, y)]))
+    expected = [by_hand(*field, left, top, still=number == 1) for number, field in enumerate(fields)]
+    assert found == pytest.approx(np.concatenate(expected), abs=2e-4)
+    assert (found**2).sum() == pytest.approx(4, abs=1e-5)
 
 
 def test_whole_picture_adds_up():
@@ -56,14 +55,10 @@ def test_whole_picture_adds_up():
 
 def test_nothing_there_is_spread_evenly():
     flat, still = np.full((40, 40), 9, np.uint8), np.zeros((2, 40, 40), np.float32)
-    hog, hof, mbh_x, _ = descriptors.integrals(flat, still)
-    found = np.empty(32, np.float32)
-    for integral in (hog, mbh_x):
-        descriptors.describe(integral, 20, 20, found)
-        assert found == pytest.approx(np.full(32, np.sqrt(1 / 32)))
-    found = np.empty(36, np.float32)
-    descriptors.describe(hof, 20, 20, found)
-    assert found.reshape(4, 9)[:, 8] ** 2 == pytest.approx(np.full(4, 256.05 / (4 * 256 + 36 * 0.05)))
+    (found,) = descriptors.describe(descriptors.integrals(flat, still), np.array([(20, 20)]))
+    hog, hof, mbh = np.split(found, [32, 68])
+    assert hog == pytest.approx(np.full(32, np.sqrt(1 / 32))) and mbh == pytest.approx(np.full(64, np.sqrt(1 / 32)))
+    assert hof.reshape(4, 9)[:, 8] ** 2 == pytest.approx(np.full(4, 256.05 / (4 * 256 + 36 * 0.05)))
 
 
 @pytest.mark.parametrize("angle", [0, 45, 90, 180, 270, 315, 359.999])

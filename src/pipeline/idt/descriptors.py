@@ -12,7 +12,8 @@ BINS = 8  # directions
 PATCH, CELLS = 32, 2  # pixels of the square around a point, cells along one of its sides
 CELL = PATCH // CELLS
 HISTOGRAMS = (BINS, BINS + 1, BINS, BINS)  # bins of HOG, HOF (one more for no motion), MBH of x and of y
-WIDTH = CELLS * CELLS * sum(HISTOGRAMS)  # values of a point in one frame: 32 + 36 + 32 + 32
+EDGES = np.cumsum((0, *(CELLS**2 * bins for bins in HISTOGRAMS)))  # where each begins among the values of a point
+WIDTH = int(EDGES[-1])  # 32 + 36 + 32 + 32
 STILL = np.float32(0.4)  # pixels; slower flow counts as none
 FLOOR = np.float32(0.05)  # added to each bin
 
@@ -56,23 +57,33 @@ def _integral(length, angle, bins):
     return result
 
 
-@njit(cache=True, error_model="numpy")
-def describe(integral, x, y, out):
-    """Write the root of the L1-normalised histograms of the cells around pixel (x, y), columns of cells first, to `out`.
+def describe(sums: tuple[np.ndarray, ...], places: np.ndarray) -> np.ndarray:
+    """The histograms around pixels (n, 2), x and y, out of `integrals`: (n, WIDTH) float32, in the order of HISTOGRAMS."""
+    result = np.empty((len(places), WIDTH), np.float32)
+    for integral, start, end in zip(sums, EDGES, EDGES[1:], strict=False):
+        _describe(integral, places, result[:, start:end])
+    return result
 
-    The patch is moved into the picture where it would reach over its border.
+
+@njit(cache=True, error_model="numpy")
+def _describe(integral, places, result):
+    """Write the root of the L1-normalised histograms of the cells around each pixel, columns of cells first, to `result`.
+
+    A patch is moved into the picture where it would reach over its border.
     """
     height, width, bins = integral.shape
-    left, top = min(max(x - PATCH // 2, 0), width - 1 - PATCH), min(max(y - PATCH // 2, 0), height - 1 - PATCH)
-    place, total = 0, np.float32(0)
-    for column in range(CELLS):
-        for row in range(CELLS):
-            x0, y0 = left + column * CELL, top + row * CELL
-            for b in range(bins):
-                mass = integral[y0 + CELL, x0 + CELL, b] + integral[y0, x0, b] - integral[y0 + CELL, x0, b] - \
-                    integral[y0, x0 + CELL, b]
-                out[place] = max(mass, np.float32(0)) + FLOOR
-                total += out[place]
-                place += 1
-    for i in range(place):
-        out[i] = np.sqrt(out[i] / total)
+    for n in range(len(places)):
+        left = min(max(places[n, 0] - PATCH // 2, 0), width - 1 - PATCH)
+        top = min(max(places[n, 1] - PATCH // 2, 0), height - 1 - PATCH)
+        out, place, total = result[n], 0, np.float32(0)
+        for column in range(CELLS):
+            for row in range(CELLS):
+                x0, y0 = left + column * CELL, top + row * CELL
+                for b in range(bins):
+                    mass = integral[y0 + CELL, x0 + CELL, b] + integral[y0, x0, b] - integral[y0 + CELL, x0, b] - \
+                        integral[y0, x0 + CELL, b]
+                    out[place] = max(mass, np.float32(0)) + FLOOR
+                    total += out[place]
+                    place += 1
+        for i in range(place):
+            out[i] = np.sqrt(out[i] / total)

@@ -63,7 +63,7 @@ def learn(samples: np.ndarray, components: int, seed: int) -> Codebook:
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 
-    axes = PCA(samples.shape[1] // 2, svd_solver="covariance_eigh").fit(samples)
+    axes = PCA(samples.shape[1] // 2, svd_solver="covariance_eigh").fit(samples.astype(np.float64))
     projected = ((samples - axes.mean_) @ axes.components_.T).astype(np.float32)
     mixture = GaussianMixture(components, covariance_type="diag", init_params="k-means++", random_state=seed)
     mixture.fit(projected)

@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from numba import njit
 
 from pipeline.idt import descriptors
 
@@ -11,124 +10,81 @@ GRID = 5  # pixels between sampled points
 QUALITY = 0.001  # of a sampled point's smaller eigenvalue, relative to the picture's largest
 SLICES = 3  # temporal cells
 STEPS = LENGTH // SLICES  # steps of a cell
-LEAST_SPREAD, MOST_SPREAD = np.float32(np.sqrt(3)), np.float32(50)  # pixels, standard deviation along an axis
-LEAPS, LEAP_SHARE = np.float32(20), np.float32(0.7)  # a step over 20 px that is most of the way is a tracking error
-MOVES = np.float32(1)  # pixels; without a longer step against the camera's motion a point belongs to the background
+LEAST_SPREAD, MOST_SPREAD = np.sqrt(3), 50.0  # pixels, standard deviation along an axis
+LEAP, LEAP_SHARE = 20.0, 0.7  # a step over 20 px that is over 0.7 of the way is a tracking error
+MOVE = 1.0  # pixels; without a longer step against the camera's motion a point belongs to the background
 INFO = 7  # values before the shape that a scale knows: frame, mean x, y, spread x, y, path length, scale
 SHAPE = 2 * LENGTH
-_EDGES = np.cumsum((0, *(descriptors.CELLS**2 * bins for bins in descriptors.HISTOGRAMS)))  # of HOG, HOF, MBHx, MBHy
 
 
 class Scale:
     """The points that are followed at one scale of the frames."""
 
     def __init__(self, scale: np.float32):
-        self.scale, self.count = scale, 0
-        self._reserve(1024)
+        self.scale = scale
+        self.steps = np.empty(0, int)  # made by each point
+        self.places = np.empty((0, LENGTH + 1, 2), np.float32)  # x and y
+        self.moves = np.empty((0, LENGTH, 2), np.float32)  # steps against the camera's motion
+        self.sums = np.empty((0, SLICES, descriptors.WIDTH), np.float32)  # of histograms
 
-    def _reserve(self, capacity: int) -> None:
-        """Make room for `capacity` points, keeping those there are."""
-        old = self.__dict__.get("arrays")
-        self.arrays = (np.zeros(capacity, np.int32),  # steps made
-                       np.zeros((capacity, LENGTH + 1, 2), np.float32),  # places, x and y
-                       np.zeros((capacity, LENGTH, 2), np.float32),  # steps against the camera's motion
-                       np.zeros((capacity, SLICES, descriptors.WIDTH), np.float32))  # sums of histograms
-        if old:
-            for new, kept in zip(self.arrays, old, strict=True):
-                new[:self.count] = kept[:self.count]
+    def here(self) -> np.ndarray:
+        """Where the points are, (n, 2), x and y."""
+        return self.places[np.arange(len(self.steps)), self.steps]
 
     def sample(self, image: np.ndarray) -> None:
         """Follow the grid points of a grey image (h, w) that have texture and lie in a cell without a followed point."""
         strength = cv2.cornerMinEigenVal(image, 3, ksize=3)
         rows, columns = image.shape[0] // GRID, image.shape[1] // GRID
-        steps, places = self.arrays[:2]
-        at = np.floor(places[np.arange(self.count), steps[:self.count]]).astype(int) // GRID  # (n, x and y)
-        at = at[(at[:, 0] < columns) & (at[:, 1] < rows)]
         free = strength[GRID // 2::GRID, GRID // 2::GRID][:rows, :columns] > strength.max() * QUALITY  # (rows, columns)
-        free[at[:, 1], at[:, 0]] = False
-        fresh = np.argwhere(free)[:, ::-1] * GRID + GRID // 2
-        end = self.count + len(fresh)
-        if end > len(self.arrays[0]):
-            self._reserve(max(end, 2 * len(self.arrays[0])))
-        steps, places, _, sums = self.arrays
-        steps[self.count:end], places[self.count:end, 0], sums[self.count:end] = 0, fresh, 0
-        self.count = end
+        x, y = self.here().astype(int).T // GRID
+        taken = (x < columns) & (y < rows)
+        free[y[taken], x[taken]] = False
+        places = np.argwhere(free)[:, ::-1] * GRID + GRID // 2
+        count = len(self.steps) + len(places)
+        for name in ("steps", "places", "moves", "sums"):
+            old = getattr(self, name)
+            new = np.zeros((count, *old.shape[1:]), old.dtype)
+            new[:len(old)] = old
+            setattr(self, name, new)
+        self.places[count - len(places):, 0] = places
 
     def advance(self, image: np.ndarray, flow: np.ndarray, warped: np.ndarray) -> np.ndarray:
-        """Follow all points one step; returns the finished trajectories, one row each of 6 + 1 + 30 + 396 values.
+        """Follow all points one step; returns the trajectories that end, as `_finished`.
 
         `image`: the grey frame (h, w) that the step starts from, `flow` its flow (2, h, w), `warped` its flow without the
-        camera's motion. Values are in pixels of the full frame.
+        camera's motion. Points that leave the picture are forgotten.
         """
-        finished = np.empty((self.count, INFO + SHAPE + SLICES * descriptors.WIDTH), np.float32)
-        self.count, number = _advance(self.count, *self.arrays, flow, warped, *descriptors.integrals(image, warped),
-                                      self.scale, finished)
-        return finished[:number]
+        height, width = image.shape
+        every, here = np.arange(len(self.steps)), self.here()
+        x, y = pixels = np.rint(here).astype(int).clip(0, (width - 1, height - 1)).T
+        self.sums[every, self.steps // STEPS] += descriptors.describe(descriptors.integrals(image, warped), pixels.T)
+        self.moves[every, self.steps] = warped[:, y, x].T
+        self.steps += 1
+        self.places[every, self.steps] = there = here + flow[:, y, x].T
+        inside = ((there > 0) & (there < (width, height))).all(axis=1)
+        ended = inside & (self.steps == LENGTH)
+        rows = _finished(self.places[ended], self.moves[ended], self.sums[ended], self.scale)
+        for name in ("steps", "places", "moves", "sums"):
+            setattr(self, name, getattr(self, name)[inside & ~ended])
+        return rows
 
 
-@njit(cache=True, error_model="numpy")
-def _advance(count, steps, places, moves, sums, flow, warped, hog, hof, mbh_x, mbh_y, scale, finished):
-    """`Scale.advance`; returns how many points are still followed and how many rows of `finished` are filled."""
-    _, height, width = flow.shape
-    seen = np.empty(descriptors.WIDTH, np.float32)
-    number = i = 0
-    while i < count:
-        step = steps[i]
-        place_x, place_y = places[i, step]
-        x = min(max(int(np.rint(place_x)), 0), width - 1)
-        y = min(max(int(np.rint(place_y)), 0), height - 1)
-        next_x, next_y = place_x + flow[0, y, x], place_y + flow[1, y, x]
-        inside = 0 < next_x < width and 0 < next_y < height
-        if inside:
-            descriptors.describe(hog, x, y, seen[_EDGES[0]:_EDGES[1]])
-            descriptors.describe(hof, x, y, seen[_EDGES[1]:_EDGES[2]])
-            descriptors.describe(mbh_x, x, y, seen[_EDGES[2]:_EDGES[3]])
-            descriptors.describe(mbh_y, x, y, seen[_EDGES[3]:_EDGES[4]])
-            for v in range(len(seen)):
-                sums[i, step // STEPS, v] += seen[v]
-            moves[i, step, 0], moves[i, step, 1] = warped[0, y, x], warped[1, y, x]
-            step += 1
-            places[i, step, 0], places[i, step, 1] = next_x, next_y
-            steps[i] = step
-            if step == LENGTH:
-                number += _finish(places[i], moves[i], sums[i], scale, finished[number])
-        if inside and step < LENGTH:
-            i += 1
-        else:  # the last point takes its row
-            count -= 1
-            steps[i], places[i], moves[i], sums[i] = steps[count], places[count], moves[count], sums[count]
-    return count, number
+def _finished(places: np.ndarray, moves: np.ndarray, sums: np.ndarray, scale: np.float32) -> np.ndarray:
+    """Rows (m, 433) of those trajectories that are neither static nor erratic and do not follow the camera.
 
-
-@njit(cache=True, error_model="numpy")
-def _finish(places, moves, sums, scale, row):
-    """Write a trajectory into `row`, but for its frame; 0 where it is static, erratic or follows the camera, else 1."""
-    path = places * scale  # (LENGTH + 1, 2)
-    mean_x, mean_y = path[:, 0].mean(), path[:, 1].mean()
-    spread_x, spread_y = path[:, 0].std(), path[:, 1].std()
-    if (spread_x < LEAST_SPREAD and spread_y < LEAST_SPREAD) or spread_x > MOST_SPREAD or spread_y > MOST_SPREAD:
-        return 0
-    way = longest = np.float32(0)
-    for t in range(LENGTH):
-        step = np.sqrt((path[t + 1, 0] - path[t, 0]) ** 2 + (path[t + 1, 1] - path[t, 1]) ** 2)
-        way += step
-        longest = max(longest, step)
-    if longest > LEAPS and longest > way * LEAP_SHARE:
-        return 0
-    moved = farthest = np.float32(0)
-    for t in range(LENGTH):
-        step = np.sqrt(moves[t, 0] ** 2 + moves[t, 1] ** 2) * scale
-        moved += step
-        farthest = max(farthest, step)
-    if farthest <= MOVES:
-        return 0
-    row[1], row[2], row[3], row[4], row[5], row[6] = mean_x, mean_y, spread_x, spread_y, way, scale
-    for t in range(LENGTH):
-        row[INFO + 2 * t], row[INFO + 2 * t + 1] = moves[t, 0] * scale / moved, moves[t, 1] * scale / moved
-    at = INFO + SHAPE
-    for part in range(len(_EDGES) - 1):
-        for cell in range(SLICES):
-            for v in range(_EDGES[part], _EDGES[part + 1]):
-                row[at] = sums[cell, v] / np.float32(STEPS)
-                at += 1
-    return 1
+    `places` (n, 16, 2), `moves` (n, 15, 2), `sums` (n, 3, 132). A row has INFO values, of which the frame is left 0, SHAPE
+    values and the means of the histograms by descriptor and temporal cell. It is in pixels of the full frame.
+    """
+    path, moves = places * scale, moves * scale
+    spread = path.std(axis=1)  # (n, 2)
+    steps, pushes = (np.hypot(*np.moveaxis(vectors, 2, 0)) for vectors in (np.diff(path, axis=1), moves))  # (n, 15)
+    way, longest = steps.sum(axis=1), steps.max(axis=1)
+    kept = ((spread >= LEAST_SPREAD).any(axis=1) & (spread <= MOST_SPREAD).all(axis=1)
+            & ((longest <= LEAP) | (longest <= LEAP_SHARE * way)) & (pushes.max(axis=1) > MOVE))
+    path, spread, way, pushes, moves, sums = (array[kept] for array in (path, spread, way, pushes, moves, sums))
+    none, sizes = np.zeros((len(path), 1)), np.full((len(path), 1), scale)
+    parts = [none, path.mean(axis=1), spread, way[:, None], sizes,
+             (moves / pushes.sum(axis=1)[:, None, None]).reshape(len(path), SHAPE)]  # x1 y1 x2 y2 ..
+    for start, end in zip(descriptors.EDGES, descriptors.EDGES[1:], strict=False):
+        parts.append(sums[:, :, start:end].reshape(len(path), SLICES * (end - start)) / STEPS)  # by temporal cell
+    return np.concatenate(parts, axis=1, dtype=np.float32)
