@@ -245,6 +245,16 @@ def test_scores_by_trajectories_are_decision_values(decisions):
     assert bars.get_xlabel() == "decision value"
 
 
+def test_file_of_one_clips_trajectories(tmp_path):
+    with store.create(tmp_path / "features.h5", "trajectories", {"short_side": None}, "c0de", source="a.avi") as file:
+        file["trajectories"] = np.zeros((5, 436), np.float32)
+    with views.open_file(tmp_path / "features.h5") as file:
+        text = "\n".join(views.describe(file))
+        assert "float32 5x436" in text and " clip" not in text.split("MBHy")[1]
+        with pytest.raises(PipelineError, match="no clips"):
+            views.find(file)
+
+
 def test_samples_of_trajectories_and_their_vectors(tmp_path):
     rows = np.zeros((3, 436), np.float32)
     rows[:, 5], rows[:, 6] = [10, 20, 60], [1, 1, 2**0.5]

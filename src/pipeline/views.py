@@ -39,7 +39,7 @@ def clip_ids(file: h5py.File) -> list[str]:
     """Ids of all clips of a file, in its order."""
     if kind_of(file) == "scores":
         return list(file["clips"].asstr())
-    return [id_of(f"{key}/{name}") for key, group in file.items() for name in group]
+    return [id_of(f"{key}/{name}") for key, group in file.items() if isinstance(group, h5py.Group) for name in group]
 
 
 def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list[str]:
@@ -68,7 +68,7 @@ def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
         total += size
     count = len(clip_ids(file))
     name = f"total of {counted(classes, 'class')}" if classes else "total"
-    rows.append((name, counted(count, "clip"), *_readable(total), ""))
+    rows.append((name, counted(count, "clip") if count else "", *_readable(total), ""))
     last = f"The file takes {_bytes(Path(file.filename).stat().st_size)} with HDF5's own tables."
     if not everything and (not classes or shown < count):
         last += f" {shown} of {count} clips are shown;" if classes else " Long lists are cut;"

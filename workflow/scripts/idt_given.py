@@ -12,7 +12,7 @@ def main() -> None:
     options = program.parser(__doc__, "set", "split", "train", "test", "scores", "out").parse_args()
     rows, classes = index.read(options.test), index.class_names(index.read(options.train))  # each class is trained on
     found = scorefiles.read(options.scores)
-    scores = scorefiles.of_clips(found, rows, classes, options.scores).astype(np.float32)
+    scores = np.ascontiguousarray(scorefiles.of_clips(found, rows, classes, options.scores), np.float32)
     record.log(f"idt scores {options.split}: {len(rows)} of the {len(found.clips)} clips in {options.scores}")
     settings = options.settings | {"given": files.digest(options.scores)}
     with store.create(options.out, "scores", settings, options.code, source="idt") as file:

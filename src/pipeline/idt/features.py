@@ -53,8 +53,7 @@ def write(path: Path, out: Path | None, text: Path | None, short_side: int | Non
 def _hdf5(place: Path, path: Path, short_side: int | None) -> Iterator[Callable[[np.ndarray], None]]:
     """What appends rows to a new HDF5 file."""
     with store.create(place, "trajectories", {"short_side": short_side}, code_id(__file__), source=path.name) as file:
-        data = file.create_dataset("trajectories", (0, COLUMNS), np.float32, maxshape=(None, COLUMNS), chunks=(256, COLUMNS),
-                                   compression="gzip", compression_opts=1)
+        data = file.create_dataset("trajectories", (0, COLUMNS), np.float32, maxshape=(None, COLUMNS), chunks=(256, COLUMNS))
 
         def append(rows: np.ndarray) -> None:
             data.resize(len(data) + len(rows), axis=0)
