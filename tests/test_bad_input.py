@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from workspace import RESULT, Workspace, errors
+from workspace import FRAMES, RESULT, Workspace, errors
 
 from pipeline import video
 from pipeline.datasets import demo, index
@@ -130,11 +130,11 @@ def test_accepted_damage_is_used_and_a_mended_clip_goes_on(workspace):
     refused(workspace, "the file is cut short", target=INDEX, dry=False)
     workspace.config["sets"]["mini"]["accept_damaged"] = [CLIP.removesuffix(".avi")]
     workspace.make(INDEX)
-    assert 2 <= frames_of(workspace, CLIP) < 14
+    assert 2 <= frames_of(workspace, CLIP) < FRAMES
     workspace.config["sets"]["mini"]["accept_damaged"] = []
     path.write_bytes(whole)
     workspace.make(INDEX)
-    assert frames_of(workspace, CLIP) == 14
+    assert frames_of(workspace, CLIP) == FRAMES
 
 
 def test_extra_videos_are_named_and_left_out(workspace):

@@ -16,11 +16,13 @@ SCRIPTS = ROOT / "workflow" / "scripts"
 SOURCE = ROOT / "src" / "pipeline"
 LAYERS = [  # a module imports from the lines above its own only
     {"files", "errors"},
-    {"codeid", "progress", "record", "sampling", "levels", "flow.pyramid", "groups", "device", "models.cnn_m"},
-    {"flow.opencv", "flow.cpu", "flow.cuda", "settings", "report", "video", "program", "datasets.clips", "models.vgg"},
-    {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "store", "models.co2fi"},
-    {"datasets.sets", "datasets.index", "fusion", "inputs", "views", "models.asyn"},
-    {"models.build", "losses", "scores", "pictures"},
+    {"codeid", "progress", "record", "sampling", "levels", "flow.pyramid", "groups", "device", "models.cnn_m",
+     "idt.camera", "idt.descriptors", "idt.farneback", "idt.svm"},
+    {"flow.opencv", "flow.cpu", "flow.cuda", "settings", "report", "video", "program", "datasets.clips", "models.vgg",
+     "idt.trajectories"},
+    {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "store", "models.co2fi", "idt.extract"},
+    {"datasets.sets", "datasets.index", "fusion", "inputs", "views", "models.asyn", "idt.fisher", "idt.sample"},
+    {"models.build", "losses", "scores", "pictures", "scorefiles", "idt.features"},
     {"train"},
     {"cli"},
 ]

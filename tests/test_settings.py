@@ -77,7 +77,8 @@ UNKNOWN = {  # a slip at every level, and the name that was meant
     "crops.tests": "test", "period.delat": "delta", "teacher.iteration": "iterations", "groups.strid": "stride",
     "network.fc_1": "fc1", "fusion_network.hiden": "hidden", "loss.alfa": "alpha", "co2fi.learn_step": "lr_step",
     "asyn.batches": "batch", "scores.spaces": "space", "fusion.weigths": "weights",
-    "fusion.weights.motoin": "motion", "compute.thread": "threads", "sets.demo.shard": "shards",
+    "fusion.weights.motoin": "motion", "fusion.idt.wieght": "weight",
+    "idt.enable": "enabled", "compute.thread": "threads", "sets.demo.shard": "shards",
     "sets.demo.settings.stak": "stack", "sets.demo.settings.co2fi.momentun": "momentum",
 }
 
@@ -113,6 +114,8 @@ def test_unlike_anything_lists_what_there_is():
     ("period.instants", 4, ["4", "odd"]),
     ("network.weights", 3, ["string"]),
     ("scores.space", "probability", ["softmax", "logits"]),
+    ("fusion.idt.weight", 1.5, ["1.5", "maximum"]),
+    ("idt.components", 0, ["0", "minimum"]),
     ("sets.demo.clips", 13, ["13", "multiple of"]),
     ("sets.demo.format", "avi", ["ucf101", "hmdb51", "demo"]),
     ("sets.demo.format", "what this is", ["what this is", "hmdb51"]),

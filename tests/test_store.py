@@ -41,6 +41,24 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
+def test_kinds_of_one_array_a_clip_keep_it_as_it_is(tmp_path):
+    arrays = {row["clip"]: np.full((row["frames"], 7), row["frames"], np.float32) for row in rows((3, 0, 4))}
+
+    def array(row):
+        if row["clip"] == IDS[2] and not calls.append(row["clip"]) and len(calls) == 1:
+            raise KeyboardInterrupt
+        yield arrays[row["clip"]]
+
+    calls, kept = [], []
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "000.h5", rows((3, 0, 4)), "samples", array)
+    write(tmp_path / "000.h5", rows((3, 0, 4)), "samples", array, kept=lambda row: kept.append(row["clip"]))
+    assert kept == IDS[:2] and files(tmp_path) == ["000.h5"]
+    shards = store.Shards(tmp_path, "samples")
+    for row in rows((3, 0, 4)):
+        assert shards(row).dtype == np.float32 and (shards(row)[...] == arrays[row["clip"]]).all()
+
+
 @pytest.mark.parametrize("kind", ["frames", "flow"])
 def test_anyone_can_read_a_shard(tmp_path, kind):
     write(tmp_path / "000.h5", kind=kind)

@@ -67,6 +67,16 @@ def scores(tmp_path):
         yield file
 
 
+@pytest.fixture
+def decisions(tmp_path):
+    """Scores by trajectories, which have no instants."""
+    with store.create(tmp_path / "decisions.h5", "scores", {"identity": "ab"}, "c0de", source="idt") as file:
+        file["clips"], file["labels"], file["classes"] = ["Jump/one"], np.array([1]), CLASSES
+        file["scores"] = np.array([[0.5, 0.25, -1, -1, -1, -2]], np.float32)
+    with views.open_file(tmp_path / "decisions.h5") as file:
+        yield file
+
+
 def text_of(file, clip=None, width=80):
     return "\n".join(views.summarise(views.find(file, clip), width))
 
@@ -228,13 +238,45 @@ def test_scores_chart(scores, monkeypatch):
     assert np.allclose(chart.images[0].get_array(), [[0.4] * 2, [0.3] * 2, [0.15] * 2, [0.01] * 2], atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["frames", "flow", "groups", "scores"])
+def test_scores_by_trajectories_are_decision_values(decisions):
+    text = text_of(decisions)
+    assert "rank 2 of 6" in text and "decision value" in text and "instants" not in text
+    (bars,) = pictures.draw_scores(views.find(decisions)).axes
+    assert bars.get_xlabel() == "decision value"
+
+
+def test_file_of_one_clips_trajectories(tmp_path):
+    with store.create(tmp_path / "features.h5", "trajectories", {"short_side": None}, "c0de", source="a.avi") as file:
+        file["trajectories"] = np.zeros((5, 436), np.float32)
+    with views.open_file(tmp_path / "features.h5") as file:
+        text = "\n".join(views.describe(file))
+        assert "float32 5x436" in text and " clip" not in text.split("MBHy")[1]
+        with pytest.raises(PipelineError, match="no clips"):
+            views.find(file)
+
+
+def test_samples_of_trajectories_and_their_vectors(tmp_path):
+    rows = np.zeros((3, 436), np.float32)
+    rows[:, 5], rows[:, 6] = [10, 20, 60], [1, 1, 2**0.5]
+    items = {"Run/some": [rows], "Run/none": [rows[:0]]}
+    with shard(tmp_path / "samples.h5", "samples", items, items) as file:
+        some, none = text_of(file, "some"), text_of(file, "none")
+        assert "mean 30.0 px, max 60.0 px" in some and "1.00: 2, 1.41: 1" in some and "trajectories  none" in none
+        with pytest.raises(PipelineError, match="no pictures of samples"):
+            pictures.draw(views.find(file), tmp_path / "out.png")
+    items = {"Run/some": [np.array([3, 4], np.float32)], "Run/none": [np.zeros(2, np.float32)]}
+    with shard(tmp_path / "fisher.h5", "fisher", items, items) as file:
+        assert "5.000" in text_of(file, "some") and "no trajectories" not in text_of(file, "some")
+        assert "0.000, the clip has no trajectories" in text_of(file, "none")
+
+
+@pytest.mark.parametrize("kind", ["frames", "flow", "groups", "scores", "decisions"])
 def test_picture_is_a_png_titled_with_clip_class_and_file(kind, request, tmp_path):
     clip = views.find(request.getfixturevalue(kind))
     pictures.draw(clip, tmp_path / "out.png")
     pixels = images.imread(tmp_path / "out.png")
     assert pixels.shape[0] > 300 and pixels.shape[1] > 600 and pixels[..., :3].std() > 0.01
-    title = pictures.PICTURES[kind](clip).get_suptitle()
+    title = pictures.PICTURES[clip.kind](clip).get_suptitle()
     assert clip.id in title and f"class {clip.class_name}" in title and f"{kind}.h5" in title
     assert not list(tmp_path.glob(".out*"))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from workspace import RESULT, STREAM_JOBS, Workspace, jobs, kill
+from workspace import FRAMES, IDT_JOBS, RESULT, STREAM_JOBS, Workspace, errors, jobs, kill
 
 from pipeline.datasets import index
 from pipeline.datasets.clips import shard_of
@@ -49,26 +49,32 @@ def test_result_follows_from_the_scores(finished):
             assert logits.shape == (16, 10 if source in ("appearance", "motion") else 2, 8)
     scores["two_stream"] = scores["appearance"] + scores["motion"]
     scores["asyn"] = scores["appearance-to-motion"] + scores["motion-to-appearance"]
+    with h5py.File(finished.folder / "results/mini/split1/idt/scores.h5") as file:
+        scores["idt"] = file["scores"][...].astype(np.float64)
+        assert (file["labels"][...] == labels).all()
+    unit = {name: scores[name] / np.linalg.norm(scores[name], axis=1, keepdims=True) for name in ("asyn", "idt")}
+    scores["asyn_idt"] = 0.75 * unit["asyn"] + 0.25 * unit["idt"]
     for key in ("accuracy", "mean_class_accuracy", "top5_accuracy"):
-        assert set(result[key]) == {"appearance", "motion", "two_stream", "asyn"}
+        assert set(result[key]) == {"appearance", "motion", "two_stream", "asyn", "idt", "asyn_idt"}
     for source, share in result["accuracy"].items():
         assert share == pytest.approx(np.mean(scores[source].argmax(axis=1) == labels))
     assert np.sum(result["confusion"]["matrix"]) == 16
     assert np.trace(result["confusion"]["matrix"]) == round(16 * result["accuracy"]["asyn"])
     stages = result["provenance"]["stages"]
-    assert {"index", "frames", "flow", "teacher", "groups", "co2fi", "asyn", "scores", "fuse"} <= set(stages)
+    assert {"index", "frames", "flow", "teacher", "groups", "co2fi", "asyn", "scores", "idt_sample", "idt_codebook",
+            "idt_fisher", "idt_svm", "fuse"} == set(stages)
     assert all(stages[stage]["seconds"] > 0 for stage in ("flow", "co2fi", "asyn"))
     assert (finished.folder / "results/mini/split1/acc.png").stat().st_size > 10_000
 
 
 def test_store_matches_the_index(finished):
     rows = index.read(finished.folder / "results/mini/index.csv")
-    assert len(rows) == 48 and {row["frames"] for row in rows} == {14}
+    assert len(rows) == 48 and {row["frames"] for row in rows} == {FRAMES}
     for row in rows:
         where = finished.folder / "results/mini"
         with h5py.File(where / f"frames/{row['shard']}.h5") as frames, h5py.File(where / f"flow/{row['shard']}.h5") as flow:
-            assert frames[row["clip"]].shape == (14, 60, 80, 3)
-            assert flow[row["clip"]].shape == (13, 2, 60, 80)
+            assert frames[row["clip"]].shape == (FRAMES, 60, 80, 3)
+            assert flow[row["clip"]].shape == (FRAMES - 1, 2, 60, 80)
             assert flow[row["clip"]].attrs["source"] == Path(row["path"]).name
 
 
@@ -91,19 +97,20 @@ def test_touching_everything_reruns_nothing(copied):
 def test_a_changed_video_reruns_its_shard_and_what_follows(copied):
     videos = copied.folder / "videos"
     shutil.copy(videos / "SwayFew/v_SwayFew_g01_c02.avi", videos / "SwayFew/v_SwayFew_g01_c01.avi")
-    assert copied.planned() == {"examine": 1, "index": 1, "part": 2, "frames": 1, "flow": 1, **STREAM_JOBS}
+    assert copied.planned() == {"examine": 1, "index": 1, "part": 2, "frames": 1, "flow": 1, **STREAM_JOBS,
+                                "idt_sample": 1, **IDT_JOBS}
 
 
 def test_a_changed_test_list_trains_nothing(copied):
     path = copied.folder / "lists/testlist01.txt"
     stamped(path, path.read_text().partition("\n")[2])
-    assert copied.planned() == {"index": 1, "part": 1, "scores": 4, "fuse": 1}
+    assert copied.planned() == {"index": 1, "part": 1, "scores": 4, "idt_scores": 1, "fuse": 1}
 
 
 def test_a_changed_train_list_keeps_the_flow(copied):
     path = copied.folder / "lists/trainlist01.txt"
     stamped(path, path.read_text().partition("\n")[2])
-    assert copied.planned() == {"index": 1, "part": 1, **STREAM_JOBS}
+    assert copied.planned() == {"index": 1, "part": 1, **STREAM_JOBS, **IDT_JOBS}
 
 
 def test_another_order_and_line_ends_of_a_list_rerun_nothing(copied):
@@ -121,14 +128,14 @@ def test_a_new_clip_changes_one_shard(copied):
         stamped(path, path.read_text() + f"{new} 5\n")
     copied.make("results/mini/index.csv")
     planned = copied.planned()
-    assert planned["flow"] == planned["frames"] == 1
+    assert planned["flow"] == planned["frames"] == planned["idt_sample"] == 1
     fresh = {row["shard"] for row in index.read(copied.folder / "results/mini/index.csv") if row["clip"] in new}
     assert fresh == {shard_of("SwayFew/g09", 3)}
 
 
 @pytest.mark.parametrize(("section", "key", "value", "expected"), [
     ("flow", "bound", 4.0, {"flow": 3, **STREAM_JOBS, "teacher": 1, "groups": 1, "co2fi": 1}),
-    ("decode", "short_side", 48, {"frames": 3, "flow": 3, **STREAM_JOBS}),
+    ("decode", "short_side", 48, {"frames": 3, "flow": 3, **STREAM_JOBS, "idt_sample": 3, **IDT_JOBS}),
     ("teacher", "lr", 0.02, STREAM_JOBS),
     ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
     ("co2fi", "lr", 0.02, {**STREAM_JOBS, "teacher": 0, "groups": 0}),
@@ -136,6 +143,11 @@ def test_a_new_clip_changes_one_shard(copied):
     ("period", "delta", 1, {"asyn": 2, "scores": 4, "fuse": 1}),
     ("period", "count", 3, {"scores": 4, "fuse": 1}),
     ("fusion", "weights", {"motion": 1.5}, {"fuse": 1}),
+    ("fusion", "idt", {"weight": 0.5}, {"fuse": 1}),
+    ("idt", "window", 16, {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+    ("idt", "components", 5, {**IDT_JOBS, "fuse": 1}),
+    ("idt", "penalty", 1.0, {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
+    ("idt", "enabled", False, {"fuse": 1}),
 ])
 def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, value, expected):
     copied.settings.setdefault(section, {})[key] = value
@@ -144,9 +156,13 @@ def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, v
 
 @pytest.mark.parametrize(("file", "expected"), [
     ("src/pipeline/views.py", {}),
-    ("src/pipeline/datasets/hmdb51.py", {"examine": 3, "index": 1, "part": 2, "frames": 3, "flow": 3, **STREAM_JOBS}),
+    ("src/pipeline/datasets/hmdb51.py", {"examine": 3, "index": 1, "part": 2, "frames": 3, "flow": 3, **STREAM_JOBS,
+                                         "idt_sample": 3, **IDT_JOBS}),
     ("src/pipeline/levels.py", {"flow": 3, **STREAM_JOBS}),
     ("src/pipeline/flow/cpu.py", {"flow": 3, "teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 4, "fuse": 1}),
+    ("src/pipeline/idt/farneback.py", {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+    ("src/pipeline/idt/fisher.py", {**IDT_JOBS, "fuse": 1}),
+    ("src/pipeline/idt/svm.py", {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
     ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 4, "fuse": 1}),
     ("src/pipeline/scores.py", {**STREAM_JOBS, "teacher": 0}),
     ("src/pipeline/fusion.py", {"fuse": 1}),
@@ -164,7 +180,29 @@ def test_changes_of_lists_and_settings_at_once_are_both_seen(copied):
     stamped(path, path.read_text().partition("\n")[2])
     copied.settings["teacher"]["lr"] = 0.02
     copied.settings["flow"]["bound"] = 4.0
-    assert copied.planned() == {"index": 1, "part": 1, "flow": 3, **STREAM_JOBS}
+    assert copied.planned() == {"index": 1, "part": 1, "flow": 3, **STREAM_JOBS, "idt_scores": 1}
+
+
+def test_scores_from_elsewhere_take_the_place_of_computed_ones(copied):
+    rows = index.read(copied.folder / "results/mini/split1/test.csv")
+    order = np.random.default_rng(0).permutation(len(rows))
+    labels = np.array([rows[i]["label"] for i in order])
+    np.savez(copied.folder / "split1.npz", scores=np.eye(8)[labels], labels=labels,
+             names=[Path(rows[i]["path"]).name for i in order], classes=index.class_names(rows))
+    copied.settings["idt"]["scores"] = "{split}.npz"
+    assert copied.planned() == {"idt_given": 1, "fuse": 1}
+    copied.make()
+    accuracy = json.loads(copied.read(RESULT))["accuracy"]
+    assert accuracy["idt"] == 1 and accuracy["asyn_idt"] >= accuracy["asyn"]
+    assert copied.planned() == {}
+    np.savez(copied.folder / "split1.npz", scores=np.eye(8)[labels[1:]], labels=labels[1:],
+             names=[Path(rows[i]["path"]).name for i in order[1:]])
+    done = copied.snakemake()
+    (line,) = errors(done.stdout)
+    assert done.returncode and line.startswith(f"split1.npz: 1 of 16 clips have no scores: {rows[order[0]]['clip']};")
+    (copied.folder / "split1.npz").unlink()
+    (line,) = errors(copied.snakemake().stdout)
+    assert "there is no file split1.npz" in line and "'mini'" in line
 
 
 def test_the_slurm_profile_plans_the_same_jobs(copied):

@@ -17,6 +17,8 @@ from pipeline.datasets import demo
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = "results/mini/split1/acc.json"
 STREAM_JOBS = {"teacher": 2, "groups": 2, "co2fi": 2, "asyn": 2, "scores": 4, "fuse": 1}  # jobs of one split
+IDT_JOBS = {"idt_codebook": 1, "idt_fisher": 3, "idt_svm": 1, "idt_scores": 1}  # those of its trajectories
+FRAMES = 18  # of a clip: trajectories take 15 steps
 TINY = {
     "stack": 3,
     "flow": {"bound": 5.0, "warps": 1, "outer": 2},
@@ -27,6 +29,7 @@ TINY = {
     "fusion_network": {"hidden": 16},
     "co2fi": {"iterations": 4, "checkpoint_every": 2},
     "asyn": {"iterations": 4, "batch": 4, "checkpoint_every": 2},
+    "idt": {"window": 17, "samples_per_clip": 20, "samples": 200, "components": 4},
 }
 
 
@@ -46,7 +49,7 @@ class Workspace:
         for clip in clip_set.clips.values():
             path = folder / "videos" / clip.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            video.encode(path, demo.render(clip.id, seed=1, frames=14), demo.FPS)
+            video.encode(path, demo.render(clip.id, seed=1, frames=FRAMES), demo.FPS)
         demo.write_lists(clip_set, folder / "lists")
         self.config = {"sets": {"mini": {"format": "ucf101", "videos": "videos", "lists": "lists", "shards": 3,
                                          "accept_damaged": [], "settings": json.loads(json.dumps(TINY))}}}

@@ -77,3 +77,51 @@ def show(
                    f"scores of each clip     pipeline inspect {motion}")
 
     program.run(table)
+
+
+@app.command(short_help="Fuse score files and print accuracies.")
+def fuse(
+    files: Annotated[list[str], typer.Argument(metavar="FILE..", help="Score files: .h5, .npz or .mat; FILE:NAME takes the "
+                                                                      "array NAME of a file.")],
+    weights: Annotated[str | None, typer.Option(metavar="W,W,..", show_default=False,
+                                                help="A weight for each file; 1 by default.")] = None,
+    normalise: Annotated[str, typer.Option(metavar="none|l2|softmax", help="What makes the sources alike before they are "
+                                                                           "added, clip by clip.")] = "none",
+) -> None:
+    """Fuse the scores of any files and print the accuracy of each and of their weighted sum.
+
+    Clips are matched by name, never by place; all files must hold the same ones.
+
+    Examples:
+
+    \b
+      pipeline fuse results/demo/split1/appearance/scores.h5 results/demo/split1/motion/scores.h5 --weights 1,1.5
+      pipeline fuse scores.npz:rgb scores.npz:flow idt_split1.mat --weights 0.3,0.45,0.25 --normalise l2
+    """
+    def table() -> None:
+        from pipeline import scorefiles
+
+        typer.echo("\n".join(scorefiles.fused(files, weights, normalise)))
+
+    program.run(table)
+
+
+@app.command(short_help="Extract the improved dense trajectories of a video.")
+def idt(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="Any format that ffmpeg reads.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Write them as HDF5.", show_default=False)] = None,
+    text: Annotated[Path | None, typer.Option(metavar="FILE", help="Write them as text, 436 columns a line, as the "
+                                                                   "original program.", show_default=False)] = None,
+    short_side: Annotated[int | None, typer.Option(metavar="PIXELS", min=16, show_default=False,
+                                                   help="Scale a larger video down to this first.")] = None,
+) -> None:
+    """Extract the improved dense trajectories of a video, with HOG, HOF and MBH along them.
+
+    Example: pipeline idt results/demo/videos/SplitMatched/v_SplitMatched_g10_c01.avi --out features.h5
+    """
+    def extract() -> None:
+        from pipeline.idt import features
+
+        typer.echo("\n".join(features.write(video, out, text, short_side)))
+
+    program.run(extract)

@@ -7,6 +7,8 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.store import open_checked
 
+NORMALISATIONS = ("none", "l2", "softmax")
+
 
 @dataclass
 class Scores:
@@ -23,9 +25,14 @@ def read(path: str) -> Scores:
     with open_checked(path, "scores") as file:
         scores = Scores([clip.decode() for clip in file["clips"]], file["labels"][...],
                         [name.decode() for name in file["classes"]], file["scores"][...].astype(np.float64))
+    return checked(scores, path)
+
+
+def checked(scores: Scores, path: str) -> Scores:
+    """The scores of the file at `path`; raises PipelineError when a value is no number."""
     if not np.isfinite(scores.values).all():
         bad = scores.clips[int(np.flatnonzero(~np.isfinite(scores.values).all(axis=1))[0])]
-        raise PipelineError(f"{path}: the scores of clip '{bad}' are not all numbers; delete it and run snakemake again")
+        raise PipelineError(f"{path}: the scores of clip '{bad}' are not all numbers; make it again")
     return scores
 
 
@@ -60,6 +67,20 @@ def align(sources: dict[str, Scores]) -> dict[str, Scores]:
 def combine(values: list[np.ndarray], weights: list[float]) -> np.ndarray:
     """The weighted sum of (clips, classes) scores: the paper adds predictions and takes the largest."""
     return sum(weight * value for weight, value in zip(weights, values, strict=True))
+
+
+def normalise(values: np.ndarray, how: str) -> np.ndarray:
+    """(clips, classes) scores made comparable with others', clip by clip.
+
+    'l2': over their norm, where it is not 0; 'softmax': as probabilities; 'none': as they are.
+    """
+    if how == "l2":
+        norms = np.linalg.norm(values, axis=1, keepdims=True)
+        return values / np.where(norms > 0, norms, 1)
+    if how == "softmax":
+        shares = np.exp(values - values.max(axis=1, keepdims=True))
+        return shares / shares.sum(axis=1, keepdims=True)
+    return values
 
 
 def accuracy(values: np.ndarray, labels: np.ndarray, top: int = 1) -> float:

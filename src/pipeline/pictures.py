@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import PipelineError
-from pipeline.views import Clip, code_counts, counted, displacement, evenly, form, longest, ranking
+from pipeline.views import Clip, code_counts, counted, displacement, evenly, form, longest, measure, ranking
 
 TILES = 16  # of a contact sheet
 BARS = 10  # classes in a picture of scores
@@ -28,6 +28,8 @@ def draw(clip: Clip, path: str | Path) -> None:
         raise PipelineError(f"{path}: pictures are PNG files; let the name end in .png")
     if path.is_dir() or not path.parent.is_dir():
         raise PipelineError(f"{path}: this is a folder" if path.is_dir() else f"{path}: its folder does not exist")
+    if clip.kind not in PICTURES:
+        raise PipelineError(f"{clip.file.filename}: there are no pictures of {clip.kind}; leave --png out")
     try:
         with rc_context({"text.parse_math": False}):  # names may hold dollars
             save(PICTURES[clip.kind](clip), path)
@@ -136,22 +138,29 @@ def draw_scores(clip: Clip):
     values, order, rank = ranking(clip)
     places = sorted({*range(min(BARS, len(order))), rank})
     chosen = order[places]
-    logits = clip.data[clip.place].astype(float)  # (instants, classes)
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
     figure = _figure(clip, 12, 1.9 + 0.34 * len(chosen), f"source {clip.file.attrs['source']}; "
                                                          f"truth has rank {rank + 1} of {len(order)}")
-    bars, chart = figure.subplots(1, 2, sharey=True, width_ratios=[4, 6])
+    over_time = clip.data.ndim == 3  # scores of trajectories have no instants
+    bars, *charts = figure.subplots(1, 1 + over_time, sharey=True, squeeze=False, width_ratios=[4, 6][:1 + over_time])[0]
     colours = [TRUE if number == clip.label else OTHER for number in chosen]
     drawn = bars.barh(range(len(chosen)), values[chosen], color=colours)
     bars.bar_label(drawn, fmt="%.3f", padding=3, fontsize=9)
     bars.set_yticks(range(len(chosen)), [f"{clip.classes[order[p]]}  {p + 1}" for p in places])
     bars.get_yticklabels()[places.index(rank)].set(color=TRUE, weight="bold")
     bars.margins(x=0.18)
-    softmax = clip.settings["scores"]["space"] == "softmax"
-    bars.set(title="score", xlabel="mean probability" if softmax else "mean logit")
+    bars.set(title="score", xlabel=measure(clip))
     bars.locator_params(axis="x", nbins=5)
     bars.spines[["top", "right"]].set_visible(False)
+    for chart in charts:
+        _draw_instants(clip, figure, chart, chosen)
+    return figure
+
+
+def _draw_instants(clip: Clip, figure, chart, chosen: np.ndarray) -> None:
+    """The probabilities of the `chosen` classes at every test instant."""
+    logits = clip.data[clip.place].astype(float)  # (instants, classes)
+    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
     image = chart.imshow(probabilities[:, chosen].T, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0)
     periods, instants = clip.settings["period"]["count"], clip.settings["period"]["instants"]
     chart.set(title="probabilities over the clip", xlabel="test period")
@@ -160,7 +169,6 @@ def draw_scores(clip: Clip):
         chart.set_xlabel(f"test instant, {periods} periods of {instants}")
     chart.tick_params(left=False)
     figure.colorbar(image, ax=chart, label="probability")
-    return figure
 
 
 PICTURES = {"frames": draw_frames, "flow": draw_flow, "groups": draw_groups, "scores": draw_scores}

@@ -9,7 +9,7 @@ from pipeline.errors import PipelineError
 from pipeline.files import replacing
 
 NAMES = {"appearance": "appearance (CO2FI)", "motion": "motion (CO2FI)", "two_stream": "two-stream (sum)",
-         "asyn": "asynchronous fusion", "asyn_idt": "asynchronous fusion + IDT"}
+         "asyn": "asynchronous fusion", "idt": "trajectories (IDT)", "asyn_idt": "asynchronous fusion + IDT"}
 
 
 def read(path: str | Path) -> dict:

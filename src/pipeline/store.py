@@ -2,8 +2,8 @@
 
     /                          format, schema, about, settings, code, made_with; of flow also solver
     /Archery/                  one group a class
-    /Archery/v_Archery_g01_c01 (frames, H, W, 3) or (fields, 2, H, W) uint8, one frame or field a chunk, gzip;
-                               clip, source, sha256
+    /Archery/v_Archery_g01_c01 (frames, H, W, 3) or (fields, 2, H, W) uint8, one frame or field a chunk, gzip; of the other
+                               kinds the clip's one array, float32; clip, source, sha256
 
 Names that HDF5 or a shell would mangle are written %XX (`datasets.clips.key_of`). Built-in filters only, so that every
 HDF5 tool reads the files. They are written under a temporary name and renamed when complete.
@@ -34,8 +34,21 @@ ABOUT = {
               "(position, rank), the label's number from 0 (attribute 'classes'). Group k is the first k of a row, the "
               "true class in the place of the last where it is not among them.",
     "scores": "Scores of the test clips, a row a clip: 'logits' (clip, instant, class) as the network gives them, "
-              "'scores' (clip, class) their summary over instants, 'clips', 'labels' (from 0), 'classes'.",
+              "'scores' (clip, class) their summary over instants, 'clips', 'labels' (from 0), 'classes'. Trajectories have "
+              "no instants: their 'scores' are decision values.",
+    "trajectories": "Improved dense trajectories of a clip, (trajectory, column), float32, columns as the original program "
+                    "prints them: frame of the end, mean x and y, their deviations, path length, scale, relative x, y and "
+                    "t; then shape (30), HOG (96), HOF (108), MBHx (96) and MBHy (96).",
+    "samples": "A sample of each clip's improved dense trajectories, one dataset a clip: (trajectory, column), float32, "
+               "columns as in files of kind trajectories.",
+    "codebook": "Of each descriptor of trajectories: 'axes' (d, D) of the principal half of its values less their 'mean', "
+                "and a mixture of Gaussians in them: 'weights' (K,), 'means' and 'variances' (K, d), each named "
+                "<descriptor>_<what>.",
+    "fisher": "Fisher vectors of trajectories, one dataset a clip: (value,), float32; by descriptor, by mean and variance, "
+              "by component. All zero where a clip has no trajectories.",
+    "svm": "One-versus-rest linear classifiers of Fisher vectors: 'weights' (class, value), 'bias' (class,), 'classes'.",
 }
+PER_FRAME = {"frames": 0, "flow": 1}  # kinds with an item a frame, but for so many
 BLOCK = 32  # frames or fields appended at a time: a clip's memory does not grow with its length
 
 
@@ -75,8 +88,9 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
     """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
 
     `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
-    uint8, one frame or field each. Finished clips wait in '.partial/' beside the shard, keyed by the clip's content,
-    the settings and the code; Snakemake, which deletes the declared output of a killed job, does not know them.
+    uint8, one frame or field each; of kinds that are not PER_FRAME the one array of the clip. Finished clips wait in
+    '.partial/' beside the shard, keyed by the clip's content, the settings and the code; Snakemake, which deletes the
+    declared output of a killed job, does not know them.
     `kept(row)` is called for each clip that an earlier run finished. `attributes` are the file's, beside the usual ones.
     Returns the digest of all pixels, the same for equal content.
     """
@@ -91,9 +105,12 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
             kept(row)
         else:
             with create(clip_file, kind, settings, code) as file:
-                count = _append_all(file, key_of(row["clip"]), items(row))
-                expected = row["frames"] - (kind == "flow")
-                if count != expected:
+                if kind not in PER_FRAME:
+                    (array,) = items(row)
+                    file[key_of(row["clip"])] = array
+                    file.attrs["pixels"] = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+                elif (count := _append_all(file, key_of(row["clip"]), items(row))) != (
+                        expected := row["frames"] - PER_FRAME[kind]):
                     raise PipelineError(f"{row['path']}: {count} {kind} where the index, which counted "
                                         f"{row['frames']} frames, wants {expected}; if the video has changed, run "
                                         "snakemake again, else report this")

@@ -31,7 +31,7 @@ def open_file(path: str | Path) -> h5py.File:
 
 
 def kind_of(file: h5py.File) -> str:
-    """One of store.ABOUT: frames, flow, groups or scores."""
+    """One of store.ABOUT, such as frames, flow or scores."""
     return file.attrs["format"].removeprefix("pipeline/")
 
 
@@ -39,7 +39,7 @@ def clip_ids(file: h5py.File) -> list[str]:
     """Ids of all clips of a file, in its order."""
     if kind_of(file) == "scores":
         return list(file["clips"].asstr())
-    return [id_of(f"{key}/{name}") for key, group in file.items() for name in group]
+    return [id_of(f"{key}/{name}") for key, group in file.items() if isinstance(group, h5py.Group) for name in group]
 
 
 def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list[str]:
@@ -68,7 +68,7 @@ def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
         total += size
     count = len(clip_ids(file))
     name = f"total of {counted(classes, 'class')}" if classes else "total"
-    rows.append((name, counted(count, "clip"), *_readable(total), ""))
+    rows.append((name, counted(count, "clip") if count else "", *_readable(total), ""))
     last = f"The file takes {_bytes(Path(file.filename).stat().st_size)} with HDF5's own tables."
     if not everything and (not classes or shown < count):
         last += f" {shown} of {count} clips are shown;" if classes else " Long lists are cut;"
@@ -106,8 +106,10 @@ class Clip:
 
     @cached_property
     def data(self) -> h5py.Dataset:
-        """The clip's own dataset; in a file of scores, which keeps clips as rows, the logits of all."""
-        return self.file["logits" if self.kind == "scores" else key_of(self.id)]
+        """The clip's own dataset; in a file of scores, which keeps clips as rows, the logits of all, or their scores."""
+        if self.kind != "scores":
+            return self.file[key_of(self.id)]
+        return self.file["logits" if "logits" in self.file else "scores"]
 
     @cached_property
     def classes(self) -> list[str]:
@@ -236,14 +238,22 @@ def groups_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
 
 def scores_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     values, order, rank = ranking(clip)
-    what = "mean probability" if clip.settings["scores"]["space"] == "softmax" else "mean logit"
-    rows = [("rank", "class", what, "")]
+    rows = [("rank", "class", measure(clip), "")]
     for place in sorted({*range(min(5, len(order))), rank}):
         number = order[place]
         rows.append((str(place + 1), clip.classes[number], f"{values[number]:.4f}",
                      "<- the true class" if place == rank else ""))
-    facts = {"truth": f"rank {rank + 1} of {len(order)}", "instants": clip.data.shape[1]}
+    facts = {"truth": f"rank {rank + 1} of {len(order)}"}
+    if clip.data.ndim == 3:
+        facts["instants"] = clip.data.shape[1]
     return facts, _table(rows, "><>", width)
+
+
+def measure(clip: Clip) -> str:
+    """What the scores of a file are."""
+    if clip.data.ndim == 2:
+        return "decision value"
+    return "mean probability" if clip.settings["scores"]["space"] == "softmax" else "mean logit"
 
 
 def ranking(clip: Clip) -> tuple[np.ndarray, np.ndarray, int]:
@@ -253,7 +263,24 @@ def ranking(clip: Clip) -> tuple[np.ndarray, np.ndarray, int]:
     return values, order, int(np.flatnonzero(order == clip.label)[0])
 
 
-TEXTS = {"frames": frames_text, "flow": flow_text, "groups": groups_text, "scores": scores_text}
+def samples_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    rows = clip.data[...]
+    if not len(rows):
+        return {"trajectories": "none"}, []
+    scales, counts = np.unique(rows[:, 6], return_counts=True)
+    return {"trajectories": len(rows),
+            "path": f"mean {rows[:, 5].mean():.1f} px, max {rows[:, 5].max():.1f} px",
+            "scales": ", ".join(f"{scale:.2f}: {count}" for scale, count in zip(scales, counts, strict=True))}, []
+
+
+def fisher_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    vector = clip.data[...]
+    return {"values": len(vector),
+            "norm": f"{np.linalg.norm(vector):.3f}" + ("" if vector.any() else ", the clip has no trajectories")}, []
+
+
+TEXTS = {"frames": frames_text, "flow": flow_text, "groups": groups_text, "scores": scores_text, "samples": samples_text,
+         "fisher": fisher_text}
 
 
 # What they share

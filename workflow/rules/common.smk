@@ -99,10 +99,10 @@ def examined_of_part(wildcards):
 
 
 def store_files(part, ending, store=None):
-    """Input function: the files of frames or flow that hold a split's part; of `store`, or of the stream's."""
+    """Input function: the shards' files that hold a split's part; in the folder `store`, or of the stream's frames or flow."""
 
     def files(wildcards):
-        name = store or STORES[wildcards.stream]
+        name = (store or STORES[wildcards.stream]).format(**dict(wildcards.items()))
         needed = shards_of_part(wildcards.set, wildcards.split, part)
         return expand(
             "results/{set}/{store}/{shard}.{ending}",
@@ -221,6 +221,48 @@ def model_of_source(ending):
     return file
 
 
+def idt_scores(ending):
+    """Input function: the scores of a split by trajectories, or their record; none where they are not enabled."""
+
+    def files(wildcards):
+        idt = settings.for_set(config, wildcards.set)["idt"]
+        made = "scores" if idt["scores"] == "none" else "given"
+        name = f"results/{wildcards.set}/{wildcards.split}/idt/{made}.{ending}"
+        return [name] if idt["enabled"] else []
+
+    return files
+
+
+@speaks
+def given_scores(wildcards):
+    """The file of scores by trajectories that the config names for a split."""
+    name = settings.for_set(config, wildcards.set)["idt"]["scores"]
+    path = name.replace("{split}", wildcards.split)
+    if not Path(path).is_file():
+        raise PipelineError(
+            f"idt.scores of set '{wildcards.set}' is {name}: there is no file {path}; correct it, or write none to have "
+            "the scores computed"
+        )
+    return path
+
+
+def idt_records(wildcards):
+    """The records of every artifact that a split's scores by trajectories rest on."""
+    name, split = wildcards.set, wildcards.split
+    scores = idt_scores("json")(wildcards)
+    if not scores or scores[0].endswith("given.json"):
+        return scores
+    own = f"results/{name}/{split}/idt"
+    learned = [f"results/{name}/idt/{{shard}}.json", f"{own}/fisher/{{shard}}.json"]
+    parts = [shards_of_part(name, split, part) for part in ("train", "test")]
+    return [
+        *expand(learned[0], shard=parts[0]),
+        *expand(learned[1], shard=sorted({*parts[0], *parts[1]})),
+        *(f"{own}/{stage}.json" for stage in ("codebook", "svm")),
+        *scores,
+    ]
+
+
 def records_of_split(wildcards):
     """The records of every artifact that a split's result rests on."""
     name, split = wildcards.set, wildcards.split
@@ -238,10 +280,14 @@ def records_of_split(wildcards):
         ("{direction}/asyn", {"direction": DIRECTIONS}),
         ("{source}/scores", {"source": SOURCES}),
     ]
-    return stores + [
-        path
-        for stem, values in kept
-        for path in expand(f"results/{name}/{split}/{stem}.json", **values)
+    return [
+        *stores,
+        *(
+            path
+            for stem, values in kept
+            for path in expand(f"results/{name}/{split}/{stem}.json", **values)
+        ),
+        *idt_records(wildcards),
     ]
 
 

@@ -12,14 +12,19 @@ def main() -> None:
     parser = program.parser(__doc__, "set", "split", "json", "png", record=False)
     parser.add_argument("--config", type=json.loads, required=True, help="the whole config of the run, as JSON")
     parser.add_argument("--scores", nargs="+", required=True, help="scores.h5 of each source, in its folder")
+    parser.add_argument("--idt", nargs="*", default=[], help="scores by trajectories, where there are any")
     parser.add_argument("--records", nargs="+", required=True, help="records of all that the scores rest on")
     options = parser.parse_args()
-    sources = fusion.align({Path(path).parent.name: fusion.read(path) for path in options.scores})
-    weights = options.settings["fusion"]["weights"]
+    sources = fusion.align({Path(path).parent.name: fusion.read(path) for path in [*options.scores, *options.idt]})
+    weights, idt = options.settings["fusion"]["weights"], options.settings["fusion"]["idt"]
     first = next(iter(sources.values()))
     fused = {name: sources[name].values for name in STREAMS}
     for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
         fused[name] = fusion.combine([sources[part].values for part in parts], [weights[part] for part in parts])
+    if "idt" in sources:
+        fused["idt"] = sources["idt"].values
+        both = [fusion.normalise(fused[name], idt["normalise"]) for name in ("asyn", "idt")]
+        fused["asyn_idt"] = fusion.combine(both, [1 - idt["weight"], idt["weight"]])
     result = {"set": options.set, "split": options.split,
               **fusion.summary(fused, first.labels, first.classes, headline="asyn"),
               "provenance": record.provenance(options.records, options.config, options.code)}

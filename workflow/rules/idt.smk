@@ -1,0 +1,177 @@
+# Improved dense trajectories: scores of their Fisher vectors, beside those of the networks.
+# INPUTS   results/<set>/index/<shard>.csv and the videos that it names, results/<set>/<split>/train.csv, test.csv; or a
+#          file of scores from elsewhere, idt.scores
+# OUTPUTS  results/<set>/idt/<shard>.h5: a sample of each clip's trajectories, from a window of its frames
+#          results/<set>/<split>/idt/codebook.h5: PCA and mixtures, of the training clips' samples
+#          results/<set>/<split>/idt/fisher/<shard>.h5: Fisher vectors, one a clip
+#          results/<set>/<split>/idt/svm.h5, scores.h5, and given.h5 in place of it for scores from elsewhere
+#
+# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has some 20,000 of them, 35
+# MB, and none is kept. Each split has its own codebook, of its training clips, and so its own vectors of all clips.
+
+
+rule idt_sample:
+    input:
+        clips="results/{set}/index/{shard}.csv",
+    output:
+        h5="results/{set}/idt/{shard}.h5",
+        record="results/{set}/idt/{shard}.json",
+    log:
+        "results/{set}/logs/idt/{shard}.log",
+    benchmark:
+        "results/{set}/benchmarks/idt/{shard}.tsv"
+    conda:
+        "../../envs/video.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=720,
+    params:
+        settings=reads(
+            "decode", "seed", "idt.window", "idt.samples_per_clip", damage=True
+        ),
+        code=code_id("idt_sample.py"),
+    shell:
+        'python "$SCRIPTS"/idt_sample.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'
+        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+
+
+rule idt_codebook:
+    input:
+        clips="results/{set}/{split}/train.csv",
+        samples=ancient(store_files("train", "h5", "idt")),
+        samples_records=store_files("train", "json", "idt"),
+    output:
+        h5="results/{set}/{split}/idt/codebook.h5",
+        record="results/{set}/{split}/idt/codebook.json",
+    log:
+        "results/{set}/logs/{split}/idt/codebook.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/idt/codebook.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: compute_threads
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=reads(
+            "seed",
+            "idt.samples",
+            "idt.components",
+            "compute.threads",
+            part="train",
+        ),
+        code=code_id("idt_codebook.py"),
+    shell:
+        'python "$SCRIPTS"/idt_codebook.py --split {wildcards.split} --settings {params.settings:q} --code {params.code}'
+        " --clips {input.clips:q} --samples results/{wildcards.set}/idt --out {output.h5:q} --record {output.record:q}"
+        " 2>&1 | tee {log:q}"
+
+
+rule idt_fisher:
+    input:
+        clips="results/{set}/index/{shard}.csv",
+        codebook=ancient("results/{set}/{split}/idt/codebook.h5"),
+        codebook_record="results/{set}/{split}/idt/codebook.json",
+    output:
+        h5="results/{set}/{split}/idt/fisher/{shard}.h5",
+        record="results/{set}/{split}/idt/fisher/{shard}.json",
+    log:
+        "results/{set}/logs/{split}/idt/fisher/{shard}.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/idt/fisher/{shard}.tsv"
+    conda:
+        "../../envs/video.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=2880,
+    params:
+        settings=reads("decode", damage=True),
+        code=code_id("idt_fisher.py"),
+    shell:
+        'python "$SCRIPTS"/idt_fisher.py --split {wildcards.split} --clips {input.clips:q} --settings {params.settings:q}'
+        " --code {params.code} --codebook {input.codebook:q} --codebook-record {input.codebook_record:q}"
+        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+
+
+rule idt_svm:
+    input:
+        clips="results/{set}/{split}/train.csv",
+        vectors=ancient(store_files("train", "h5", "{split}/idt/fisher")),
+        vectors_records=store_files("train", "json", "{split}/idt/fisher"),
+    output:
+        h5="results/{set}/{split}/idt/svm.h5",
+        record="results/{set}/{split}/idt/svm.json",
+    log:
+        "results/{set}/logs/{split}/idt/svm.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/idt/svm.tsv"
+    conda:
+        "../../envs/train.yaml"
+    threads: compute_threads
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=reads("idt.penalty", "compute.threads", part="train"),
+        code=code_id("idt_svm.py"),
+    shell:
+        'python "$SCRIPTS"/idt_svm.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
+        " --code {params.code} --clips {input.clips:q} --fisher results/{wildcards.set}/{wildcards.split}/idt/fisher"
+        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+
+
+rule idt_scores:
+    input:
+        clips="results/{set}/{split}/test.csv",
+        vectors=ancient(store_files("test", "h5", "{split}/idt/fisher")),
+        vectors_records=store_files("test", "json", "{split}/idt/fisher"),
+        svm=ancient("results/{set}/{split}/idt/svm.h5"),
+        svm_record="results/{set}/{split}/idt/svm.json",
+    output:
+        h5="results/{set}/{split}/idt/scores.h5",
+        record="results/{set}/{split}/idt/scores.json",
+    log:
+        "results/{set}/logs/{split}/idt/scores.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/idt/scores.tsv"
+    conda:
+        "../../envs/video.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        settings=reads(part="test"),
+        code=code_id("idt_scores.py"),
+    shell:
+        'python "$SCRIPTS"/idt_scores.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
+        " --code {params.code} --clips {input.clips:q} --fisher results/{wildcards.set}/{wildcards.split}/idt/fisher"
+        " --svm {input.svm:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+
+
+rule idt_given:
+    input:
+        train="results/{set}/{split}/train.csv",
+        test="results/{set}/{split}/test.csv",
+        scores=given_scores,
+    output:
+        h5="results/{set}/{split}/idt/given.h5",
+        record="results/{set}/{split}/idt/given.json",
+    log:
+        "results/{set}/logs/{split}/idt/given.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/idt/given.tsv"
+    conda:
+        "../../envs/train.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        settings=reads(part="test"),
+        code=code_id("idt_given.py"),
+    shell:
+        'python "$SCRIPTS"/idt_given.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
+        " --code {params.code} --train {input.train:q} --test {input.test:q} --scores {input.scores:q}"
+        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,44 @@
+"""Learn the codebooks of a split, one a descriptor, from samples of its training clips' trajectories."""
+
+from dataclasses import asdict
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from pipeline import files, program, record, store
+from pipeline.datasets import index
+from pipeline.errors import PipelineError
+from pipeline.idt import fisher
+from pipeline.progress import Progress
+
+
+def main() -> None:
+    options = program.parser(__doc__, "split", "clips", "samples", "out").parse_args()
+    settings, idt = options.settings, options.settings["idt"]
+    rows = index.read(options.clips)
+    shards = store.Shards(options.samples, "samples")
+    sampled = [shards(row) for row in rows]
+    counts = [len(data) for data in sampled]
+    least = max(idt["components"], max(fisher.LENGTHS.values()) // 2)
+    if sum(counts) < least:
+        raise PipelineError(f"the {len(rows)} training clips of {options.split} gave {sum(counts)} trajectories, and a "
+                            f"codebook of {idt['components']} Gaussians wants {least}; sample more by idt.window and "
+                            "idt.samples_per_clip, or set idt.enabled to false: what hardly moves has no trajectories")
+    chosen = np.zeros(sum(counts), bool)
+    chosen[np.random.default_rng(settings["seed"]).permutation(len(chosen))[:idt["samples"]]] = True
+    masks = np.split(chosen, np.cumsum(counts)[:-1])  # by clip
+    progress = Progress(f"idt codebook {options.split}", len(fisher.PARTS), "descriptors")
+    with threadpool_limits(settings["compute"]["threads"]), \
+            store.create(options.out, "codebook", settings, options.code) as file:
+        for part, columns in fisher.PARTS.items():
+            values = np.concatenate([data[:, columns][mask] for data, mask in zip(sampled, masks, strict=True)])
+            for name, array in asdict(fisher.learn(values, idt["components"], settings["seed"])).items():
+                file[f"{part}_{name}"] = array
+            progress.update(1, part)
+    progress.close()
+    record.write(options.record, "idt_codebook", files.digest(options.out), settings, options.code,
+                 trajectories=int(chosen.sum()))
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,42 @@
+"""Encode the improved dense trajectories of each clip of a shard as a Fisher vector; the trajectories are not kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline import program, record, store, video
+from pipeline.datasets import index
+from pipeline.idt import fisher
+from pipeline.idt.extract import trajectories
+from pipeline.progress import Progress
+
+
+def main() -> None:
+    options = program.parser(__doc__, "split", "clips", "codebook", "codebook-record", "out").parse_args()
+    # A codebook is part of what makes a vector: clips that an earlier run finished with another one do not count.
+    settings = options.settings | {"codebook": record.read(options.codebook_record)["digest"]}
+    rows = index.read(options.clips, index.EXAMINED)
+    codebooks = fisher.read(options.codebook)
+    progress = Progress(f"idt fisher {options.split} {Path(options.out).stem}", sum(row["frames"] for row in rows), "frames")
+    cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
+
+    def vector(row: dict) -> Iterator[np.ndarray]:
+        def frames() -> Iterator[np.ndarray]:
+            accept = row["clip"] in settings["accept_damaged"]
+            for frame in video.decode(row["path"], settings["decode"]["short_side"], accept):
+                yield frame
+                progress.update(1, row["clip"])
+
+        yield fisher.encode(trajectories(frames(), row["frames"]), codebooks)
+
+    made_with = f"opencv {cv2.__version__}, ffmpeg {video.version()}"
+    digest = store.write_shard(options.out, "fisher", rows, vector, settings, options.code, made_with,
+                               kept=lambda row: progress.skip(row["frames"]))
+    progress.close()
+    record.write(options.record, "idt_fisher", digest, settings, options.code, made_with=made_with, clips=len(rows))
+
+
+if __name__ == "__main__":
+    program.run(main)

@@ -1,0 +1,39 @@
+"""Keep a sample of the improved dense trajectories of each clip of a shard, for the codebooks."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pipeline import program, record, store, video
+from pipeline.datasets import index
+from pipeline.idt.extract import trajectories
+from pipeline.idt.sample import draw, rng_of, window
+from pipeline.progress import Progress
+
+
+def main() -> None:
+    options = program.parser(__doc__, "clips", "out").parse_args()
+    settings, idt = options.settings, options.settings["idt"]
+    rows = index.read(options.clips, index.EXAMINED)
+    progress = Progress(f"idt sample {Path(options.out).stem}", len(rows), "clips")
+    cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
+
+    def sample(row: dict) -> Iterator[np.ndarray]:
+        rng = rng_of(settings["seed"], row["clip"])
+        first, end = window(row["frames"], idt["window"], rng)
+        frames = video.decode(row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"])
+        yield draw(trajectories(islice(frames, first, end), end - first), idt["samples_per_clip"], rng)
+        progress.update(1, row["clip"])
+
+    made_with = f"opencv {cv2.__version__}, ffmpeg {video.version()}"
+    digest = store.write_shard(options.out, "samples", rows, sample, settings, options.code, made_with,
+                               kept=lambda row: progress.skip(1))
+    progress.close()
+    record.write(options.record, "idt_sample", digest, settings, options.code, made_with=made_with, clips=len(rows))
+
+
+if __name__ == "__main__":
+    program.run(main)
