@@ -31,6 +31,7 @@ check_config(config)
 wildcard_constraints:
     set="[a-z0-9_]+",
     split="split[0-9]+",
+    run="split[0-9]+(/[a-z][a-z0-9_]*)?(/seed[0-9]+)?",
     part="train|test",
     shard="[0-9]{3}",
     stream="appearance|motion",
@@ -55,3 +56,4 @@ include: "workflow/rules/asyn.smk"
 include: "workflow/rules/scores.smk"
 include: "workflow/rules/idt.smk"
 include: "workflow/rules/fuse.smk"
+include: "workflow/rules/tables.smk"

@@ -373,7 +373,7 @@ def test_five_passes_of_the_shared_net_sum_their_gradients():
 
 @pytest.mark.parametrize("stream, channels", [("appearance", 3), ("motion", 4)])
 def test_build_makes_nets_of_a_stream(stream, channels):
-    teacher, net = build.teacher(SETTINGS, stream, 7), build.co2fi(SETTINGS, stream, 7)
+    teacher, net = build.teacher(SETTINGS, stream, 7), build.stream_net(SETTINGS, stream, 7)
     assert teacher.features[0].in_channels == net.vgg.stages[0][0].in_channels == channels
     assert teacher(torch.zeros(1, channels, 64, 64)).shape == (1, 7)
     assert net(torch.zeros(1, channels, 64, 64)).granularities.shape == (3, 1, 7)
@@ -398,9 +398,9 @@ def test_models_are_kept_whole(tmp_path):
 
 
 def test_equal_weights_give_equal_bytes(tmp_path):
-    net = build.co2fi(SETTINGS, "motion", 7)
+    net = build.stream_net(SETTINGS, "motion", 7)
     build.save(tmp_path / "a.pt", net, **ABOUT)
-    build.save(tmp_path / "another name.pt", build.load(tmp_path / "a.pt", build.co2fi(SETTINGS, "motion", 7)),
+    build.save(tmp_path / "another name.pt", build.load(tmp_path / "a.pt", build.stream_net(SETTINGS, "motion", 7)),
                **dict(reversed(ABOUT.items())))
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
 

@@ -35,13 +35,21 @@ def co2fi_loss(output: CO2FIOutput, labels: torch.Tensor, groups: list[torch.Ten
     return granularity_loss(output.granularities, groups, alpha) + unit_loss(output.units, labels, beta)
 
 
+def stream_loss(output: CO2FIOutput, labels: torch.Tensor, groups: list[torch.Tensor], alpha: list[float],
+                beta: float) -> torch.Tensor:
+    """The loss of a stream's network: Eq. 4, or of a baseline, which has no granularities, its softmax's log loss."""
+    if output.granularities is None:
+        return cross_entropy(output.units[-1], labels)
+    return co2fi_loss(output, labels, groups, alpha, beta)
+
+
 def joint_loss(output: ASYNOutput, labels: torch.Tensor, groups_one: list[torch.Tensor],
                groups_many: list[torch.Tensor], alpha: list[float], beta: float, gamma: float) -> torch.Tensor:
-    """Eq. 6: Eq. 4 of the one input, Eq. 4 of each of the T inputs of the other stream, and Eq. 5.
+    """Eq. 6: the loss of the one input (Eq. 4), that of each of the T inputs of the other stream, and Eq. 5.
 
     `groups_one` are (B, size_k), `groups_many` (B T, size_k), in the order of `output.many`.
     """
     instants = len(output.many.feature) // len(labels)
     labels_many = labels.repeat_interleave(instants)  # (B T,)
-    many = instants * co2fi_loss(output.many, labels_many, groups_many, alpha, beta)  # its mean is over B T: sum over T
-    return many + co2fi_loss(output.one, labels, groups_one, alpha, beta) + unit_loss(output.units, labels, gamma)
+    many = instants * stream_loss(output.many, labels_many, groups_many, alpha, beta)  # its mean is over B T: sum over T
+    return many + stream_loss(output.one, labels, groups_one, alpha, beta) + unit_loss(output.units, labels, gamma)

@@ -6,6 +6,8 @@ The Snakefile imports this, so it stays light: the standard library, PyYAML and 
 import copy
 import difflib
 import json
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +15,7 @@ import yaml
 
 from pipeline.errors import PipelineError, require
 
+COMPLETE = "complete"  # the method whole, which is what a run without a variant is
 SCHEMA = Path(__file__).resolve().parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
 
@@ -29,10 +32,24 @@ def check(config: dict, source: str = "config.yaml") -> None:
                  for key in _missing(schema["properties"], schema, config) if not problems]
     require(list(dict.fromkeys(problems)))
     for name in config["sets"]:
-        merged = for_set(config, name)
-        if len(merged["loss"]["alpha"]) != len(merged["granularities"]):
-            raise PipelineError(f"{source}: loss.alpha of set '{name}' has {len(merged['loss']['alpha'])} weights for "
-                                f"{len(merged['granularities'])} granularities; give one each")
+        deepest = max(for_set(config, name)["granularities"])
+        for variant in (COMPLETE, *config["variants"]):
+            merged = for_run(config, name, Run("", variant))
+            where = f"set '{name}'" + ("" if variant == COMPLETE else f", variant '{variant}'")
+            if len(merged["loss"]["alpha"]) != len(merged["granularities"]):
+                raise PipelineError(f"{source}: loss.alpha of {where} has {len(merged['loss']['alpha'])} weights for "
+                                    f"{len(merged['granularities'])} granularities; give one each")
+            if merged["asyn"]["start"] == "weights" and not merged["asyn"]["joint"]:
+                raise PipelineError(f"{source}: asyn of {where} starts from network.weights and trains the fusion alone, on "
+                                    "features that know no action; set asyn.start to co2fi, or asyn.joint to true")
+            if max(merged["granularities"]) > deepest:
+                raise PipelineError(f"{source}: granularities of {where} go to {max(merged['granularities'])} classes, but "
+                                    f"groups are formed once a split, of {deepest}; raise the set's own granularities")
+    for row in config["tables"]["rows"]:
+        run, fused = Run("", row["variant"]), {"asyn", "idt", "asyn_idt"} & set(row["sources"])
+        if fused and not run.fuses(config):
+            raise PipelineError(f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(fused))} of variant "
+                                f"'{row['variant']}', which has no asynchronous fusion; name one that has 'streams'")
 
 
 def for_set(config: dict, name: str) -> dict:
@@ -41,8 +58,52 @@ def for_set(config: dict, name: str) -> dict:
     if name not in sets:
         hint = _nearest(name, sets)
         raise PipelineError(f"config.yaml: there is no set '{name}'; sets are {', '.join(sets)}{hint}")
-    merged = {key: copy.deepcopy(value) for key, value in config.items() if key != "sets"}
+    merged = {key: copy.deepcopy(value) for key, value in config.items() if key not in ("sets", "variants")}
     return _overlay(merged, sets[name].get("settings", {}))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of a method on a split: 'split1', 'split1/baseline', 'split1/seed2', 'split1/baseline/seed2'."""
+
+    split: str
+    variant: str = COMPLETE
+    seed: int | None = None  # None: the set's own
+
+    @classmethod
+    def parse(cls, text: str) -> "Run":
+        split, *rest = text.split("/")
+        seed = int(rest.pop().removeprefix("seed")) if rest and re.fullmatch("seed[0-9]+", rest[-1]) else None
+        return cls(split, *rest, seed=seed)
+
+    def __str__(self) -> str:
+        variant = [] if self.variant == COMPLETE else [self.variant]
+        return "/".join([self.split, *variant, *([] if self.seed is None else [f"seed{self.seed}"])])
+
+    def streams(self, config: dict) -> "Run":
+        """The run whose stream networks this one fuses: its own, or that of the variant that it names."""
+        base = _variant(config, self.variant).get("streams")
+        return self if base is None else replace(self, variant=base)
+
+    def fuses(self, config: dict) -> bool:
+        """Whether there is asynchronous fusion in it; else it is two streams."""
+        return self.variant == COMPLETE or "streams" in _variant(config, self.variant)
+
+
+def for_run(config: dict, name: str, run: Run) -> dict:
+    """Settings of a run: the set's, those of the variant whose streams it takes, its variant's, and its seed."""
+    merged = for_set(config, name)
+    for variant in dict.fromkeys([run.streams(config).variant, run.variant]):
+        _overlay(merged, copy.deepcopy(_variant(config, variant).get("settings", {})))
+    return merged | ({} if run.seed is None else {"seed": run.seed})
+
+
+def _variant(config: dict, name: str) -> dict:
+    variants = {COMPLETE: {}} | config["variants"]
+    if name not in variants:
+        raise PipelineError(f"config.yaml: there is no variant '{name}'; variants are {', '.join(variants)}"
+                            f"{_nearest(name, variants)}")
+    return variants[name]
 
 
 def cut(settings: dict, *keys: str) -> dict:

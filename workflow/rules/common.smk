@@ -75,6 +75,32 @@ def shards_of_part(name, split, part):
     return sorted({clips.shard_of(group, entry(name)["shards"]) for group in groups})
 
 
+@lru_cache(maxsize=None)
+@speaks
+def settings_of(name, run):
+    """The settings of a set, or of one of its runs."""
+    return (
+        settings.for_run(config, name, run) if run else settings.for_set(config, name)
+    )
+
+
+def run_of(wildcards):
+    """The run that a job belongs to: a variant and a seed on a split; None before there are any."""
+    text = dict(wildcards.items()).get("run")
+    return settings.Run.parse(text) if text else None
+
+
+def split_of(wildcards):
+    """The split that a job belongs to."""
+    run = run_of(wildcards)
+    return run.split if run else wildcards.split
+
+
+def own_settings(wildcards):
+    """The settings that hold for a job."""
+    return settings_of(wildcards.set, run_of(wildcards))
+
+
 def videos_of_shard(wildcards):
     """The videos of a shard, where they lie."""
     return [
@@ -103,7 +129,7 @@ def store_files(part, ending, store=None):
 
     def files(wildcards):
         name = (store or STORES[wildcards.stream]).format(**dict(wildcards.items()))
-        needed = shards_of_part(wildcards.set, wildcards.split, part)
+        needed = shards_of_part(wildcards.set, split_of(wildcards), part)
         return expand(
             "results/{set}/{store}/{shard}.{ending}",
             set=wildcards.set,
@@ -123,9 +149,11 @@ def reads(*keys, part=None, damage=False):
 
     @speaks
     def params(wildcards):
-        chosen = settings.cut(settings.for_set(config, wildcards.set), *keys)
+        chosen = settings.cut(own_settings(wildcards), *keys)
         if part:
-            chosen["identity"] = clip_set(wildcards.set).digest(wildcards.split, part)
+            chosen["identity"] = clip_set(wildcards.set).digest(
+                split_of(wildcards), part
+            )
         if damage:
             chosen["accept_damaged"] = accepted(wildcards)
         return settings.dump(chosen)
@@ -180,7 +208,7 @@ def all_cores(wildcards):
 
 def compute_threads(wildcards):
     """Threads of a training or scoring: a setting, as the result depends on them in the last bits."""
-    return settings.for_set(config, wildcards.set)["compute"]["threads"]
+    return own_settings(wildcards)["compute"]["threads"]
 
 
 def stream_store(wildcards):
@@ -196,17 +224,48 @@ def direction_stores(wildcards):
     ]
 
 
-def of_streams(name):
-    """Input function: the file `name` of a direction's two streams, the one first."""
+def of_split(name):
+    """Input function: the file `name` that all runs of a split share."""
+
+    def file(wildcards):
+        return f"results/{wildcards.set}/{split_of(wildcards)}/{name}".format(
+            **dict(wildcards.items())
+        )
+
+    return file
+
+
+def whole_split(wildcards):
+    """The folder of what all runs of a split share."""
+    return split_of(wildcards)
+
+
+def trained_streams(wildcards):
+    """The run whose stream networks a direction starts from; None where it starts from network.weights."""
+    if own_settings(wildcards)["asyn"]["start"] == "weights":
+        return None
+    return run_of(wildcards).streams(config)
+
+
+def of_streams(name, run):
+    """Input function: the file `name` of a direction's two streams, the one first, in the folder of `run(wildcards)`."""
 
     def files(wildcards):
-        streams = DIRECTIONS[wildcards.direction]
-        return expand(
-            "results/{set}/{split}/{stream}/{name}",
-            **dict(wildcards.items()),
-            stream=streams,
-            name=name,
-        )
+        folder = run(wildcards)
+        streams = DIRECTIONS[wildcards.direction] if folder else []
+        return [
+            f"results/{wildcards.set}/{folder}/{stream}/{name}" for stream in streams
+        ]
+
+    return files
+
+
+def teacher_of_direct(ending):
+    """Input function: the teacher that network.kind direct joins to VGG-16, or its record."""
+
+    def files(wildcards):
+        direct = own_settings(wildcards)["network"]["kind"] == "direct"
+        return of_split(f"{{stream}}/teacher.{ending}")(wildcards) if direct else []
 
     return files
 
@@ -216,19 +275,40 @@ def model_of_source(ending):
 
     def file(wildcards):
         kind = "asyn" if wildcards.source in DIRECTIONS else "co2fi"
-        return f"results/{wildcards.set}/{wildcards.split}/{wildcards.source}/{kind}.{ending}"
+        return f"results/{wildcards.set}/{wildcards.run}/{wildcards.source}/{kind}.{ending}"
 
     return file
 
 
-def idt_scores(ending):
-    """Input function: the scores of a split by trajectories, or their record; none where they are not enabled."""
+def sources_of(run):
+    """What is fused in a run: streams, directions, or both."""
+    streams = run.streams(config) == run
+    return [*(STORES if streams else []), *(DIRECTIONS if run.fuses(config) else [])]
+
+
+def scores_of_run(ending):
+    """Input function: the scores of a run's sources, or their records."""
 
     def files(wildcards):
-        idt = settings.for_set(config, wildcards.set)["idt"]
+        return expand(
+            "results/{set}/{run}/{source}/scores.{ending}",
+            set=wildcards.set,
+            run=wildcards.run,
+            source=sources_of(run_of(wildcards)),
+            ending=ending,
+        )
+
+    return files
+
+
+def idt_scores(ending):
+    """Input function: the scores of a split by trajectories, or their record; of the complete method, where enabled."""
+
+    def files(wildcards):
+        idt, run = own_settings(wildcards)["idt"], run_of(wildcards)
         made = "scores" if idt["scores"] == "none" else "given"
-        name = f"results/{wildcards.set}/{wildcards.split}/idt/{made}.{ending}"
-        return [name] if idt["enabled"] else []
+        name = f"results/{wildcards.set}/{run.split}/idt/{made}.{ending}"
+        return [name] if idt["enabled"] and run.variant == settings.COMPLETE else []
 
     return files
 
@@ -248,7 +328,7 @@ def given_scores(wildcards):
 
 def idt_records(wildcards):
     """The records of every artifact that a split's scores by trajectories rest on."""
-    name, split = wildcards.set, wildcards.split
+    name, split = wildcards.set, split_of(wildcards)
     scores = idt_scores("json")(wildcards)
     if not scores or scores[0].endswith("given.json"):
         return scores
@@ -263,36 +343,59 @@ def idt_records(wildcards):
     ]
 
 
-def records_of_split(wildcards):
-    """The records of every artifact that a split's result rests on."""
-    name, split = wildcards.set, wildcards.split
+def records_of_run(wildcards):
+    """The records of every artifact that a run's result rests on."""
+    name, run = wildcards.set, run_of(wildcards)
     stores = expand(
         "results/{set}/{store}/{shard}.json",
         set=name,
         store=STORES.values(),
         shard=shards(name),
     )
-    kept = [
-        (
-            "{stream}/{stage}",
-            {"stream": STORES, "stage": ["teacher", "groups", "co2fi"]},
-        ),
-        ("{direction}/asyn", {"direction": DIRECTIONS}),
-        ("{source}/scores", {"source": SOURCES}),
-    ]
+    split, streams = f"results/{name}/{run.split}", trained_streams(wildcards)
+    trained = [streams] if run.fuses(config) and streams else []
+    trained += [run] if set(STORES) & set(sources_of(run)) else []
     return [
         *stores,
-        *(
-            path
-            for stem, values in kept
-            for path in expand(f"results/{name}/{split}/{stem}.json", **values)
-        ),
+        *expand(f"{split}/{{stream}}/{{stage}}.json", stream=STORES, stage=["teacher", "groups"]),
+        *expand(f"results/{name}/{{run}}/{{stream}}/co2fi.json", run=dict.fromkeys(trained), stream=STORES),
+        *(f"results/{name}/{run}/{source}/asyn.json" for source in sources_of(run) if source in DIRECTIONS),
+        *scores_of_run("json")(wildcards),
         *idt_records(wildcards),
     ]
 
 
 @speaks
 def reads_all(wildcards):
-    """Params function: the whole config of a set, for the record of a result."""
-    merged = settings.for_set(config, wildcards.set)
+    """Params function: the whole config of a run, for the record of a result."""
+    merged = own_settings(wildcards)
     return settings.dump(merged | {"set": entry(wildcards.set)})
+
+
+@speaks
+def table_runs(wildcards):
+    """The runs of a set's tables, by variant/split/seed."""
+    own = settings_of(wildcards.set, None)
+    plan, runs = own["tables"], {}
+    for row in plan["rows"]:
+        splits = plan["splits"] if row.get("splits") == "all" else plan["splits"][:1]
+        for split in splits:
+            for seed in plan["seeds"]:
+                run = settings.Run(
+                    split, row["variant"], None if seed == own["seed"] else seed
+                )
+                runs[f"{row['variant']}/{split}/{seed}"] = run
+    return runs
+
+
+def table_results(wildcards):
+    """The results of the runs of a set's tables."""
+    return [
+        f"results/{wildcards.set}/{run}/acc.json"
+        for run in table_runs(wildcards).values()
+    ]
+
+
+def table_names(wildcards):
+    """The runs of a set's tables, in the order of their results."""
+    return list(table_runs(wildcards))

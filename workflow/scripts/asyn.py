@@ -16,7 +16,7 @@ def main() -> None:
     for stream in ("one", "many"):
         parser.add_argument(f"--shards-{stream}", required=True)
         parser.add_argument(f"--groups-{stream}", required=True)
-        parser.add_argument(f"--co2fi-{stream}", required=True)
+    parser.add_argument("--co2fi", nargs="*", default=[], help="the networks of the one and the many stream to start from")
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
@@ -25,8 +25,12 @@ def main() -> None:
     processor = device.prepare(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = build.asyn(settings, options.direction, len(classes))
-    for net, path, stream in zip((model.one, model.many), (options.co2fi_one, options.co2fi_many), names, strict=True):
-        build.load(path, net, kind="co2fi", set=options.set, split=options.split, stream=stream)
+    if options.co2fi:
+        for net, path, stream in zip((model.one, model.many), options.co2fi, names, strict=True):
+            build.load(path, net, kind="co2fi", set=options.set, split=options.split, stream=stream)
+    else:
+        for net in (model.one, model.many):
+            net.start_from(settings["network"]["weights"])
     one, many = (Stream(stream, folder, settings["crops"], settings["stack"], rows)
                  for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True))
     period, loss = settings["period"], settings["loss"]

@@ -1,32 +1,36 @@
-"""Train the coarse-to-fine network of one stream by Eq. 4."""
+"""Train the network of one stream: the coarse-to-fine one by Eq. 4, or a baseline."""
 
 import torch
 
 from pipeline import device, groups, program
 from pipeline.datasets import index
 from pipeline.inputs import Groups, Stream, StreamDraws, normalise
-from pipeline.losses import co2fi_loss
+from pipeline.losses import stream_loss
 from pipeline.models import build
 from pipeline.train import finish, train
 
 
 def main() -> None:
-    options = program.training_parser(__doc__, "stream", "shards", "groups").parse_args()
+    parser = program.training_parser(__doc__, "stream", "shards", "groups")
+    parser.add_argument("--teacher", nargs="*", default=[], help="the teacher, which network.kind direct starts from")
+    options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
     processor = device.prepare(settings["compute"]["threads"])
     torch.manual_seed(seed)
-    model = build.co2fi(settings, options.stream, len(classes))
-    model.vgg.start_from(settings["network"]["weights"])
+    model = build.stream_net(settings, options.stream, len(classes))
+    model.start_from(settings["network"]["weights"])
+    for path in options.teacher:
+        build.load(path, model.beside, kind="teacher", set=options.set, split=options.split, stream=options.stream)
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     cached = Groups(options.groups, settings["groups"]["stride"])
     draws = StreamDraws(rows, stream, seed, cached)
 
     def loss_of(net, batch):
         formed = groups.form_all(batch["groups"], batch["label"], settings["granularities"])
-        return co2fi_loss(net(normalise(batch["input"], options.stream)), batch["label"], formed,
-                          settings["loss"]["alpha"], settings["loss"]["beta"])
+        return stream_loss(net(normalise(batch["input"], options.stream)), batch["label"], formed,
+                           settings["loss"]["alpha"], settings["loss"]["beta"])
 
     history = train(model, loss_of, draws, settings["co2fi"] | settings["compute"], checkpoints=options.checkpoints,
                     identity=program.identity(options), seed=seed, processor=processor,

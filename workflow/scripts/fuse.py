@@ -1,4 +1,4 @@
-"""Fuse the scores of all sources and write the result of a split: accuracies, confusion, and what it rests on."""
+"""Fuse the scores of a run's sources and write its result: accuracies, confusion, and what it rests on."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.inputs import DIRECTIONS, STREAMS
 
 
 def main() -> None:
-    parser = program.parser(__doc__, "set", "split", "json", "png", record=False)
+    parser = program.parser(__doc__, "set", "run", "json", "png", record=False)
     parser.add_argument("--config", type=json.loads, required=True, help="the whole config of the run, as JSON")
     parser.add_argument("--scores", nargs="+", required=True, help="scores.h5 of each source, in its folder")
     parser.add_argument("--idt", nargs="*", default=[], help="scores by trajectories, where there are any")
@@ -18,15 +18,16 @@ def main() -> None:
     sources = fusion.align({Path(path).parent.name: fusion.read(path) for path in [*options.scores, *options.idt]})
     weights, idt = options.settings["fusion"]["weights"], options.settings["fusion"]["idt"]
     first = next(iter(sources.values()))
-    fused = {name: sources[name].values for name in STREAMS}
+    fused = {name: sources[name].values for name in STREAMS if name in sources}
     for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
-        fused[name] = fusion.combine([sources[part].values for part in parts], [weights[part] for part in parts])
+        if set(parts) <= set(sources):
+            fused[name] = fusion.combine([sources[part].values for part in parts], [weights[part] for part in parts])
     if "idt" in sources:
         fused["idt"] = sources["idt"].values
         both = [fusion.normalise(fused[name], idt["normalise"]) for name in ("asyn", "idt")]
         fused["asyn_idt"] = fusion.combine(both, [1 - idt["weight"], idt["weight"]])
-    result = {"set": options.set, "split": options.split,
-              **fusion.summary(fused, first.labels, first.classes, headline="asyn"),
+    headline = "asyn" if "asyn" in fused else "two_stream"
+    result = {"set": options.set, "split": options.run, **fusion.summary(fused, first.labels, first.classes, headline),
               "provenance": record.provenance(options.records, options.config, options.code)}
     report.draw_result(result, options.png)
     with replacing(options.json) as temporary:

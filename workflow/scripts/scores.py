@@ -25,7 +25,7 @@ def main() -> None:
         net, about = build.asyn(settings, options.source, len(classes)), {"kind": "asyn", "direction": options.source}
         one, many = (streams[name] for name in DIRECTIONS[options.source])
     else:
-        net, about = build.co2fi(settings, options.source, len(classes)), {"kind": "co2fi", "stream": options.source}
+        net, about = build.stream_net(settings, options.source, len(classes)), {"kind": "co2fi", "stream": options.source}
     model = build.load(options.model, net, set=options.set, split=options.split, **about).to(processor).eval()
     index.check_classes(rows, classes)
     progress = Progress(f"scores {options.split} {options.source}", len(rows), "clips")

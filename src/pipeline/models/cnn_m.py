@@ -47,6 +47,10 @@ class CNNM2048(nn.Module):
                 nn.init.zeros_(layer.bias)
         nn.init.normal_(self.classifier[-1].weight, std=0.01)
 
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, size, size) to fc7 (B, 2048)."""
+        return self.classifier[:-1](self.features(x).flatten(1))  # (B, c3, 6, 6) -> (B, 36 c3)
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B, channels, size, size) to logits (B, classes)."""
-        return self.classifier(self.features(x).flatten(1))  # (B, c3, 6, 6) -> (B, 36 c3)
+        return self.classifier[-1](self.hidden(x))

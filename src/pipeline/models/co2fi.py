@@ -11,11 +11,11 @@ from pipeline.models.vgg import VGG16
 
 @dataclass
 class CO2FIOutput:
-    """What the losses and the asynchronous network need."""
+    """What the losses and the asynchronous network need of a stream."""
 
     feature: torch.Tensor  # h_3, (B, hidden): the integrated feature
     units: torch.Tensor  # (3, B, classes): logits of FC1' on each LSTM unit; the last is the prediction
-    granularities: torch.Tensor | None  # (3, B, classes): logits of FC3 for each granularity; None when evaluating
+    granularities: torch.Tensor | None  # (3, B, classes): logits of FC3 for each; None when evaluating, and of a baseline
 
 
 class CO2FI(nn.Module):
@@ -29,7 +29,7 @@ class CO2FI(nn.Module):
     def __init__(self, channels: int, classes: int, *, size: int, width: float, side_maps: int, fc1: int, fc2: int,
                  hidden: int, dropout: float, granularities: int = 3):
         super().__init__()
-        self.hidden = hidden
+        self.hidden = self.features = hidden
         self.groups = granularities
         self.vgg = VGG16(channels, width)
         self.side = nn.ModuleList(nn.Conv2d(c, granularities * side_maps, 1) for c in self.vgg.channels)
@@ -59,6 +59,10 @@ class CO2FI(nn.Module):
         if self.training:
             granularities = torch.stack([head(feature) for head, feature in zip(self.heads, features, strict=True)])
         return CO2FIOutput(h, torch.stack(units), granularities)
+
+    def start_from(self, weights: str) -> None:
+        """ImageNet weights, as of VGG16.start_from."""
+        self.vgg.start_from(weights)
 
     def side_map_groups(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Three side map groups, coarse to fine, each (B, 3C, size/4, size/4): slice k of every stage, concatenated."""

@@ -47,8 +47,10 @@ class VGG16(nn.Module):
         """The convolutions, stage by stage."""
         return [[layer for layer in stage if isinstance(layer, nn.Conv2d)] for stage in self.stages]
 
-    def start_from(self, weights: str) -> None:
+    def start_from(self, weights: str, more: dict[str, nn.Linear] | None = None) -> None:
         """Take over ImageNet weights: 'imagenet' (torchvision downloads them), a file with torchvision's names, or 'none'.
+
+        `more`: layers of the network around this one that have a counterpart in the file, by its name there.
 
         A net whose input is not RGB gets the mean of the first layer's RGB weights in every channel (Wang et al., 2015;
         tsn-pytorch models.py). Raises PipelineError when the weights cannot be had or do not fit.
@@ -58,21 +60,22 @@ class VGG16(nn.Module):
         state = _download() if weights == "imagenet" else _read(Path(weights))
         pairs = [(conv, f"features.{place}") for stage, places in zip(self.convolutions(), TORCHVISION, strict=True)
                  for conv, place in zip(stage, places, strict=True)]
+        pairs += [(layer, name) for name, layer in (more or {}).items()]
         with torch.no_grad():
-            for conv, name in pairs:
+            for layer, name in pairs:
                 weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")
                 if weight is None or bias is None:
                     raise PipelineError(f"{weights}: no '{name}.weight' and '{name}.bias' in it, so these are not "
                                         "torchvision's VGG-16 weights; convert the file, or set network.weights to another")
-                if conv is pairs[0][0] and conv.in_channels != 3:
-                    weight = weight.mean(dim=1, keepdim=True).expand(-1, conv.in_channels, -1, -1)
-                for part, found, wanted in (("weight", weight, conv.weight), ("bias", bias, conv.bias)):
+                if layer is pairs[0][0] and layer.in_channels != 3:
+                    weight = weight.mean(dim=1, keepdim=True).expand(-1, layer.in_channels, -1, -1)
+                for part, found, wanted in (("weight", weight, layer.weight), ("bias", bias, layer.bias)):
                     if found.shape != wanted.shape:
                         raise PipelineError(f"{weights}: '{name}.{part}' is {tuple(found.shape)}, the network wants "
-                                            f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0 only: set it, "
-                                            "or network.weights to 'none'")
-                conv.weight.copy_(weight)
-                conv.bias.copy_(bias)
+                                            f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0, network.fc "
+                                            "4096 and crops.size 224 only: set them, or network.weights to 'none'")
+                layer.weight.copy_(weight)
+                layer.bias.copy_(bias)
 
 
 def _download() -> dict:
