@@ -357,9 +357,21 @@ def records_of_run(wildcards):
     trained += [run] if set(STORES) & set(sources_of(run)) else []
     return [
         *stores,
-        *expand(f"{split}/{{stream}}/{{stage}}.json", stream=STORES, stage=["teacher", "groups"]),
-        *expand(f"results/{name}/{{run}}/{{stream}}/co2fi.json", run=dict.fromkeys(trained), stream=STORES),
-        *(f"results/{name}/{run}/{source}/asyn.json" for source in sources_of(run) if source in DIRECTIONS),
+        *expand(
+            f"{split}/{{stream}}/{{stage}}.json",
+            stream=STORES,
+            stage=["teacher", "groups"],
+        ),
+        *expand(
+            f"results/{name}/{{run}}/{{stream}}/co2fi.json",
+            run=dict.fromkeys(trained),
+            stream=STORES,
+        ),
+        *(
+            f"results/{name}/{run}/{source}/asyn.json"
+            for source in sources_of(run)
+            if source in DIRECTIONS
+        ),
         *scores_of_run("json")(wildcards),
         *idt_records(wildcards),
     ]
