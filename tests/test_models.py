@@ -10,19 +10,20 @@ from torch import nn
 from torchvision.models import vgg16
 
 from pipeline.errors import PipelineError
-from pipeline.losses import co2fi_loss, joint_loss
+from pipeline.losses import co2fi_loss, joint_loss, stream_loss
 from pipeline.models import build
 from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.baseline import Baseline
 from pipeline.models.cnn_m import CNNM2048
 from pipeline.models.co2fi import CO2FI
-from pipeline.models.vgg import VGG16
+from pipeline.models.vgg import TORCHVISION, VGG16
 
 UCF101 = 101  # classes
 SMALL = dict(size=16, width=1 / 32, side_maps=2, fc1=6, fc2=5, hidden=4, dropout=0.0)
 PAPER = dict(size=224, width=1.0, side_maps=4, fc1=1024, fc2=1024, hidden=512, dropout=0.5)
 SETTINGS = {"stack": 2, "crops": {"size": 64}, "granularities": [5, 3, 1], "period": {"instants": 5},
             "teacher": {"width": 1 / 64, "dropout": 0.5}, "fusion_network": {"hidden": 4, "maps": 1, "dropout": 0.0},
-            "network": {"weights": "none", **{key: SMALL[key] for key in SMALL if key != "size"}}}
+            "network": {"kind": "co2fi", "weights": "none", "fc": 12, **{key: SMALL[key] for key in SMALL if key != "size"}}}
 
 
 def count(model: nn.Module) -> int:
@@ -436,3 +437,73 @@ def test_kaiming_start_keeps_the_scale_of_activations():
     torch.manual_seed(0)
     for stage in VGG16(3, 1 / 4)(torch.randn(4, 3, 64, 64)):
         assert 0.1 < np.sqrt((numpy(stage) ** 2).mean()) < 10
+
+
+# Baselines
+
+
+def baseline(kind: str, classes: int = 7) -> nn.Module:
+    torch.manual_seed(0)
+    own = SETTINGS | {"network": SETTINGS["network"] | {"kind": kind}}
+    return build.stream_net(own, "motion", classes)
+
+
+@pytest.mark.parametrize("kind, features", [("baseline", 12), ("direct", 12 + 32)])  # fc; CNN_M's 2048 / 64
+def test_baselines_by_hand(kind, features):
+    net = baseline(kind).eval()
+    x = torch.randn(3, 4, 64, 64)
+    found = net(x)
+    assert found.feature.shape == (3, features) and found.units.shape == (1, 3, 7) and found.granularities is None
+    pooled = numpy(net.vgg(x)[-1])  # (3, c, 4, 4)
+    pooled = pooled.reshape(3, -1, 2, 2, 2, 2).max(axis=(3, 5)).reshape(3, -1)
+    fc7 = np.maximum(affine(net.fc7, np.maximum(affine(net.fc6, pooled), 0)), 0)
+    np.testing.assert_allclose(numpy(found.feature)[:, :12], fc7, atol=1e-5)
+    if kind == "direct":
+        np.testing.assert_allclose(numpy(net.beside.classifier[-1](found.feature[:, 12:])), numpy(net.beside(x)), atol=1e-5)
+    np.testing.assert_allclose(numpy(found.units[0]), affine(net.classes, numpy(found.feature)), atol=1e-5)
+
+
+def test_baseline_at_paper_size_is_vgg16():
+    """138,357,544 parameters for 1000 classes (Simonyan and Zisserman, 2015: 138M), less those of 899 classes."""
+    with torch.device("meta"):
+        net = Baseline(3, 101, size=224, width=1.0, fc=4096, dropout=0.5)
+    assert count(net) == 138_357_544 - 899 * 4097
+
+
+def test_baseline_starts_from_torchvisions_layers(tmp_path):
+    net, other = baseline("baseline"), baseline("baseline")
+    state = {}
+    for stage, places in zip(other.vgg.convolutions(), TORCHVISION, strict=True):
+        for conv, place in zip(stage, places, strict=True):
+            state |= {f"features.{place}.weight": torch.randn_like(conv.weight), f"features.{place}.bias": conv.bias.data}
+    state["features.0.weight"] = torch.randn(other.vgg.convolutions()[0][0].out_channels, 3, 3, 3)
+    for name, layer in (("classifier.0", other.fc6), ("classifier.3", other.fc7)):
+        state |= {f"{name}.weight": torch.randn_like(layer.weight), f"{name}.bias": torch.randn_like(layer.bias)}
+    torch.save(state, tmp_path / "vgg.pth")
+    net.start_from(str(tmp_path / "vgg.pth"))
+    assert torch.equal(net.fc6.weight, state["classifier.0.weight"])
+    assert torch.equal(net.fc7.bias, state["classifier.3.bias"])
+    del state["classifier.3.weight"]
+    torch.save(state, tmp_path / "short.pth")
+    with pytest.raises(PipelineError, match=r"classifier\.3\.weight"):
+        net.start_from(str(tmp_path / "short.pth"))
+
+
+def test_a_baselines_loss_is_the_log_loss_of_its_softmax():
+    net = baseline("baseline").train()
+    labels = torch.tensor([1, 4, 6])
+    output = net(torch.randn(3, 4, 64, 64))
+    logits = numpy(output.units[0])
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(shares[np.arange(3), labels.numpy()]).mean()
+    assert float(stream_loss(output, labels, [], [], 2.0)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_asyn_over_baselines_fuses_their_hidden_layers():
+    own = SETTINGS | {"network": SETTINGS["network"] | {"kind": "baseline"}}
+    net = build.asyn(own, "appearance-to-motion", 7)
+    output = net(torch.randn(2, 3, 64, 64), torch.randn(2, 5, 4, 64, 64))
+    assert output.units.shape == (5, 2, 7) and output.many.feature.shape == (10, 12)
+    loss = joint_loss(output, torch.tensor([0, 3]), [], [], [], 2.0, 2.0)
+    loss.backward()
+    assert all(p.grad is not None for p in net.parameters())

@@ -79,6 +79,7 @@ UNKNOWN = {  # a slip at every level, and the name that was meant
     "asyn.batches": "batch", "scores.spaces": "space", "fusion.weigths": "weights",
     "fusion.weights.motoin": "motion", "fusion.idt.wieght": "weight",
     "idt.enable": "enabled", "compute.thread": "threads", "sets.demo.shard": "shards",
+    "variants.syn.stream": "streams", "variants.baseline.settings.networks": "network", "tables.seed": "seeds",
     "sets.demo.settings.stak": "stack", "sets.demo.settings.co2fi.momentun": "momentum",
 }
 
@@ -160,7 +161,7 @@ def test_for_set_lays_its_settings_over_the_rest():
     assert own["flow"] == CONFIG["flow"] | {"bound": 3.5}
     assert own["co2fi"] == CONFIG["co2fi"]
     plain = settings.for_set(config, "ucf101")
-    assert plain == {key: value for key, value in CONFIG.items() if key != "sets"}
+    assert plain == {key: value for key, value in CONFIG.items() if key not in ("sets", "variants")}
     own["flow"]["tau"] = plain["flow"]["tau"] = -1
     assert config["flow"] == before["flow"] and config["sets"]["demo"]["settings"]["flow"] == {"bound": 3.5}
 
@@ -186,3 +187,42 @@ def test_dump_is_one_stable_line():
     assert text == settings.dump({"a": None, "b": {"x": "\u00e9\n", "y": [1, 2.5]}}) and "\n" not in text
     assert json.loads(text) == {"a": None, "b": {"x": "\u00e9\n", "y": [1, 2.5]}}
     assert text != settings.dump({"b": {"y": [1, 2], "x": "\u00e9\n"}, "a": None})
+
+
+# Runs: variants and seeds
+
+
+@pytest.mark.parametrize("text, variant, seed", [("split1", "complete", None), ("split2/baseline", "baseline", None),
+                                                 ("split1/seed3", "complete", 3), ("split3/syn/seed12", "syn", 12)])
+def test_a_run_is_its_path(text, variant, seed):
+    run = settings.Run.parse(text)
+    assert (run.split, run.variant, run.seed, str(run)) == (text.split("/")[0], variant, seed, text)
+
+
+def test_a_variant_is_laid_over_the_set_and_over_its_streams():
+    syn = settings.for_run(CONFIG, "demo", settings.Run.parse("split1/baseline_syn/seed7"))
+    assert (syn["network"]["kind"], syn["period"]["delta"], syn["seed"]) == ("baseline", 0, 7)
+    assert syn["network"]["width"] == CONFIG["sets"]["demo"]["settings"]["network"]["width"]
+    assert settings.for_run(CONFIG, "demo", settings.Run("split1")) == settings.for_set(CONFIG, "demo")
+
+
+def test_a_variant_takes_the_streams_that_it_names():
+    def streams(text):
+        return str(settings.Run.parse(text).streams(CONFIG))
+
+    assert streams("split1/baseline_asyn1/seed2") == "split1/baseline/seed2" and streams("split2/syn") == "split2"
+    assert streams("split1/direct") == "split1/direct" and streams("split1") == "split1"
+    fuses = {name for name in ("complete", *CONFIG["variants"]) if settings.Run("split1", name).fuses(CONFIG)}
+    assert fuses == {"complete", "baseline_syn", "baseline_asyn1", "baseline_asyn5", "syn"}
+
+
+@pytest.mark.parametrize("path, value, words", [
+    ("variants.two_granularities.settings.loss", {"alpha": [1.0]}, "variant 'two_granularities' has 1 weights for 2"),
+    ("variants.two_granularities.settings.granularities", [9, 1], "go to 9 classes"),
+    ("variants.baseline_syn.streams", "basline", "no variant 'basline'.*did you mean 'baseline'"),
+    ("variants.syn.settings.asyn", {"start": "weights", "joint": False}, "knows? no action"),
+    ("tables.rows", [{"table": 1, "name": "R", "variant": "direct", "sources": ["asyn"]}], "row 'R'.*no asynchronous"),
+    ("tables.rows", [{"table": 1, "name": "R", "variant": "dirct", "sources": ["motion"]}], "did you mean 'direct'")])
+def test_variants_that_cannot_be_are_refused(path, value, words):
+    with pytest.raises(PipelineError, match=words):
+        settings.check(changed(path, value))

@@ -67,6 +67,41 @@ def test_result_follows_from_the_scores(finished):
     assert (finished.folder / "results/mini/split1/acc.png").stat().st_size > 10_000
 
 
+TABLES = "results/mini/tables.json"
+
+
+def few_rows(workspace: Workspace, seeds: list[int]) -> None:
+    """Three rows of variants, beside the finished result's own."""
+    rows = [{"table": 1, "name": name, "variant": name, "sources": ["appearance", "motion", "two_stream"]}
+            for name in ("baseline", "direct", "complete")]
+    rows.append({"table": 2, "name": "fused", "variant": "baseline_syn", "sources": ["asyn"],
+                 "paper": {"mini": {"asyn": 50.0}}})
+    workspace.settings["tables"] = {"splits": ["split1"], "seeds": seeds, "rows": rows}
+
+
+def test_tables_share_what_they_can(copied):
+    few_rows(copied, [1])
+    assert copied.planned(TABLES) == {"co2fi": 4, "asyn": 2, "scores": 6, "fuse": 3, "tables": 1}
+    few_rows(copied, [1, 2])  # another seed: networks anew, the same flow, teachers, groups and trajectories
+    assert copied.planned(TABLES) == {"co2fi": 4 + 6, "asyn": 2 + 4, "scores": 6 + 10, "fuse": 3 + 4, "tables": 1}
+
+
+def test_tables_hold_the_results_of_their_runs(copied):
+    few_rows(copied, [1])
+    copied.make(TABLES)
+    assert copied.planned(TABLES) == {}
+    cells = {row["name"]: row["cells"] for row in json.loads(copied.read(TABLES))["rows"]}
+    for name, path in (("baseline", "split1/baseline"), ("direct", "split1/direct"), ("complete", "split1")):
+        result = json.loads(copied.read(f"results/mini/{path}/acc.json"))
+        assert {c["source"]: c["accuracy"] for c in cells[name]} == {
+            source: result["accuracy"][source] for source in ("appearance", "motion", "two_stream")}
+        assert all(c["clips"] == 16 for c in cells[name])
+    fused = json.loads(copied.read("results/mini/split1/baseline_syn/acc.json"))
+    assert set(fused["accuracy"]) == {"asyn"} and fused["headline"] == "asyn"
+    assert (cells["fused"][0]["accuracy"], cells["fused"][0]["paper"]) == (fused["accuracy"]["asyn"], 50.0)
+    assert "| fused |" in copied.read("results/mini/tables.md").decode()
+
+
 def test_store_matches_the_index(finished):
     rows = index.read(finished.folder / "results/mini/index.csv")
     assert len(rows) == 48 and {row["frames"] for row in rows} == {FRAMES}

@@ -25,7 +25,7 @@ TINY = {
     "crops": {"frame": [80, 60], "size": 48, "test": 56, "appearance": [60, 52], "motion": [60, 52]},
     "period": {"count": 2, "delta": 2},
     "teacher": {"width": 0.05, "fraction": 0.5, "iterations": 4, "checkpoint_every": 2},
-    "network": {"weights": "none", "width": 0.1, "side_maps": 1, "fc1": 16, "fc2": 16, "hidden": 16},
+    "network": {"weights": "none", "fc": 16, "width": 0.1, "side_maps": 1, "fc1": 16, "fc2": 16, "hidden": 16},
     "fusion_network": {"hidden": 16},
     "co2fi": {"iterations": 4, "checkpoint_every": 2},
     "asyn": {"iterations": 4, "batch": 4, "checkpoint_every": 2},

@@ -45,11 +45,11 @@ def check(config: dict, source: str = "config.yaml") -> None:
             if max(merged["granularities"]) > deepest:
                 raise PipelineError(f"{source}: granularities of {where} go to {max(merged['granularities'])} classes, but "
                                     f"groups are formed once a split, of {deepest}; raise the set's own granularities")
-    for row in config["tables"]["rows"]:
-        run, fused = Run("", row["variant"]), {"asyn", "idt", "asyn_idt"} & set(row["sources"])
-        if fused and not run.fuses(config):
-            raise PipelineError(f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(fused))} of variant "
-                                f"'{row['variant']}', which has no asynchronous fusion; name one that has 'streams'")
+        for row in for_set(config, name)["tables"]["rows"]:
+            fused = {"asyn", "idt", "asyn_idt"} & set(row["sources"])
+            if not Run("", row["variant"]).fuses(config) and fused:
+                raise PipelineError(f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(fused))} of variant "
+                                    f"'{row['variant']}', which has no asynchronous fusion; name one that has 'streams'")
 
 
 def for_set(config: dict, name: str) -> dict:
