@@ -48,8 +48,9 @@ def check(config: dict, source: str = "config.yaml") -> None:
         for row in for_set(config, name)["tables"]["rows"]:
             fused = {"asyn", "idt", "asyn_idt"} & set(row["sources"])
             if not Run("", row["variant"]).fuses(config) and fused:
-                raise PipelineError(f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(fused))} of variant "
-                                    f"'{row['variant']}', which has no asynchronous fusion; name one that has 'streams'")
+                raise PipelineError(f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(fused))} of "
+                                    f"variant '{row['variant']}', which has no asynchronous fusion; name one that has "
+                                    "'streams'")
 
 
 def for_set(config: dict, name: str) -> dict:
