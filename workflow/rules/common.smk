@@ -224,6 +224,7 @@ def model_of_source(ending):
 def idt_scores(ending):
     """Input function: the scores of a split by trajectories, or their record; none where they are not enabled."""
 
+    @speaks
     def files(wildcards):
         idt = settings.for_set(config, wildcards.set)["idt"]
         made = "scores" if idt["scores"] == "none" else "given"
