@@ -67,6 +67,23 @@ def test_result_follows_from_the_scores(finished):
     assert (finished.folder / "results/mini/split1/acc.png").stat().st_size > 10_000
 
 
+def test_clips_without_trajectories_are_scored_and_counted(finished):
+    where = finished.folder / "results/mini/split1"
+    still = {}
+    for row in index.read(where / "test.csv"):
+        with h5py.File(where / f"idt/fisher/{row['shard']}.h5") as file:
+            still[row["clip"]] = not file[row["clip"]][...].any()
+    assert 0 < sum(still.values()) < len(still)  # some of the demo's motions are too small to count
+    with h5py.File(where / "idt/scores.h5") as file, h5py.File(where / "idt/svm.h5") as svm:
+        for clip, scores in zip(file["clips"].asstr(), file["scores"], strict=True):
+            assert np.isfinite(scores).all() and still[clip] == (scores == svm["bias"][...]).all()
+    record = json.loads(finished.read("results/mini/split1/idt/scores.json"))
+    assert record["without_trajectories"] == sum(still.values())
+    log = finished.read("results/mini/logs/split1/idt/scores.log").decode()
+    assert f"{sum(still.values())} of them without trajectories" in log
+    assert all((clip in log) == without for clip, without in still.items())
+
+
 TABLES = "results/mini/tables.json"
 
 

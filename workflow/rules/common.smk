@@ -289,6 +289,7 @@ def sources_of(run):
 def scores_of_run(ending):
     """Input function: the scores of a run's sources, or their records."""
 
+    @speaks
     def files(wildcards):
         return expand(
             "results/{set}/{run}/{source}/scores.{ending}",

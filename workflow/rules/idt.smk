@@ -6,7 +6,7 @@
 #          results/<set>/<split>/idt/fisher/<shard>.h5: Fisher vectors, one a clip
 #          results/<set>/<split>/idt/svm.h5, scores.h5, and given.h5 in place of it for scores from elsewhere
 #
-# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has some 20,000 of them, 35
+# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has some 25,000 of them, 45
 # MB, and none is kept. Each split has its own codebook, of its training clips, and so its own vectors of all clips.
 
 

@@ -58,8 +58,8 @@ def homography(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def stabilise(before: np.ndarray, after: np.ndarray, motion: np.ndarray) -> np.ndarray:
     """The frame `after` as the camera of `before` would have seen it; what it cannot know is taken from `before`."""
     height, width = after.shape
-    how = {"flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, "dsize": (width, height)}
     trusted = np.zeros_like(after)
     trusted[MARGIN:-MARGIN, MARGIN:-MARGIN] = 1
-    known = cv2.warpPerspective(trusted, motion, **{**how, "flags": cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP})
-    return np.where(known, cv2.warpPerspective(after, motion, **how), before)
+    known, seen = (cv2.warpPerspective(image, motion, (width, height), flags=how | cv2.WARP_INVERSE_MAP)
+                   for image, how in ((trusted, cv2.INTER_NEAREST), (after, cv2.INTER_LINEAR)))
+    return np.where(known, seen, before)

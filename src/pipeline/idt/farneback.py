@@ -158,14 +158,14 @@ def _normal_equations(first, second, field):
 def _solve(equations, field):
     """Solve the averaged 2 x 2 equations (5, h, w) of each pixel into `field` (2, h, w); 1e-3 keeps flat places at rest.
 
-    No determinant is negative but by rounding.
+    No determinant is negative and no displacement longer than the picture but by rounding.
     """
     _, height, width = equations.shape
-    none, guard, one = np.float32(0), np.float32(1e-3), np.float32(1)
+    none, guard, one, limit = np.float32(0), np.float32(1e-3), np.float32(1), np.float32(max(height, width))
     for y in range(height):
         for x in range(width):
             g11, g12, g22 = equations[0, y, x], equations[1, y, x], equations[2, y, x]
             h1, h2 = equations[3, y, x], equations[4, y, x]
             scale = one / (max(g11 * g22 - g12 * g12, none) + guard)
-            field[0, y, x] = (g11 * h2 - g12 * h1) * scale
-            field[1, y, x] = (g22 * h1 - g12 * h2) * scale
+            field[0, y, x] = min(max((g11 * h2 - g12 * h1) * scale, -limit), limit)
+            field[1, y, x] = min(max((g22 * h1 - g12 * h2) * scale, -limit), limit)
