@@ -211,6 +211,11 @@ def compute_threads(wildcards):
     return own_settings(wildcards)["compute"]["threads"]
 
 
+def flow_gpus(wildcards):
+    """GPUs that a job of flow asks a cluster for: one where the config says cuda, none for auto, which takes what is there."""
+    return int(own_settings(wildcards)["flow"]["backend"] == "cuda")
+
+
 def stream_store(wildcards):
     """The folder of shards that a stream reads."""
     return f"results/{wildcards.set}/{STORES[wildcards.stream]}"

@@ -17,6 +17,7 @@ rule flow:
         "../../envs/video.yaml"
     threads: 1
     resources:
+        gpu=flow_gpus,
         mem_mb=2000,
         runtime=2880,
     params:
