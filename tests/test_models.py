@@ -496,7 +496,7 @@ def test_a_baselines_loss_is_the_log_loss_of_its_softmax():
     logits = numpy(output.units[0])
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     expected = -np.log(shares[np.arange(3), labels.numpy()]).mean()
-    assert float(stream_loss(output, labels, [], [], 2.0)) == pytest.approx(expected, rel=1e-5)
+    assert stream_loss(output, labels, [], [], 2.0).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_asyn_over_baselines_fuses_their_hidden_layers():

@@ -385,8 +385,10 @@ def records_of_run(wildcards):
 
 @speaks
 def reads_all(wildcards):
-    """Params function: the whole config of a run, for the record of a result."""
-    merged = own_settings(wildcards)
+    """Params function: the whole config of a run but for the tables it stands in, for the record of a result."""
+    merged = {
+        key: value for key, value in own_settings(wildcards).items() if key != "tables"
+    }
     return settings.dump(merged | {"set": entry(wildcards.set)})
 
 
