@@ -413,6 +413,33 @@ def test_models_of_another_kind_set_split_or_stream_are_refused(tmp_path, key):
         build.load(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT | {key: "other"})
 
 
+def row(clip: str, group: str) -> dict:
+    return {"clip": f"Archery/{clip}", "group": f"Archery/{group}"}
+
+
+def test_a_model_refuses_to_score_what_it_was_trained_on(tmp_path):
+    trained = [row(f"v_g{group:02d}_c{clip:02d}", f"g{group:02d}") for group in (2, 1) for clip in (1, 2)]
+    fresh = [row("v_g03_c01", "g03"), row("v_g04_c01", "g04")]
+    build.save(tmp_path / "a.pt", nn.Linear(3, 2), trained, **ABOUT)
+    build.load(tmp_path / "a.pt", nn.Linear(3, 2), fresh, **ABOUT)
+    build.load(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT)
+    with pytest.raises(PipelineError, match=r"a\.pt.*'ucf101', split 'split1'.* 1 of the 3 .*: Archery/v_g01_c02;"):
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), [*fresh, trained[3]], **ABOUT)
+    with pytest.raises(PipelineError, match=r"v_g01_c09; "):  # another clip of a scene that it knows
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), [*fresh, row("v_g01_c09", "g01")], **ABOUT)
+    with pytest.raises(PipelineError, match=r" 4 of the 4 .*v_g02_c01, Archery/v_g02_c02, Archery/v_g01_c01 \.\.;"):
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), trained, **ABOUT)
+
+
+def test_the_order_of_training_clips_leaves_the_bytes(tmp_path):
+    rows = [row(f"v_g{number}", f"g{number}") for number in range(9)]
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    for name, order in (("a", rows), ("b", rows[::-1])):
+        build.save(tmp_path / f"{name}.pt", net, order, **ABOUT)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
 @pytest.mark.parametrize("content", [
     None, b"", b"hello", Path("a/pickle"), torch.zeros(3), {}, {"about": "{}", "weights": {}}],
     ids=["missing", "empty", "text", "object", "tensor", "nothing", "no state"])
