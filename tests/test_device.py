@@ -8,14 +8,16 @@ import pytest
 import torch
 
 from pipeline import device
+from pipeline.errors import PipelineError
 
 FORK = multiprocessing.get_context("fork")
 
 
 class Job:
-    """A process that claims one of two GPUs and holds it until it is ended."""
+    """A process that claims one or more of two GPUs and holds them until it is ended."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, count):
+        self.count = count
         self.pipe, end = FORK.Pipe()
         self.process = FORK.Process(target=self.run, args=(end, folder))
         self.process.start()
@@ -23,10 +25,10 @@ class Job:
 
     def run(self, end, folder):
         self.pipe.close()
-        end.send(device.claim(["gpu-a", "gpu-b"], folder, poll=0.02))
+        end.send(device.claim(["gpu-a", "gpu-b"], self.count, folder, poll=0.02))
         end.recv()
 
-    def claimed(self, seconds: float) -> int | None:
+    def claimed(self, seconds: float) -> list[int] | None:
         return self.pipe.recv() if self.pipe.poll(seconds) else None
 
     def end(self):
@@ -39,8 +41,8 @@ def start(tmp_path):
     """Starts jobs, and ends those that a test leaves."""
     jobs = []
 
-    def begin():
-        jobs.append(Job(tmp_path / "locks"))
+    def begin(count=1):
+        jobs.append(Job(tmp_path / "locks", count))
         return jobs[-1]
 
     yield begin
@@ -51,7 +53,7 @@ def start(tmp_path):
 def test_jobs_get_different_gpus_and_wait_for_a_free_one(start, capfd):
     first, second = start(), start()
     numbers = [first.claimed(10), second.claimed(10)]
-    assert sorted(numbers) == [0, 1]
+    assert sorted(numbers) == [[0], [1]]
     third = start()
     assert third.claimed(0.3) is None
     second.end()  # killed, as by a scheduler: the lock goes with the process
@@ -63,10 +65,29 @@ def test_jobs_get_different_gpus_and_wait_for_a_free_one(start, capfd):
     assert fourth.claimed(10) == numbers[0]
 
 
+def test_jobs_of_several_gpus_do_not_wait_for_each_other_for_ever(start):
+    """One that held a GPU while it waited for another would keep both from starting."""
+    first = start()
+    assert first.claimed(10) == [0]
+    pairs = [start(2), start(2)]
+    assert [job.claimed(0.3) for job in pairs] == [None, None]
+    first.end()
+    done = [job for job in pairs if job.pipe.poll(10)]
+    assert len(done) == 1 and sorted(done[0].claimed(1)) == [0, 1]
+    done[0].end()
+    (last,) = [job for job in pairs if job is not done[0]]
+    assert sorted(last.claimed(10)) == [0, 1]
+
+
+def test_more_gpus_than_there_are_are_refused(tmp_path):
+    with pytest.raises(PipelineError, match="3 GPUs are wanted .* shows 2; lower it"):
+        device.claim(["gpu-a", "gpu-b"], 3, tmp_path)
+
+
 def test_lock_files_are_the_users_own(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(device, "_held", [])
-    assert device.claim(["gpu-a"]) == 0
+    assert device.claim(["gpu-a"]) == [0]
     (folder,) = tmp_path.iterdir()
     assert folder.name.endswith(str(os.getuid())) and folder.stat().st_mode & 0o777 == 0o700
 
@@ -90,10 +111,21 @@ def test_cpu_is_deterministic_on_the_threads_of_the_settings(monkeypatch, torch_
 
 
 def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, start):
-    assert start().claimed(10) == 0
+    assert start().claimed(10) == [0]
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(device, "_gpu_names", lambda: ["gpu-a", "gpu-b"])
     monkeypatch.setattr(device, "_held", [])
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "set_device", lambda processor: None)
     (tmp_path / "locks").rename(tmp_path / f"pipeline-gpus-{os.getuid()}")
     assert device.prepare(1) == torch.device("cuda", 1)
+
+
+def test_auto_is_mixed_precision_and_channels_last_on_a_gpu_that_has_them(monkeypatch):
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    for has, expected in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated, has=has: has)
+        assert device.precision("auto", gpu) == expected and device.precision("auto", cpu) == "float32"
+        assert device.precision("bfloat16", cpu) == "bfloat16" and device.precision("float32", gpu) == "float32"
+    assert device.layout("auto", gpu) == device.layout("channels_last", cpu) == torch.channels_last
+    assert device.layout("auto", cpu) == device.layout("channels_first", gpu) == torch.contiguous_format

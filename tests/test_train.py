@@ -22,7 +22,10 @@ from pipeline.train import finish, train
 
 BATCH, ITERATIONS = 4, 45
 PLAN = {"iterations": ITERATIONS, "batch": BATCH, "lr": 0.05, "lr_step": 15, "lr_factor": 0.1, "momentum": 0.9,
-        "weight_decay": 5e-4, "clip": 0, "workers": 0, "checkpoint_every": 10}
+        "weight_decay": 5e-4, "clip": 0, "workers": 0, "accumulate": 1, "precision": "float32", "layout": "auto",
+        "checkpoint_every": 10}
+
+SETTINGS = {"compute": {"precision": "auto"}}
 
 
 class Vectors(Dataset):
@@ -114,6 +117,62 @@ def test_gradients_are_clipped_to_a_norm(tmp_path):
     before = model.weight.detach().numpy().copy()
     run(tmp_path, model, lambda model, batch: 100 * model.weight.sum(), iterations=1, clip=3.0, weight_decay=0.0)
     np.testing.assert_allclose(before - model.weight.detach().numpy(), np.full((1, 4), 0.05 * 3 / 2), rtol=1e-4)
+
+
+def test_parts_of_a_batch_add_up_to_it(tmp_path):
+    """Without dropout the mean over parts is the mean over the batch, whatever the parts."""
+    whole, parts = net(), net()
+    whole[2].p = parts[2].p = 0.0
+    loss_of = Loss()
+    expected = run(tmp_path / "whole", whole, Loss())
+    history = run(tmp_path / "parts", parts, loss_of, accumulate=2)
+    assert loss_of.draws == list(range(ITERATIONS * BATCH)) and len(loss_of.values) == 2 * ITERATIONS
+    np.testing.assert_allclose([line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-5)
+    for own, other in zip(parts.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-6)
+
+
+class Pictures(Dataset):
+    """Draw n: noise with a stripe where its label says."""
+
+    def __getitem__(self, draw: int) -> dict:
+        x = np.random.default_rng(draw).normal(size=(3, 32, 32)).astype(np.float32)
+        x[:, :, 16 * (draw % 2):16 * (draw % 2) + 8] += 1
+        return {"x": x, "label": draw % 2}
+
+
+def trained_on_pictures(folder: Path, **plan) -> tuple[nn.Module, list[dict], list[torch.dtype]]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 30 * 30, 2))
+    types = []
+
+    def loss_of(model, batch):
+        logits = model(batch["x"])
+        types.append(logits.dtype)
+        return nn.functional.cross_entropy(logits.float(), batch["label"])
+
+    history = train(model, loss_of, Pictures(), PLAN | {"lr": 0.01} | plan, checkpoints=folder, identity={}, seed=1,
+                    processor=torch.device("cpu"), title="test")
+    return model, history, types
+
+
+def test_mixed_precision_multiplies_in_bfloat16_and_learns_in_float32(tmp_path):
+    full, expected, types = trained_on_pictures(tmp_path)
+    assert set(types) == {torch.float32}
+    model, history, types = trained_on_pictures(tmp_path, precision="bfloat16")
+    assert set(types) == {torch.bfloat16} and {p.dtype for p in model.parameters()} == {torch.float32}
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    np.testing.assert_allclose([line["loss"] for line in history], [line["loss"] for line in expected], rtol=0.05)
+    assert not same(full, model)
+
+
+def test_channels_last_is_the_same_training(tmp_path):
+    full, expected, _ = trained_on_pictures(tmp_path / "first")
+    model, history, _ = trained_on_pictures(tmp_path / "last", layout="channels_last")
+    np.testing.assert_allclose([line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-4)
+    assert model[0].weight.is_contiguous()  # a model's file does not show it
+    for own, other in zip(model.parameters(), full.parameters(), strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-5)
 
 
 def test_draws_are_taken_in_order_and_losses_reported(tmp_path):
@@ -210,6 +269,18 @@ def test_a_lost_loss_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path, u
     assert loss_of.draws[0] == 10 * BATCH
 
 
+def test_a_loss_that_grows_out_of_bounds_ends_the_run(tmp_path):
+    """It is a number still."""
+
+    def loss_of(model, batch):
+        return 1 + model.weight.square().sum()
+
+    model = nn.Linear(4, 1, bias=False)
+    nn.init.constant_(model.weight, 0.1)
+    with pytest.raises(PipelineError, match=r"grown from \d.* to \d.* by iteration \d+; the last good checkpoint is kept"):
+        run(tmp_path, model, loss_of, lr=1.1, momentum=0.0, lr_step=1000, checkpoint_every=1)  # over 2 / curvature
+
+
 def test_a_loss_lost_before_any_checkpoint_promises_none(tmp_path):
     with pytest.raises(PipelineError, match="loss is nan by iteration 10; lower"):
         run(tmp_path, net(), LostLoss(2))
@@ -221,16 +292,17 @@ def test_finish_writes_model_history_and_record_and_forgets_checkpoints(tmp_path
     model = net()
     history = run(checkpoints, model, Loss())
     assert list(checkpoints.iterdir())
-    options = Namespace(set="ucf101", split="split1", stream="motion", model=tmp_path / "co2fi.pt", settings=PLAN,
+    options = Namespace(set="ucf101", split="split1", stream="motion", model=tmp_path / "co2fi.pt", settings=SETTINGS,
                         history=tmp_path / "history.jsonl", record=tmp_path / "co2fi.json", code="c0de",
-                        checkpoints=str(checkpoints))
+                        checkpoints=str(checkpoints), accumulate=1)
     finish(options, "co2fi", model, history, ["Archery", "Bowling"], torch.device("cpu"), 7)
     loaded = build.load(options.model, net(seed=99), kind="co2fi", set="ucf101", split="split1", stream="motion",
                         classes=["Archery", "Bowling"])
     assert same(loaded, model)
     assert [json.loads(line) for line in options.history.read_text().splitlines()] == history
     record = json.loads(options.record.read_text())
-    assert (record["stage"], record["code"], record["settings"], record["clips"]) == ("co2fi", "c0de", PLAN, 7)
+    assert (record["stage"], record["code"], record["settings"], record["clips"]) == ("co2fi", "c0de", SETTINGS, 7)
+    assert (record["precision"], record["accumulate"]) == ("float32", 1)
     assert not checkpoints.exists()
 
 

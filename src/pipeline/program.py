@@ -25,10 +25,18 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
 
 
 def training_parser(description: str, *options: str) -> argparse.ArgumentParser:
-    """`parser` with what every training takes: the split and its clips, where its outputs go, the records of its inputs."""
+    """`parser` with what every training takes: its clips, where its outputs go, the records of its inputs, how it is run."""
     result = parser(description, "set", "split", "clips", "checkpoints", "history", "model", *options)
     result.add_argument("--records", nargs="+", required=True, help="records of what it reads")
+    result.add_argument("--workers", type=int, default=0, help="processes that load data, for each process that trains")
+    result.add_argument("--accumulate", type=int, default=1, help="parts in which a batch passes through the network")
     return result
+
+
+def plan(options: argparse.Namespace, schedule: str) -> dict:
+    """The plan of a training (`pipeline.train.train`): its `schedule` in the settings, and how it is run."""
+    how = {"workers": options.workers, "accumulate": options.accumulate}
+    return options.settings[schedule] | options.settings["compute"] | how
 
 
 def run(main: Callable[[], None]) -> None:

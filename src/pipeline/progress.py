@@ -15,11 +15,12 @@ class Progress:
     >>> progress.update(1, "v_SwingFast_g01_c01")
     """
 
-    def __init__(self, title: str, total: int, unit: str, start: int = 0):
+    def __init__(self, title: str, total: int, unit: str, start: int = 0, *, silent: bool = False):
+        self.silent = silent
         self.title, self.total, self.unit, self.done, self.start = title, total, unit, start, start
         self.begun = self.said = time.monotonic()
         self.bar = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not silent:
             self.bar = tqdm(total=total, initial=start, desc=title, unit=unit.rstrip("s"), dynamic_ncols=True)
         else:
             resumed = f", {start} of them done before" if start else ""
@@ -55,9 +56,9 @@ class Progress:
         elif self.start:
             self._say(f"{self.start} of {self.total} {self.unit} were done before")
 
-
     def _say(self, text: str) -> None:
-        print(f"{self.title}: {text}", file=sys.stderr, flush=True)
+        if not self.silent:
+            print(f"{self.title}: {text}", file=sys.stderr, flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -42,6 +42,12 @@ def check(config: dict, source: str = "config.yaml") -> None:
             if merged["asyn"]["start"] == "weights" and not merged["asyn"]["joint"]:
                 raise PipelineError(f"{source}: asyn of {where} starts from network.weights and trains the fusion alone, on "
                                     "features that know no action; set asyn.start to co2fi, or asyn.joint to true")
+            compute = merged["compute"]
+            for schedule in ("teacher", "co2fi", "asyn"):
+                if (batch := merged[schedule]["batch"]) % (compute["processes"] * compute["accumulate"]):
+                    raise PipelineError(f"{source}: {schedule}.batch of {where} is {batch}, which {compute['processes']} "
+                                        f"processes cannot share alike in {compute['accumulate']} parts each; change it, "
+                                        "compute.processes or compute.accumulate")
             if max(merged["granularities"]) > deepest:
                 raise PipelineError(f"{source}: granularities of {where} go to {max(merged['granularities'])} classes, but "
                                     f"groups are formed once a split, of {deepest}; raise the set's own granularities")

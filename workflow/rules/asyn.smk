@@ -27,10 +27,12 @@ rule asyn:
         "results/{set}/benchmarks/{run}/{direction}/asyn.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: compute_threads
+    threads: training_cores
     resources:
-        gpu=1,
-        mem_mb=32000,
+        gpu=processes,
+        mem_mb=training_memory(32000),
+        launcher=launcher,
+        how=how,
         runtime=7200,
     params:
         settings=reads(
@@ -48,7 +50,7 @@ rule asyn:
             "loss",
             "asyn",
             "scores.batch",
-            "compute",
+            *NUMBERS,
             part="train",
         ),
         split=split_of,
@@ -56,7 +58,8 @@ rule asyn:
         stores=direction_stores,
         checkpoints="results/{set}/{run}/{direction}/.checkpoints/asyn",
     shell:
-        'python "$SCRIPTS"/asyn.py --set {wildcards.set} --split {params.split} --direction {wildcards.direction}'
+        '{resources.launcher} "$SCRIPTS"/asyn.py --set {wildcards.set} --split {params.split} --direction {wildcards.direction}'
+        " {resources.how}"
         " --settings {params.settings:q} --code {params.code} --clips {input.clips:q}"
         " --shards-one {params.stores[0]:q} --groups-one {input.groups[0]:q}"
         " --shards-many {params.stores[1]:q} --groups-many {input.groups[1]:q} --co2fi {input.co2fi:q}"

@@ -24,10 +24,12 @@ rule co2fi:
         "results/{set}/benchmarks/{run}/{stream}/co2fi.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: compute_threads
+    threads: training_cores
     resources:
-        gpu=1,
-        mem_mb=16000,
+        gpu=processes,
+        mem_mb=training_memory(16000),
+        launcher=launcher,
+        how=how,
         runtime=2880,
     params:
         settings=reads(
@@ -42,7 +44,7 @@ rule co2fi:
             "loss.alpha",
             "loss.beta",
             "co2fi",
-            "compute",
+            *NUMBERS,
             part="train",
         ),
         split=split_of,
@@ -50,7 +52,8 @@ rule co2fi:
         shards=stream_store,
         checkpoints="results/{set}/{run}/{stream}/.checkpoints/co2fi",
     shell:
-        'python "$SCRIPTS"/co2fi.py --set {wildcards.set} --split {params.split} --stream {wildcards.stream}'
+        '{resources.launcher} "$SCRIPTS"/co2fi.py --set {wildcards.set} --split {params.split} --stream {wildcards.stream}'
+        " {resources.how}"
         " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
         " --groups {input.groups:q} --teacher {input.teacher:q}"
         " --records {input.records:q} {input.groups_record:q} {input.teacher_record:q} --checkpoints {params.checkpoints:q}"

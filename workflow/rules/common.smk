@@ -211,6 +211,39 @@ def compute_threads(wildcards):
     return own_settings(wildcards)["compute"]["threads"]
 
 
+# What of `compute` the numbers of a training depend on; the rest is how it is run, and changing it reruns nothing.
+NUMBERS = ["compute.threads", "compute.precision", "compute.layout"]
+
+
+def processes(wildcards):
+    """The processes of a training, each with a GPU of its own where there are GPUs."""
+    return own_settings(wildcards)["compute"]["processes"]
+
+
+def launcher(wildcards):
+    """What starts a training: torchrun, where it has several processes."""
+    count = processes(wildcards)
+    several = f" -m torch.distributed.run --standalone --nproc-per-node {count}"
+    return "python" + (several if count > 1 else "")
+
+
+def how(wildcards):
+    """The options of a training that its numbers do not depend on but for rounding."""
+    own = own_settings(wildcards)["compute"]
+    return f"--workers {own['workers']} --accumulate {own['accumulate']}"
+
+
+def training_cores(wildcards):
+    """The cores of a training: of all its processes, and of those that load data for them."""
+    own = own_settings(wildcards)["compute"]
+    return own["processes"] * (own["threads"] + own["workers"])
+
+
+def training_memory(megabytes):
+    """Resource function: `megabytes` for each process of a training."""
+    return lambda wildcards: megabytes * processes(wildcards)
+
+
 def flow_gpus(wildcards):
     """GPUs that a job of flow asks a cluster for: one where the config says cuda, none for auto, which takes what is there."""
     return int(own_settings(wildcards)["flow"]["backend"] == "cuda")

@@ -34,7 +34,7 @@ rule groups:
             "teacher.width",
             "teacher.dropout",
             "scores.batch",
-            "compute",
+            "compute.threads",
             part="train",
         ),
         code=code_id("groups.py"),

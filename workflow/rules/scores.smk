@@ -37,7 +37,7 @@ rule scores:
             "fusion_network",
             "period",
             "scores",
-            "compute",
+            "compute.threads",
             part="test",
         ),
         split=split_of,

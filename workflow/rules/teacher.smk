@@ -18,18 +18,21 @@ rule teacher:
         "results/{set}/benchmarks/{split}/{stream}/teacher.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: compute_threads
+    threads: training_cores
     resources:
-        gpu=1,
-        mem_mb=8000,
+        gpu=processes,
+        mem_mb=training_memory(8000),
+        launcher=launcher,
+        how=how,
         runtime=720,
     params:
-        settings=reads("seed", "stack", "crops", "teacher", "compute", part="train"),
+        settings=reads("seed", "stack", "crops", "teacher", *NUMBERS, part="train"),
         code=code_id("teacher.py"),
         shards=stream_store,
         checkpoints="results/{set}/{split}/{stream}/.checkpoints/teacher",
     shell:
-        'python "$SCRIPTS"/teacher.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
+        '{resources.launcher} "$SCRIPTS"/teacher.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
+        " {resources.how}"
         " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
         " --records {input.records:q} --checkpoints {params.checkpoints:q}"
         " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"

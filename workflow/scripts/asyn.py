@@ -2,10 +2,9 @@
 
 import torch
 
-from pipeline import device, groups, program
+from pipeline import device, objectives, program
 from pipeline.datasets import index
-from pipeline.inputs import DIRECTIONS, FeatureDraws, Groups, PeriodDraws, Stream, normalise
-from pipeline.losses import joint_loss, unit_loss
+from pipeline.inputs import DIRECTIONS, FeatureDraws, Groups, PeriodDraws, Stream
 from pipeline.models import build
 from pipeline.scores import features_of_clips
 from pipeline.train import finish, train
@@ -33,26 +32,16 @@ def main() -> None:
             net.start_from(settings["network"]["weights"])
     one, many = (Stream(stream, folder, settings["crops"], settings["stack"], rows)
                  for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True))
-    period, loss = settings["period"], settings["loss"]
+    period = settings["period"]
     if settings["asyn"]["joint"]:
         cached = [Groups(path, settings["groups"]["stride"]) for path in (options.groups_one, options.groups_many)]
         draws = PeriodDraws(rows, one, many, seed, period["delta"], period["instants"], *cached)
-
-        def loss_of(net, batch):
-            labels, sizes = batch["label"], settings["granularities"]
-            output = net(normalise(batch["one"], names[0]), normalise(batch["many"], names[1]))
-            ranked_many = batch["groups_many"].flatten(0, 1)  # (B, T, depth) -> (B T, depth)
-            labels_many = labels.repeat_interleave(period["instants"])
-            return joint_loss(output, labels, groups.form_all(batch["groups_one"], labels, sizes),
-                              groups.form_all(ranked_many, labels_many, sizes), loss["alpha"], loss["beta"], loss["gamma"])
+        loss_of = objectives.of_direction(options.direction, settings)
     else:
         features = features_of_clips(model, one, many, rows, settings["scores"]["batch"], processor)
         draws = FeatureDraws(rows, features, seed, period["delta"], period["instants"])
-
-        def loss_of(net, batch):
-            return unit_loss(net.fusion(batch["one"], batch["many"]), batch["label"], loss["gamma"])
-
-    history = train(model, loss_of, draws, settings["asyn"] | settings["compute"], checkpoints=options.checkpoints,
+        loss_of = objectives.of_fusion(settings)
+    history = train(model, loss_of, draws, program.plan(options, "asyn"), checkpoints=options.checkpoints,
                     identity=program.identity(options), seed=seed, processor=processor,
                     title=f"asyn {options.split} {options.direction}")
     finish(options, "asyn", model, history, classes, processor, len(rows))

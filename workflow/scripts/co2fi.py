@@ -2,10 +2,9 @@
 
 import torch
 
-from pipeline import device, groups, program
+from pipeline import device, objectives, program
 from pipeline.datasets import index
-from pipeline.inputs import Groups, Stream, StreamDraws, normalise
-from pipeline.losses import stream_loss
+from pipeline.inputs import Groups, Stream, StreamDraws
 from pipeline.models import build
 from pipeline.train import finish, train
 
@@ -26,14 +25,8 @@ def main() -> None:
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     cached = Groups(options.groups, settings["groups"]["stride"])
     draws = StreamDraws(rows, stream, seed, cached)
-
-    def loss_of(net, batch):
-        formed = groups.form_all(batch["groups"], batch["label"], settings["granularities"])
-        return stream_loss(net(normalise(batch["input"], options.stream)), batch["label"], formed,
-                           settings["loss"]["alpha"], settings["loss"]["beta"])
-
-    history = train(model, loss_of, draws, settings["co2fi"] | settings["compute"], checkpoints=options.checkpoints,
-                    identity=program.identity(options), seed=seed, processor=processor,
+    history = train(model, objectives.of_stream(options.stream, settings), draws, program.plan(options, "co2fi"),
+                    checkpoints=options.checkpoints, identity=program.identity(options), seed=seed, processor=processor,
                     title=f"co2fi {options.split} {options.stream}")
     finish(options, "co2fi", model, history, classes, processor, len(rows))
 
