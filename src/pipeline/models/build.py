@@ -33,7 +33,7 @@ def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
     common = {"size": settings["crops"]["size"], "width": own["width"], "dropout": own["dropout"]}
     planes = channels(stream, settings["stack"])
     if own["kind"] == "co2fi":
-        sizes = {key: own[key] for key in ("side_maps", "fc1", "fc2", "hidden")}
+        sizes = {key: own[key] for key in ("reading", "side_maps", "fc1", "fc2", "hidden", "shared")}
         return CO2FI(planes, classes, granularities=len(settings["granularities"]), **common, **sizes)
     beside = teacher(settings, stream, classes) if own["kind"] == "direct" else None
     return Baseline(planes, classes, fc=own["fc"], beside=beside, **common)
