@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from pipeline.groups import form_all
 from pipeline.losses import co2fi_loss, granularity_loss, joint_loss, unit_loss
 from pipeline.models.asyn import ASYNOutput
 from pipeline.models.co2fi import CO2FIOutput
@@ -52,6 +53,26 @@ def test_eq1_sums_over_groups_and_averages_over_the_batch():
     expected = np.mean([eq1(logits[:, b], [group[b] for group in groups]) for b in range(B)])
     found = granularity_loss(torch.from_numpy(logits), tensors(groups), ALPHA)
     np.testing.assert_allclose(found.item(), expected, rtol=1e-12)
+
+
+def test_eq1_over_groups_of_different_sizes():
+    """A group may have a class more in some samples than in others (groups.missing: add)."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(0, 2, (3, B, N))
+    order = np.stack([rng.permutation(N) for _ in range(B)])
+    ranked, labels = order[:, :5], order[[0, 1, 2], [1, 4, 6]]  # ranked second, fifth, and not at all
+    lists = [[[*row[:size], *([] if label in row[:size] else [label])] for size in SIZES]
+             for row, label in zip(ranked, labels, strict=True)]
+    assert [[len(group) for group in groups] for groups in lists] == [[5, 3, 2], [5, 4, 2], [6, 4, 2]]
+    formed = form_all(torch.from_numpy(ranked), torch.from_numpy(labels), SIZES, "add")
+    found = torch.from_numpy(logits).requires_grad_()
+    loss = granularity_loss(found, formed, ALPHA)
+    np.testing.assert_allclose(loss.item(), np.mean([eq1(logits[:, b], lists[b]) for b in range(B)]), rtol=1e-12)
+    loss.backward()  # d -log p(n) / d logits = p - 1 at n, p elsewhere
+    p = np.exp(log_p(logits))
+    expected = np.stack([[sum(p[k, b] - np.eye(N)[n] for n in lists[b][k]) * ALPHA[k] / N / B for b in range(B)]
+                         for k in range(3)])
+    np.testing.assert_allclose(found.grad.numpy(), expected, atol=1e-12)
 
 
 def test_eq1_of_equal_probabilities():

@@ -16,14 +16,16 @@ from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.baseline import Baseline
 from pipeline.models.cnn_m import CNNM2048
 from pipeline.models.co2fi import CO2FI
-from pipeline.models.vgg import TORCHVISION, VGG16
+from pipeline.models.vgg import VGG16
+from pipeline.models.weights import TORCHVISION
 
 UCF101 = 101  # classes
 SMALL = dict(size=16, width=1 / 32, side_maps=2, fc1=6, fc2=5, hidden=4, dropout=0.0)
 PAPER = dict(size=224, width=1.0, side_maps=4, fc1=1024, fc2=1024, hidden=512, dropout=0.5)
 SETTINGS = {"stack": 2, "crops": {"size": 64}, "granularities": [5, 3, 1], "period": {"instants": 5},
             "teacher": {"width": 1 / 64, "dropout": 0.5}, "fusion_network": {"hidden": 4, "maps": 1, "dropout": 0.0},
-            "network": {"kind": "co2fi", "weights": "none", "fc": 12, **{key: SMALL[key] for key in SMALL if key != "size"}}}
+            "network": {"kind": "co2fi", "weights": "none", "fc": 12, "reading": "slices", "shared": False,
+                        **{key: SMALL[key] for key in SMALL if key != "size"}}}
 
 
 def count(model: nn.Module) -> int:
@@ -168,25 +170,6 @@ def test_no_weights_leave_the_net_as_it_is():
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
-@pytest.mark.parametrize("content, word", [
-    (None, "no such weight file"), (b"", "vgg.pth"), (b"hello", "vgg.pth"), (Path("a/pickle"), "safely"),
-    (torch.zeros(3), "dict"), ({}, "features.0.weight"), ({"state_dict": {}}, "features.0.weight"),
-    ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "features.0.bias"),
-    ({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, "features.2.weight"),
-    ({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(1)}, "features.0.bias"),
-], ids=["missing", "empty", "text", "object", "tensor", "no names", "nested", "no bias", "one layer", "bias shape"])
-def test_wrong_weight_files_are_refused(tmp_path, content, word):
-    path = tmp_path / "vgg.pth"
-    if isinstance(content, bytes):
-        path.write_bytes(content)
-    elif content is not None:
-        torch.save(content, path)
-    with torch.device("meta"):
-        net = VGG16()
-    with pytest.raises(PipelineError, match=word):
-        net.start_from(str(path))
-
-
 def test_weights_of_another_width_are_refused(torchvisions):
     with pytest.raises(PipelineError, match="width"):
         VGG16(width=1 / 32).start_from(torchvisions[1])
@@ -226,6 +209,35 @@ def test_side_map_groups_slice_every_stage_in_order():
     assert found == [[[300], [301], [400], [401], [500], [501]],
                      [[302], [303], [402], [403], [502], [503]],
                      [[304], [305], [404], [405], [504], [505]]]
+
+
+@pytest.mark.parametrize("granularities, expected", [
+    (3, [[500, 501], [400, 401, 502, 503], [300, 301, 402, 403, 504, 505]]),
+    (2, [[400, 401, 500, 501], [300, 301, 402, 403, 502, 503]]),
+    (4, [[500, 501], [502, 503], [400, 401, 504, 505], [300, 301, 402, 403, 506, 507]])])
+def test_triangular_groups_have_fewer_and_deeper_stages_the_coarser_they_are(granularities, expected):
+    net = small_co2fi(reading="triangular", granularities=granularities)
+    with torch.no_grad():
+        for stage, side in enumerate(net.side):
+            side.weight.zero_()
+            side.bias.copy_(100 * (stage + 3) + torch.arange(len(side.bias)))
+    groups = net.side_map_groups(torch.randn(2, 3, 16, 16).double())
+    assert [[int(group[0, channel].unique()) for channel in range(group.shape[1])] for group in groups] == expected
+
+
+def test_triangular_reading_from_maps_to_predictions():
+    net = small_co2fi(reading="triangular", size=32).eval()
+    x = torch.randn(2, 3, 32, 32).double()
+    conv3, conv4, conv5 = [
+        upsampling(stage.shape[-1], 8) @ (np.einsum("oc,bchw->bohw", numpy(side.weight)[:, :, 0, 0], numpy(stage))
+                                          + numpy(side.bias)[:, None, None]) @ upsampling(stage.shape[-1], 8).T
+        for stage, side in zip(net.vgg(x), net.side, strict=True)]  # (2, 2, 8, 8), (2, 4, 8, 8), (2, 6, 8, 8)
+    groups = [conv5[:, :2], np.concatenate([conv4[:, :2], conv5[:, 2:4]], 1),
+              np.concatenate([conv3, conv4[:, 2:], conv5[:, 4:]], 1)]
+    inputs = [np.maximum(affine(fc1, group.reshape(2, -1)), 0) for fc1, group in zip(net.fc1, groups, strict=True)]
+    h, logits = lstm_chain(net.units, net.unit_heads, inputs)
+    np.testing.assert_allclose(numpy(net(x).feature), h, atol=1e-12)
+    np.testing.assert_allclose(numpy(net(x).units), logits, atol=1e-12)
 
 
 def test_side_maps_are_upsampled_bilinearly_to_conv3_3():
@@ -283,6 +295,18 @@ def test_dropout_acts_in_training_only():
     assert torch.equal(net.eval()(x).units, net(x).units)
 
 
+@pytest.mark.parametrize("layer", ["fc1", "fc2", "hidden"])
+def test_dropout_of_each_layer(layer):
+    rates = dict.fromkeys(("fc1", "fc2", "hidden"), 0.0)
+    net = small_co2fi(dropout=rates | {layer: 0.5}, fc1=64, fc2=64, hidden=64).train()
+    plain = small_co2fi(dropout=rates, fc1=64, fc2=64, hidden=64).train()  # the same weights
+    x = torch.randn(2, 3, 16, 16).double()
+    found, whole = net(x), plain(x)
+    assert torch.equal(found.granularities, whole.granularities) == (layer == "hidden")
+    assert torch.equal(found.feature, whole.feature) == (layer != "fc1")
+    assert torch.equal(found.units, whole.units) == (layer == "fc2")
+
+
 @pytest.mark.parametrize("name", ["side", "fc1", "heads", "units", "unit_heads"])
 def test_granularities_share_no_parameters(name):
     parts = getattr(small_co2fi(), name)
@@ -299,6 +323,56 @@ def test_a_unit_acts_on_itself_and_later_units_only():
         net.units[1].weight_ih.mul_(2)
     changed = [not torch.equal(a, b) for a, b in zip(net(x).units, before, strict=True)]
     assert changed == [False, True, True]
+
+
+def separate(module: nn.Module) -> nn.Module:
+    """A copy whose LSTM units have parameters of their own, equal ones."""
+    copied = copy.deepcopy(module)
+    copied.units = nn.ModuleList(copy.deepcopy(unit) for unit in module.units)
+    return copied
+
+
+def check_shared_units(net: nn.Module, loss_of) -> None:
+    """All units of `net` are one, whose gradient is the sum of those of units apart."""
+    apart = separate(net)
+    for part in (net, apart):
+        loss_of(part).backward()
+    assert len({id(unit) for unit in net.units}) == 1
+    for name, p in net.units[0].named_parameters():
+        torch.testing.assert_close(p.grad, sum(unit.get_parameter(name).grad for unit in apart.units), msg=name)
+    assert count(apart) - count(net) == (len(net.units) - 1) * count(net.units[0])
+
+
+def test_shared_units_of_co2fi():
+    net = small_co2fi(shared=True)
+    x = torch.randn(4, 3, 16, 16).double()
+    inputs = [np.maximum(affine(fc1, numpy(group.flatten(1))), 0)
+              for fc1, group in zip(net.fc1, net.side_map_groups(x), strict=True)]
+    _, logits = lstm_chain([net.units[0]] * 3, net.unit_heads, inputs)
+    np.testing.assert_allclose(numpy(net(x).units), logits, atol=1e-12)
+    check_shared_units(net, lambda net: (net(x).units ** 2).sum())
+
+
+def test_shared_units_of_the_fusion():
+    torch.manual_seed(0)
+    net = Fusion(6, 7, hidden=4, instants=5, maps=2, dropout=0.0, shared=True).double()
+    one, many = torch.randn(3, 6).double(), torch.randn(3, 5, 6).double()
+    fused = [np.maximum(np.einsum("mk,kbf->bmf", numpy(conv.weight)[:, :, 0], np.stack([numpy(one), numpy(many[:, t])])), 0)
+             for t, conv in enumerate(net.convs)]
+    _, logits = lstm_chain([net.units[0]] * 5, net.heads, [x.reshape(3, -1) for x in fused])
+    np.testing.assert_allclose(numpy(net(one, many)), logits, atol=1e-12)
+    check_shared_units(net, lambda net: (net(one, many) ** 2).sum())
+
+
+def test_shared_units_are_kept_and_read_back(tmp_path):
+    own = SETTINGS | {"network": SETTINGS["network"] | {"shared": True},
+                      "fusion_network": SETTINGS["fusion_network"] | {"shared": True}}
+    net, fresh = (build.asyn(own, "motion-to-appearance", 7) for _ in range(2))
+    build.save(tmp_path / "a.pt", net, **ABOUT)
+    build.save(tmp_path / "b.pt", build.load(tmp_path / "a.pt", fresh, **ABOUT), **ABOUT)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+    for part in (fresh.one, fresh.many, fresh.fusion):
+        assert len({p.data_ptr() for unit in part.units for p in unit.parameters()}) == 4
 
 
 # --- ASYN
@@ -413,6 +487,33 @@ def test_models_of_another_kind_set_split_or_stream_are_refused(tmp_path, key):
         build.load(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT | {key: "other"})
 
 
+def row(clip: str, group: str) -> dict:
+    return {"clip": f"Archery/{clip}", "group": f"Archery/{group}"}
+
+
+def test_a_model_refuses_to_score_what_it_was_trained_on(tmp_path):
+    trained = [row(f"v_g{group:02d}_c{clip:02d}", f"g{group:02d}") for group in (2, 1) for clip in (1, 2)]
+    fresh = [row("v_g03_c01", "g03"), row("v_g04_c01", "g04")]
+    build.save(tmp_path / "a.pt", nn.Linear(3, 2), trained, **ABOUT)
+    build.load(tmp_path / "a.pt", nn.Linear(3, 2), fresh, **ABOUT)
+    build.load(tmp_path / "a.pt", nn.Linear(3, 2), **ABOUT)
+    with pytest.raises(PipelineError, match=r"a\.pt.*'ucf101', split 'split1'.* 1 of the 3 .*: Archery/v_g01_c02;"):
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), [*fresh, trained[3]], **ABOUT)
+    with pytest.raises(PipelineError, match=r"v_g01_c09; "):  # another clip of a scene that it knows
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), [*fresh, row("v_g01_c09", "g01")], **ABOUT)
+    with pytest.raises(PipelineError, match=r" 4 of the 4 .*v_g02_c01, Archery/v_g02_c02, Archery/v_g01_c01 \.\.;"):
+        build.load(tmp_path / "a.pt", nn.Linear(3, 2), trained, **ABOUT)
+
+
+def test_the_order_of_training_clips_leaves_the_bytes(tmp_path):
+    rows = [row(f"v_g{number}", f"g{number}") for number in range(9)]
+    torch.manual_seed(0)
+    net = nn.Linear(3, 2)
+    for name, order in (("a", rows), ("b", rows[::-1])):
+        build.save(tmp_path / f"{name}.pt", net, order, **ABOUT)
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
+
+
 @pytest.mark.parametrize("content", [
     None, b"", b"hello", Path("a/pickle"), torch.zeros(3), {}, {"about": "{}", "weights": {}}],
     ids=["missing", "empty", "text", "object", "tensor", "nothing", "no state"])
@@ -463,6 +564,17 @@ def test_baselines_by_hand(kind, features):
     np.testing.assert_allclose(numpy(found.units[0]), affine(net.classes, numpy(found.feature)), atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", ["fc6", "fc7"])
+def test_baselines_dropout_of_each_layer(layer):
+    rates = {"fc6": 0.0, "fc7": 0.0, layer: 0.5}
+    torch.manual_seed(0)
+    net = Baseline(3, 7, size=64, width=1 / 32, fc=64, dropout=rates)
+    x = torch.randn(3, 3, 64, 64)
+    whole, found = net.eval()(x).feature, net.train()(x).feature
+    dropped_or_doubled = ((found == 0) | torch.isclose(found, 2 * whole)).all()
+    assert bool(dropped_or_doubled) == (layer == "fc7") and not torch.allclose(found, whole)
+
+
 def test_baseline_at_paper_size_is_vgg16():
     """138,357,544 parameters for 1000 classes (Simonyan and Zisserman, 2015: 138M), less those of 899 classes."""
     with torch.device("meta"):
@@ -485,7 +597,7 @@ def test_baseline_starts_from_torchvisions_layers(tmp_path):
     assert torch.equal(net.fc7.bias, state["classifier.3.bias"])
     del state["classifier.3.weight"]
     torch.save(state, tmp_path / "short.pth")
-    with pytest.raises(PipelineError, match=r"classifier\.3\.weight"):
+    with pytest.raises(PipelineError, match=r"no weight of layer 'classifier\.3'"):
         net.start_from(str(tmp_path / "short.pth"))
 
 

@@ -2,23 +2,29 @@
 
 import torch
 
+NONE = -1  # no class
+
 
 def rank(logits: torch.Tensor, depth: int) -> torch.Tensor:
     """(B, N) logits to the (B, depth) likeliest classes, likeliest first; equal logits by class number."""
     return logits.sort(dim=-1, descending=True, stable=True).indices[..., :depth]
 
 
-def form(ranked: torch.Tensor, labels: torch.Tensor, size: int) -> torch.Tensor:
-    """The group of `size` classes: the first `size` ranked, the true class in the last's place when it is not there.
+def form(ranked: torch.Tensor, labels: torch.Tensor, size: int, missing: str = "replace") -> torch.Tensor:
+    """The group of `size` classes: the first `size` ranked, and the true class when it is not there.
 
-    `ranked` (B, depth >= size), `labels` (B,). Returns (B, size) int64. The size stays, so Eq. 1 weighs all alike.
+    `ranked` (B, depth >= size), `labels` (B,). With `missing` 'replace' the true class takes the last one's place: the
+    size stays, so Eq. 1 weighs all alike; returns (B, size) int64. With 'add' it is one class more; returns
+    (B, size + 1), where a group that needs none ends with NONE.
     """
     group = ranked[:, :size].clone().long()
     absent = ~(group == labels[:, None]).any(dim=1)
+    if missing == "add":
+        group = torch.cat([group, torch.full_like(group[:, :1], NONE)], dim=1)
     group[absent, -1] = labels[absent]
     return group
 
 
-def form_all(ranked: torch.Tensor, labels: torch.Tensor, sizes: list[int]) -> list[torch.Tensor]:
+def form_all(ranked: torch.Tensor, labels: torch.Tensor, sizes: list[int], missing: str = "replace") -> list[torch.Tensor]:
     """The groups of every granularity, coarse to fine, such as 5, 3 and 1 classes."""
-    return [form(ranked, labels, size) for size in sizes]
+    return [form(ranked, labels, size, missing) for size in sizes]

@@ -10,12 +10,13 @@ from pipeline.models.co2fi import CO2FIOutput
 def granularity_loss(logits: torch.Tensor, groups: list[torch.Tensor], alpha: list[float]) -> torch.Tensor:
     """Eq. 1: -1/N sum_k alpha_k sum over the classes n of group k of log p(n | k).
 
-    `logits` (K, B, N); `groups` K tensors (B, size_k) of class numbers.
+    `logits` (K, B, N); `groups` K tensors (B, size_k) of class numbers; those below 0 are none (`groups.form`).
     """
     total = logits.new_zeros(())
     for k, group in enumerate(groups):
         log_p = logits[k].log_softmax(dim=-1)  # (B, N)
-        total = total - alpha[k] * log_p.gather(1, group).sum(dim=1).mean()
+        held = log_p.gather(1, group.clamp(min=0)).masked_fill(group < 0, 0.0)  # (B, size_k)
+        total = total - alpha[k] * held.sum(dim=1).mean()
     return total / logits.shape[-1]
 
 

@@ -23,7 +23,7 @@ def of_stream(stream: str, settings: dict) -> LossOf:
     loss = settings["loss"]
 
     def loss_of(net: nn.Module, batch: dict) -> torch.Tensor:
-        formed = groups.form_all(batch["groups"], batch["label"], settings["granularities"])
+        formed = groups.form_all(batch["groups"], batch["label"], settings["granularities"], settings["groups"]["missing"])
         return stream_loss(net(normalise(batch["input"], stream)), batch["label"], formed, loss["alpha"], loss["beta"])
 
     return loss_of
@@ -32,15 +32,15 @@ def of_stream(stream: str, settings: dict) -> LossOf:
 def of_direction(direction: str, settings: dict) -> LossOf:
     """Eq. 6 of both streams' networks and their fusion, on batches of PeriodDraws."""
     one, many = DIRECTIONS[direction]
-    loss, sizes = settings["loss"], settings["granularities"]
+    loss, forming = settings["loss"], (settings["granularities"], settings["groups"]["missing"])
 
     def loss_of(net: nn.Module, batch: dict) -> torch.Tensor:
         labels = batch["label"]
         output = net(normalise(batch["one"], one), normalise(batch["many"], many))
         ranked_many = batch["groups_many"].flatten(0, 1)  # (B, T, depth) -> (B T, depth)
         labels_many = labels.repeat_interleave(settings["period"]["instants"])
-        return joint_loss(output, labels, groups.form_all(batch["groups_one"], labels, sizes),
-                          groups.form_all(ranked_many, labels_many, sizes), loss["alpha"], loss["beta"], loss["gamma"])
+        return joint_loss(output, labels, groups.form_all(batch["groups_one"], labels, *forming),
+                          groups.form_all(ranked_many, labels_many, *forming), loss["alpha"], loss["beta"], loss["gamma"])
 
     return loss_of
 

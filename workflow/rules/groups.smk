@@ -30,7 +30,7 @@ rule groups:
             "stack",
             "crops",
             "granularities",
-            "groups",
+            "groups.stride",
             "teacher.width",
             "teacher.dropout",
             "scores.batch",

@@ -26,7 +26,7 @@ def main() -> None:
         one, many = (streams[name] for name in DIRECTIONS[options.source])
     else:
         net, about = build.stream_net(settings, options.source, len(classes)), {"kind": "co2fi", "stream": options.source}
-    model = build.load(options.model, net, set=options.set, split=options.split, **about).to(processor).eval()
+    model = build.load(options.model, net, rows, set=options.set, split=options.split, **about).to(processor).eval()
     index.check_classes(rows, classes)
     progress = Progress(f"scores {options.split} {options.source}", len(rows), "clips")
     logits = []

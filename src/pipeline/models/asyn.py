@@ -21,21 +21,22 @@ class Fusion(nn.Module):
     """Fuses one feature of a stream with T features of the other, in the order of their instants.
 
     Instant t has a 1 x 1 convolution K_t of its own over the two features, seen as two 1-d maps of `features` values
-    (section 5.1), and an LSTM unit Phi_t of its own; each unit predicts (Eq. 5).
+    (section 5.1), and an LSTM unit Phi_t of its own, or one that is `shared` by all; each unit predicts (Eq. 5).
     """
 
     def __init__(self, features: int, classes: int, *, hidden: int, instants: int = 5, maps: int = 1,
-                 dropout: float = 0.5):
+                 dropout: float = 0.5, shared: bool = False):
         super().__init__()
         self.hidden = hidden
         self.convs = nn.ModuleList(nn.Conv1d(2, maps, 1) for _ in range(instants))  # K_t
-        self.units = nn.ModuleList(nn.LSTMCell(maps * features, hidden) for _ in range(instants))  # Phi_t
+        units = [nn.LSTMCell(maps * features, hidden) for _ in range(1 if shared else instants)]  # Phi_t
+        self.units = nn.ModuleList(units * instants if shared else units)
         self.heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(instants))
         self.dropout = nn.Dropout(dropout)
         for conv in self.convs:  # both streams let through at first: their sum, with a little of its own for each map
             nn.init.normal_(conv.weight, mean=2.0, std=0.1)
             nn.init.zeros_(conv.bias)
-        for unit in self.units:
+        for unit in units:
             # Features of an LSTM are small, so with torch's own init, uniform within 1 / sqrt(hidden), the units stay linear
             # for long, and what only a pair of features tells is linear in neither. Measured on the demo's features, frozen:
             # after 1500 steps 0.80 of the test clips right, with torch's init 0.63.

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from pipeline.models.cnn_m import CNNM2048
-from pipeline.models.co2fi import CO2FIOutput
+from pipeline.models.co2fi import CO2FIOutput, rates
 from pipeline.models.vgg import VGG16
 
 
@@ -15,7 +15,7 @@ class Baseline(nn.Module):
     ConvNets", Table 1): 4096 + 2048 values at full width. `features` is their number, and what ASYN fuses.
     """
 
-    def __init__(self, channels: int, classes: int, *, size: int, width: float, fc: int, dropout: float,
+    def __init__(self, channels: int, classes: int, *, size: int, width: float, fc: int, dropout: float | dict[str, float],
                  beside: CNNM2048 | None = None):
         super().__init__()
         self.vgg = VGG16(channels, width)
@@ -26,7 +26,7 @@ class Baseline(nn.Module):
         self.beside = beside
         self.features = fc + (beside.classifier[-1].in_features if beside else 0)
         self.classes = nn.Linear(self.features, classes)
-        self.dropout = nn.Dropout(dropout)
+        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in rates(dropout, "fc6", "fc7"))
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
@@ -40,8 +40,8 @@ class Baseline(nn.Module):
     def forward(self, x: torch.Tensor) -> CO2FIOutput:
         """(B, channels, size, size) to a CO2FIOutput of one unit and no granularities."""
         feature = self.pool(self.vgg(x)[-1]).flatten(1)  # (B, 512, 7, 7) -> (B, 25088)
-        for layer in (self.fc6, self.fc7):
-            feature = self.dropout(torch.relu(layer(feature)))
+        for layer, dropout in zip((self.fc6, self.fc7), self.dropouts, strict=True):
+            feature = dropout(torch.relu(layer(feature)))
         if self.beside:
             feature = torch.cat([feature, self.beside.hidden(x)], dim=1)  # (B, 4096 + 2048)
         return CO2FIOutput(feature, self.classes(feature)[None], None)

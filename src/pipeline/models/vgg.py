@@ -1,16 +1,13 @@
 """VGG-16 (Simonyan and Zisserman, 2015) with side outputs after conv3_3, conv4_3 and conv5_3."""
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from pipeline.errors import PipelineError, first_line
+from pipeline.errors import PipelineError
+from pipeline.models.weights import TORCHVISION, load
 
 # Output channels of the convolutions of each stage; a 2 x 2 max pool stands between stages (torchvision's cfg 'D').
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
-# Places of the convolutions in torchvision's vgg16().features, stage by stage.
-TORCHVISION = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
 
 
 class VGG16(nn.Module):
@@ -48,55 +45,28 @@ class VGG16(nn.Module):
         return [[layer for layer in stage if isinstance(layer, nn.Conv2d)] for stage in self.stages]
 
     def start_from(self, weights: str, more: dict[str, nn.Linear] | None = None) -> None:
-        """Take over ImageNet weights: 'imagenet' (torchvision downloads them), a file with torchvision's names, or 'none'.
+        """Take over ImageNet weights: 'imagenet' (torchvision downloads them), a file as of `weights.load`, or 'none'.
 
-        `more`: layers of the network around this one that have a counterpart in the file, by its name there.
+        `more`: layers of the network around this one that have a counterpart in the file, by torchvision's name of it.
 
         A net whose input is not RGB gets the mean of the first layer's RGB weights in every channel (Wang et al., 2015;
         tsn-pytorch models.py). Raises PipelineError when the weights cannot be had or do not fit.
         """
         if weights == "none":
             return
-        state = _download() if weights == "imagenet" else _read(Path(weights))
-        pairs = [(conv, f"features.{place}") for stage, places in zip(self.convolutions(), TORCHVISION, strict=True)
-                 for conv, place in zip(stage, places, strict=True)]
-        pairs += [(layer, name) for name, layer in (more or {}).items()]
+        pairs = {f"features.{place}": conv for stage, places in zip(self.convolutions(), TORCHVISION, strict=True)
+                 for conv, place in zip(stage, places, strict=True)} | (more or {})
+        state = load(weights, list(pairs))
+        first = self.convolutions()[0][0]
+        if first.in_channels != 3:
+            mean = state["features.0.weight"].mean(dim=1, keepdim=True)
+            state["features.0.weight"] = mean.expand(-1, first.in_channels, -1, -1)
         with torch.no_grad():
-            for layer, name in pairs:
-                weight, bias = state.get(f"{name}.weight"), state.get(f"{name}.bias")
-                if weight is None or bias is None:
-                    raise PipelineError(f"{weights}: no '{name}.weight' and '{name}.bias' in it, so these are not "
-                                        "torchvision's VGG-16 weights; convert the file, or set network.weights to another")
-                if layer is pairs[0][0] and layer.in_channels != 3:
-                    weight = weight.mean(dim=1, keepdim=True).expand(-1, layer.in_channels, -1, -1)
-                for part, found, wanted in (("weight", weight, layer.weight), ("bias", bias, layer.bias)):
+            for name, layer in pairs.items():
+                for part, wanted in (("weight", layer.weight), ("bias", layer.bias)):
+                    found = state[f"{name}.{part}"]
                     if found.shape != wanted.shape:
                         raise PipelineError(f"{weights}: '{name}.{part}' is {tuple(found.shape)}, the network wants "
                                             f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0, network.fc "
                                             "4096 and crops.size 224 only: set them, or network.weights to 'none'")
-                layer.weight.copy_(weight)
-                layer.bias.copy_(bias)
-
-
-def _download() -> dict:
-    from torchvision.models import VGG16_Weights
-
-    try:
-        return VGG16_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        url = VGG16_Weights.IMAGENET1K_V1.url
-        raise PipelineError(f"the ImageNet weights of VGG-16 cannot be downloaded ({error}); download {url} elsewhere and "
-                            "set network.weights to the file, or to 'none' to train from scratch") from error
-
-
-def _read(path: Path) -> dict:
-    if not path.is_file():
-        raise PipelineError(f"{path}: there is no such weight file; correct network.weights ('imagenet', 'none' or a file)")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is no plain set of tensors
-        raise PipelineError(f"{path}: not a file of plain tensors that torch can load safely "
-                            f"({first_line(error)}); convert it, or set network.weights to another") from error
-    if not isinstance(state, dict):
-        raise PipelineError(f"{path}: holds {type(state).__name__}, not a dict of tensors; save the model's state_dict()")
-    return state
+                    wanted.copy_(found)
