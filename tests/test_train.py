@@ -292,16 +292,19 @@ def test_finish_writes_model_history_and_record_and_forgets_checkpoints(tmp_path
     model = net()
     history = run(checkpoints, model, Loss())
     assert list(checkpoints.iterdir())
+    rows = [{"clip": f"Run/v_Run_g{number:02d}_c01", "group": f"g{number:02d}"} for number in range(7)]
     options = Namespace(set="ucf101", split="split1", stream="motion", model=tmp_path / "co2fi.pt", settings=SETTINGS,
                         history=tmp_path / "history.jsonl", record=tmp_path / "co2fi.json", code="c0de",
                         checkpoints=str(checkpoints), accumulate=1)
-    finish(options, "co2fi", model, history, ["Archery", "Bowling"], torch.device("cpu"), 7)
+    finish(options, "co2fi", model, history, ["Archery", "Bowling"], torch.device("cpu"), rows)
     loaded = build.load(options.model, net(seed=99), kind="co2fi", set="ucf101", split="split1", stream="motion",
                         classes=["Archery", "Bowling"])
     assert same(loaded, model)
     assert [json.loads(line) for line in options.history.read_text().splitlines()] == history
     record = json.loads(options.record.read_text())
     assert (record["stage"], record["code"], record["settings"], record["clips"]) == ("co2fi", "c0de", SETTINGS, 7)
+    with pytest.raises(PipelineError, match="trained on 1 of the 2 clips"):
+        build.load(options.model, net(), [rows[3], {"clip": "new", "group": "g99"}])
     assert (record["precision"], record["accumulate"]) == ("float32", 1)
     assert not checkpoints.exists()
 

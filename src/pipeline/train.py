@@ -119,18 +119,18 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
 
 
 def finish(options: argparse.Namespace, kind: str, model: nn.Module, history: list[dict], classes: list[str],
-           processor: torch.device, clips: int) -> None:
-    """Write a trained model, its history and its record where a training program's `options` say; forget checkpoints.
+           processor: torch.device, rows: list[dict]) -> None:
+    """Write a model trained on the clips `rows`, its history and its record where a program's `options` say.
 
-    The first of several processes does; the others wait for it.
+    Checkpoints are forgotten. The first of several processes does; the others wait for it.
     """
     if ranks.rank() > 0:
         return ranks.end()
     about = {key: value for key, value in vars(options).items() if key in ("set", "split", "stream", "direction")}
-    build.save(options.model, model, kind=kind, classes=classes, **about)
+    build.save(options.model, model, rows, kind=kind, classes=classes, **about)
     Path(options.history).write_text("".join(json.dumps(line) + "\n" for line in history))
     record.write(options.record, kind, files.digest(options.model), options.settings, options.code,
-                 device=device.name(processor), clips=clips, accumulate=options.accumulate,
+                 device=device.name(processor), clips=len(rows), accumulate=options.accumulate,
                  precision=device.precision(options.settings["compute"]["precision"], processor))
     shutil.rmtree(options.checkpoints, ignore_errors=True)
     ranks.end()

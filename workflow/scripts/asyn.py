@@ -44,7 +44,7 @@ def main() -> None:
     history = train(model, loss_of, draws, program.plan(options, "asyn"), checkpoints=options.checkpoints,
                     identity=program.identity(options), seed=seed, processor=processor,
                     title=f"asyn {options.split} {options.direction}")
-    finish(options, "asyn", model, history, classes, processor, len(rows))
+    finish(options, "asyn", model, history, classes, processor, rows)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def main() -> None:
     history = train(model, objectives.of_stream(options.stream, settings), draws, program.plan(options, "co2fi"),
                     checkpoints=options.checkpoints, identity=program.identity(options), seed=seed, processor=processor,
                     title=f"co2fi {options.split} {options.stream}")
-    finish(options, "co2fi", model, history, classes, processor, len(rows))
+    finish(options, "co2fi", model, history, classes, processor, rows)
 
 
 if __name__ == "__main__":

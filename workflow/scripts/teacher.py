@@ -22,7 +22,7 @@ def main() -> None:
     history = train(model, objectives.of_teacher(options.stream), StreamDraws(chosen, stream, seed),
                     program.plan(options, "teacher"), checkpoints=options.checkpoints, identity=program.identity(options),
                     seed=seed, processor=processor, title=f"teacher {options.split} {options.stream}")
-    finish(options, "teacher", model, history, classes, processor, len(chosen))
+    finish(options, "teacher", model, history, classes, processor, chosen)
 
 
 if __name__ == "__main__":
