@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 SOURCE = ROOT / "src" / "pipeline"
 LAYERS = [  # a module imports from the lines above its own only
-    {"files", "errors"},
-    {"codeid", "progress", "record", "sampling", "levels", "flow.pyramid", "groups", "device", "models.cnn_m",
+    {"files", "errors", "ranks"},
+    {"codeid", "progress", "record", "sampling", "levels", "flow.pyramid", "groups", "device", "loading", "models.cnn_m",
      "tables", "idt.camera", "idt.descriptors", "idt.farneback", "idt.svm"},
     {"flow.opencv", "flow.cpu", "flow.cuda", "settings", "report", "video", "program", "datasets.clips", "idt.trajectories"},
     {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "store", "idt.extract"},
@@ -26,7 +26,7 @@ LAYERS = [  # a module imports from the lines above its own only
     {"models.co2fi"},
     {"models.asyn", "models.baseline"},
     {"models.build", "losses", "scores", "pictures", "scorefiles", "idt.features"},
-    {"train"},
+    {"train", "objectives"},
     {"cli"},
 ]
 
