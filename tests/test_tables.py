@@ -4,6 +4,7 @@ import pytest
 from scipy.stats import binomtest
 
 from pipeline import tables
+from pipeline.errors import PipelineError
 
 PLAN = {"splits": ["split1", "split2"], "seeds": [1, 2], "rows": [
     {"table": 1, "name": "Whole", "variant": "complete", "sources": ["appearance", "two_stream"],
@@ -14,8 +15,15 @@ PLAN = {"splits": ["split1", "split2"], "seeds": [1, 2], "rows": [
     {"table": 3, "name": "With IDT", "variant": "complete", "sources": ["asyn_idt"], "splits": "all"}]}
 
 
+CLASSES = ["Walk", "Run", "Jump", "Rest"]
+
+
 def result(appearance: float, asyn: float, clips: int = 200) -> dict:
-    return {"accuracy": {"appearance": appearance, "two_stream": appearance + 0.05, "asyn": asyn}, "clips": clips}
+    return {"accuracy": {"appearance": appearance, "two_stream": appearance + 0.05, "asyn": asyn}, "clips": clips,
+            "per_class": {"Walk": {"clips": 30, "appearance": 0.5, "asyn": 0.9},
+                          "Run": {"clips": 10, "appearance": 0.1, "asyn": 0.7},
+                          "Jump": {"clips": clips - 40, "appearance": 1.0, "asyn": 0.0},
+                          "Rest": {"clips": 0, "appearance": None, "asyn": None}}}
 
 
 RESULTS = {("complete", "split1", 1): result(0.5, 0.7), ("complete", "split1", 2): result(0.6, 0.8),
@@ -44,8 +52,42 @@ def test_cells_are_means_over_splits_then_seeds():
 
 
 def test_one_seed_has_no_deviation():
-    cell = tables.cell([[result(0.5, 0.7)]], "asyn", None)
+    cell = tables.cell([[result(0.5, 0.7)]], "asyn")
     assert cell["std"] is None and cell["accuracy"] == 0.7
+
+
+def test_a_row_of_some_classes_counts_their_clips_alone():
+    """30 clips of Walk, 15 of them right, and 10 of Run, 1 right; Rest has no test clips."""
+    chosen = ["Walk", "Run", "Rest"]
+    cell = tables.cell([[result(0.5, 0.7)]], "appearance", classes=chosen)
+    expected = binomtest(16, 40).proportion_ci(0.95, method="wilson")
+    assert cell["accuracy"] == pytest.approx(16 / 40) and cell["clips"] == 40
+    assert cell["interval"] == pytest.approx((expected.low, expected.high), abs=1e-4)
+    two = tables.cell([[result(0.5, 0.7), result(0.5, 0.7, 100)]], "asyn", classes=["Jump", "Run"])  # 7 of 170, 7 of 70
+    assert two["accuracy"] == pytest.approx((7 / 170 + 7 / 70) / 2) and two["clips"] == 240
+    assert tables.cell([[result(0.5, 0.7)]], "idt", classes=chosen)["accuracy"] is None
+    assert tables.cell([[result(0.5, 0.7)]], "asyn", classes=["Rest"])["accuracy"] is None
+
+
+def test_rows_of_classes_and_ceilings_are_written():
+    row = {"table": 0, "name": "Some", "variant": "complete", "sources": ["appearance"], "classes": ["Walk", "Run"],
+           "best": {"appearance": 75}}
+    plan = {"splits": ["split1"], "seeds": [1], "rows": [row, {**row, "name": "All", "classes": list(CLASSES), "best": {}}]}
+    filled = tables.fill("ucf101", plan, {key: RESULTS[key] for key in [("complete", "split1", 1)]})
+    assert filled["rows"][0]["classes"] == ["Walk", "Run"] and filled["rows"][0]["cells"][0]["best"] == 75
+    low, high = tables.interval(0.4, 40)
+    text = tables.markdown(filled)
+    assert f"| Some | 40.0 [{100 * low:.1f}, {100 * high:.1f}] <= 75.0 | 40 |" in text and "<= what could be" in text
+    assert text.count(" <= ") == 2 and "<=" not in tables.markdown(tables.fill("ucf101", PLAN, RESULTS))
+
+
+def test_unknown_classes_of_a_row_are_refused_with_the_nearest():
+    plan = {"rows": [{"name": "Some", "classes": ["Walk", "Rum"]}, {"name": "All"}]}
+    with pytest.raises(PipelineError, match="row 'Some'.*'Rum', which set 'ucf101' has not.*did you mean 'Run'"):
+        tables.check_classes("ucf101", plan, CLASSES)
+    with pytest.raises(PipelineError, match="'Rum'"):
+        tables.fill("ucf101", PLAN | {"rows": [PLAN["rows"][0] | {"classes": ["Rum"]}]}, RESULTS)
+    tables.check_classes("ucf101", PLAN, CLASSES)
 
 
 def test_markdown_shows_every_row():

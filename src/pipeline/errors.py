@@ -1,5 +1,6 @@
 """The one exception that a user is meant to read."""
 
+import difflib
 from pathlib import Path
 from shlex import quote
 
@@ -22,6 +23,12 @@ def require(problems: list[str]) -> None:
 def remake(path: str | Path) -> str:
     """What to do about an artifact that is broken."""
     return f"delete it and run snakemake again: rm {quote(str(path))}"
+
+
+def nearest(word: str, words) -> str:
+    """A question for the end of a sentence that refuses `word`: whether the most alike of `words` was meant, if any is."""
+    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def first_line(error: Exception) -> str:

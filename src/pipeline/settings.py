@@ -4,7 +4,6 @@ The Snakefile imports this, so it stays light: the standard library, PyYAML and 
 """
 
 import copy
-import difflib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
-from pipeline.errors import PipelineError, require
+from pipeline.errors import PipelineError, nearest, require
 
 COMPLETE = "complete"  # the method whole, which is what a run without a variant is
 SCHEMA = Path(__file__).resolve().parents[2] / "workflow" / "schemas" / "config.schema.yaml"
@@ -63,7 +62,7 @@ def for_set(config: dict, name: str) -> dict:
     """Settings of one set: the top-level sections with the set's own `settings` laid over them, key by key."""
     sets = config["sets"]
     if name not in sets:
-        hint = _nearest(name, sets)
+        hint = nearest(name, sets)
         raise PipelineError(f"config.yaml: there is no set '{name}'; sets are {', '.join(sets)}{hint}")
     merged = {key: copy.deepcopy(value) for key, value in config.items() if key not in ("sets", "variants")}
     return _overlay(merged, sets[name].get("settings", {}))
@@ -109,7 +108,7 @@ def _variant(config: dict, name: str) -> dict:
     variants = {COMPLETE: {}} | config["variants"]
     if name not in variants:
         raise PipelineError(f"config.yaml: there is no variant '{name}'; variants are {', '.join(variants)}"
-                            f"{_nearest(name, variants)}")
+                            f"{nearest(name, variants)}")
     return variants[name]
 
 
@@ -139,18 +138,13 @@ def _overlay(base: dict, over: dict) -> dict:
     return base
 
 
-def _nearest(word: str, words) -> str:
-    close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
 def _sentences(error: jsonschema.ValidationError) -> list[str]:
     """A validation error in words."""
     where = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties" and error.schema.get("additionalProperties") is False:
         known = error.schema.get("properties", {})
         unknown = [key for key in error.instance if key not in known]
-        return [f"unknown key '{where}.{key}'".replace("'.", "'") + (_nearest(key, known) or f"; known keys: "
+        return [f"unknown key '{where}.{key}'".replace("'.", "'") + (nearest(key, known) or f"; known keys: "
                 f"{', '.join(sorted(known))}") for key in unknown]
     if error.validator == "required":
         absent = [key for key in error.validator_value if key not in error.instance]

@@ -3,7 +3,7 @@
 from functools import lru_cache, wraps
 from pathlib import Path
 
-from pipeline import codeid, settings
+from pipeline import codeid, settings, tables
 from pipeline.datasets import clips, sets
 from pipeline.errors import PipelineError
 
@@ -430,6 +430,7 @@ def table_runs(wildcards):
     """The runs of a set's tables, by variant/split/seed."""
     own = settings_of(wildcards.set, None)
     plan, runs = own["tables"], {}
+    tables.check_classes(wildcards.set, plan, clip_set(wildcards.set).classes)
     for row in plan["rows"]:
         splits = plan["splits"] if row.get("splits") == "all" else plan["splits"][:1]
         for split in splits:
