@@ -196,6 +196,10 @@ def test_a_new_clip_changes_one_shard(copied):
     ("period", "count", 3, {"scores": 4, "fuse": 1}),
     ("fusion", "weights", {"motion": 1.5}, {"fuse": 1}),
     ("fusion", "idt", {"weight": 0.5}, {"fuse": 1}),
+    ("compute", "precision", "bfloat16", STREAM_JOBS),
+    ("compute", "processes", 2, {}),
+    ("compute", "accumulate", 2, {}),
+    ("compute", "workers", 2, {}),
     ("idt", "window", 16, {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
     ("idt", "components", 5, {**IDT_JOBS, "fuse": 1}),
     ("idt", "penalty", 1.0, {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
@@ -271,6 +275,23 @@ def test_a_deleted_artifact_is_made_again_alike(copied):
         (copied.folder / path).unlink()
         copied.make(path)
     assert {path: copied.read(path) for path in before} == before
+
+
+def test_two_processes_train_by_the_same_rules(finished, copied):
+    """Other dropout masks, the same losses but for them; what the record says of it."""
+    target = "results/mini/split1/motion/co2fi.pt"
+    copied.settings["compute"] = {"processes": 2, "accumulate": 2}
+    (copied.folder / target).unlink()
+    copied.make(target)
+    record = json.loads(copied.read(target.replace(".pt", ".json")))
+    assert record["device"].startswith("2 x ") and record["accumulate"] == 2 and record["clips"] == 32
+    histories = [json.loads(workspace.read(target.replace(".pt", ".history.jsonl")).splitlines()[-1])
+                 for workspace in (finished, copied)]
+    assert histories[0]["iteration"] == histories[1]["iteration"] == 4
+    assert histories[1]["loss"] == pytest.approx(histories[0]["loss"], rel=0.2)
+    copied.settings["compute"] = {"processes": 3}
+    (line,) = errors(copied.snakemake("-n", target=target).stdout)
+    assert "teacher.batch of set 'mini' is 16, which 3 processes cannot share alike" in line
 
 
 def test_killed_runs_go_on_and_end_alike(finished, tmp_path):

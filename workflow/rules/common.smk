@@ -13,6 +13,8 @@ DIRECTIONS = {
     "motion-to-appearance": ("motion", "appearance"),
 }
 SOURCES = [*STORES, *DIRECTIONS]
+# What of `compute` the numbers of a training depend on; the rest is how it is run, and changing it reruns nothing.
+NUMBERS = ["compute.threads", "compute.precision", "compute.layout"]
 
 
 def speaks(function):
@@ -209,10 +211,6 @@ def all_cores(wildcards):
 def compute_threads(wildcards):
     """Threads of a training or scoring: a setting, as the result depends on them in the last bits."""
     return own_settings(wildcards)["compute"]["threads"]
-
-
-# What of `compute` the numbers of a training depend on; the rest is how it is run, and changing it reruns nothing.
-NUMBERS = ["compute.threads", "compute.precision", "compute.layout"]
 
 
 def processes(wildcards):
@@ -418,11 +416,11 @@ def records_of_run(wildcards):
 
 @speaks
 def reads_all(wildcards):
-    """Params function: the whole config of a run but for the tables it stands in, for the record of a result."""
-    merged = {
-        key: value for key, value in own_settings(wildcards).items() if key != "tables"
-    }
-    return settings.dump(merged | {"set": entry(wildcards.set)})
+    """Params function: the config of a run, for the record of a result, but for its tables and how trainings are run."""
+    own = own_settings(wildcards)
+    merged = {key: value for key, value in own.items() if key != "tables"}
+    merged |= settings.cut(own, *NUMBERS) | {"set": entry(wildcards.set)}
+    return settings.dump(merged)
 
 
 @speaks
