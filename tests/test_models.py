@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 from torchvision.models import vgg16
 
+from pipeline import groups, objectives, scores, settings
 from pipeline.errors import PipelineError
 from pipeline.losses import co2fi_loss, joint_loss, stream_loss
 from pipeline.models import build
@@ -24,6 +26,7 @@ SMALL = dict(size=16, width=1 / 32, side_maps=2, fc1=6, fc2=5, hidden=4, dropout
 PAPER = dict(size=224, width=1.0, side_maps=4, fc1=1024, fc2=1024, hidden=512, dropout=0.5)
 SETTINGS = {"stack": 2, "crops": {"size": 64}, "granularities": [5, 3, 1], "period": {"instants": 5},
             "teacher": {"width": 1 / 64, "dropout": 0.5}, "fusion_network": {"hidden": 4, "maps": 1, "dropout": 0.0},
+            "loss": {"alpha": [0.1, 0.1, 1.0], "beta": 2.0, "gamma": 2.0}, "groups": {"missing": "replace"},
             "network": {"kind": "co2fi", "weights": "none", "fc": 12, "reading": "slices", "shared": False,
                         **{key: SMALL[key] for key in SMALL if key != "size"}}}
 
@@ -441,6 +444,176 @@ def test_five_passes_of_the_shared_net_sum_their_gradients():
     for part, separate in ((net.one, first), (net.fusion, fusion)):
         for name, p in part.named_parameters():
             torch.testing.assert_close(p.grad, separate.get_parameter(name).grad, msg=name)
+
+
+# --- sizes at the config's defaults, the paper's where it gives them
+
+CONFIG = yaml.safe_load((Path(__file__).parents[1] / "config.yaml").read_text())
+VGG = 14_714_688  # torchvision's vgg16().features
+PLANES = {"appearance": 3, "motion": 20}
+OF_PAPER = [("ucf101", 101), ("hmdb51", 51)]
+
+
+def built(make, name: str, variant: str, *arguments) -> nn.Module:
+    """A net of a set's run on the meta device, where shapes cost no arithmetic."""
+    with torch.device("meta"):
+        return make(settings.for_run(CONFIG, name, settings.Run("split1", variant)), *arguments)
+
+
+def pixels(*shape: int) -> torch.Tensor:
+    return torch.zeros(*shape, 224, 224, device="meta")
+
+
+def cnn_m_count(planes: int, classes: int) -> int:
+    convolutions = [planes * 49 * 96 + 96, 96 * 25 * 256 + 256, 256 * 9 * 512 + 512, 2 * (512 * 9 * 512 + 512)]
+    return sum(convolutions) + 6 * 6 * 512 * 4096 + 4096 + 4096 * 2048 + 2048 + 2049 * classes
+
+
+def vgg_count(planes: int) -> int:
+    return VGG + (planes - 3) * 9 * 64
+
+
+def co2fi_count(planes: int, classes: int, granularities: int = 3) -> int:
+    side = (256 + 512 + 512 + 3) * granularities * 4
+    fc1, fc2, fc3 = 3 * 4 * 56 * 56 * 1024 + 1024, 1024 * 1024 + 1024, 1025 * classes
+    unit, fc1_prime = 4 * 512 * (1024 + 512 + 2), 513 * classes  # four gates; torch keeps two biases for each
+    return vgg_count(planes) + side + granularities * (fc1 + fc2 + fc3 + unit + fc1_prime)
+
+
+def baseline_count(planes: int, classes: int, beside: int = 0) -> int:
+    full = 7 * 7 * 512 * 4096 + 4096 + 4096 * 4096 + 4096
+    return vgg_count(planes) + full + (4096 + beside + 1) * classes
+
+
+def fusion_count(features: int, classes: int) -> int:
+    return 5 * (2 + 1 + 4 * 512 * (features + 512 + 2) + 513 * classes)
+
+
+@pytest.mark.parametrize("name, classes", OF_PAPER)
+@pytest.mark.parametrize("stream", PLANES)
+def test_streams_at_the_size_of_the_paper(name, classes, stream):
+    planes = PLANES[stream]
+    teacher = built(build.teacher, name, "complete", stream, classes)
+    assert count(teacher) == cnn_m_count(planes, classes) and teacher(pixels(2, planes)).shape == (2, classes)
+    for variant, granularities in (("complete", 3), ("two_granularities", 2)):
+        net = built(build.stream_net, name, variant, stream, classes)
+        output = net.train()(pixels(2, planes))
+        assert count(net) == co2fi_count(planes, classes, granularities) and output.feature.shape == (2, 512)
+        assert output.units.shape == output.granularities.shape == (granularities, 2, classes)
+        assert net.eval()(pixels(2, planes)).granularities is None
+    expected = {"baseline": (baseline_count(planes, classes), 4096),
+                "direct": (baseline_count(planes, classes, 2048) + cnn_m_count(planes, classes), 4096 + 2048)}
+    for variant, (parameters, features) in expected.items():
+        net = built(build.stream_net, name, variant, stream, classes)
+        output = net(pixels(2, planes))
+        assert count(net) == parameters
+        assert output.feature.shape == (2, features) and output.units.shape == (1, 2, classes)
+
+
+@pytest.mark.parametrize("name, classes", OF_PAPER)
+@pytest.mark.parametrize("direction, planes", [("appearance-to-motion", (3, 20)), ("motion-to-appearance", (20, 3))])
+def test_asyn_at_the_size_of_the_paper(name, classes, direction, planes):
+    for variant, stream_count, features in (("complete", co2fi_count, 512), ("baseline_asyn5", baseline_count, 4096)):
+        net = built(build.asyn, name, variant, direction, classes)
+        assert count(net) == sum(stream_count(each, classes) for each in planes) + fusion_count(features, classes)
+        output = net(pixels(2, planes[0]), pixels(2, 5, planes[1]))
+        assert output.units.shape == (5, 2, classes)
+        assert (output.one.feature.shape, output.many.feature.shape) == ((2, features), (10, features))
+
+
+def test_switches_at_the_size_of_the_paper():
+    """Triangular: 1, 2 and 3 of the stages; shared: one LSTM unit in place of three, and of five."""
+    changed = settings.for_set(CONFIG, "ucf101")
+    changed["network"] |= {"reading": "triangular", "shared": True}
+    changed["fusion_network"]["shared"] = True
+    with torch.device("meta"):
+        net = build.asyn(changed, "appearance-to-motion", UCF101)
+    fewer = (2 + 1) * (4 * 56 * 56 * 1024) + 4 * (2 * 257 + 513)  # inputs of FC1, and maps of conv3_3 and conv4_3
+    for part, planes in ((net.one, 3), (net.many, 20)):
+        assert count(part) == co2fi_count(planes, UCF101) - fewer - 2 * 4 * 512 * (1024 + 512 + 2)
+    assert count(net.fusion) == fusion_count(512, UCF101) - 4 * 4 * 512 * (512 + 512 + 2)
+
+
+# --- gradients reach what they should, and nothing else
+
+
+def trained(net: nn.Module, loss: torch.Tensor) -> set[str]:
+    """The names of the parameters that a loss has a gradient for that is not all 0."""
+    net.zero_grad()
+    loss.backward()
+    return {name for name, p in net.named_parameters() if p.grad is not None and p.grad.any()}
+
+
+def stream_batch(rng: torch.Generator) -> dict:
+    return {"input": torch.randint(256, (8, 4, 64, 64), generator=rng), "label": torch.arange(8) % 7,
+            "groups": torch.stack([torch.randperm(7, generator=rng)[:5] for _ in range(8)])}
+
+
+FROM_NOTHING = "units.0.weight_hh"  # Phi_1 acts on h_0 = 0 (Eq. 2)
+
+
+@pytest.mark.parametrize("alpha, heads", [([0.1, 0.1, 1.0], {0, 1, 2}), ([0.0, 0.0, 0.0], set()), ([0.0, 0.1, 0.0], {1})])
+def test_eq4_trains_all_of_a_stream_and_the_heads_whose_alpha_is_not_0(alpha, heads):
+    own = SETTINGS | {"loss": SETTINGS["loss"] | {"alpha": alpha}}
+    torch.manual_seed(0)
+    net = build.stream_net(own, "motion", 7).train()
+    found = trained(net, objectives.of_stream("motion", own)(net, stream_batch(torch.Generator().manual_seed(0))))
+    whole = {name for name, _ in net.named_parameters()}
+    unused = {name for name in whole if name.startswith("heads.") and int(name.split(".")[1]) not in heads}
+    assert found == whole - unused - {FROM_NOTHING}
+
+
+@pytest.mark.parametrize("kind", ["baseline", "direct"])
+def test_a_baseline_trains_all_but_the_other_nets_own_classes(kind):
+    own = SETTINGS | {"network": SETTINGS["network"] | {"kind": kind}}
+    torch.manual_seed(0)
+    net = build.stream_net(own, "motion", 7).train()
+    found = trained(net, objectives.of_stream("motion", own)(net, stream_batch(torch.Generator().manual_seed(0))))
+    unused = {"beside.classifier.6.weight", "beside.classifier.6.bias"}  # of direct alone
+    assert found == {name for name, _ in net.named_parameters()} - unused
+
+
+def test_eq5_alone_trains_the_fusion_and_eq6_everything():
+    torch.manual_seed(0)
+    net = build.asyn(SETTINGS, "appearance-to-motion", 7).train()
+    rng = torch.Generator().manual_seed(0)
+    whole = {name for name, _ in net.named_parameters()}
+    labels = torch.arange(4)
+    features = {"one": torch.randn(4, 4, generator=rng), "many": torch.randn(4, 5, 4, generator=rng), "label": labels}
+    alone = trained(net, objectives.of_fusion(SETTINGS)(net, features))
+    assert alone == {name for name in whole if name.startswith("fusion.")} - {f"fusion.{FROM_NOTHING}"}
+    shapes = {"one": (4, 3, 64, 64), "many": (4, 5, 4, 64, 64)}
+    batch = {name: torch.randint(256, shape, generator=rng) for name, shape in shapes.items()}
+    ranked = {"groups_one": (4, 5), "groups_many": (4, 5, 5)}
+    batch |= {name: torch.randint(7, shape, generator=rng) for name, shape in ranked.items()} | {"label": labels}
+    jointly = trained(net, objectives.of_direction("appearance-to-motion", SETTINGS)(net, batch))
+    assert jointly == whole - {f"{part}.{FROM_NOTHING}" for part in ("one", "many", "fusion")}
+
+
+def test_the_teacher_stays_as_it_is():
+    """Section 4.2: it is fixed. CO2FI gets class numbers from it and no more; it is no part of what is trained."""
+    teacher = build.teacher(SETTINGS, "motion", 7).eval()
+    before = copy.deepcopy(teacher.state_dict())
+    logits = scores.of_inputs(teacher, NoiseStream(), {}, np.arange(8), 3, torch.device("cpu"))
+    assert not logits.requires_grad and logits.shape == (8, 7)
+    net = build.stream_net(SETTINGS, "motion", 7).train()
+    assert not any(isinstance(part, CNNM2048) for part in net.modules())
+    batch = stream_batch(torch.Generator().manual_seed(0)) | {"groups": groups.rank(logits, 5).clone()}
+    objectives.of_stream("motion", SETTINGS)(net, batch).backward()
+    assert all(p.grad is None for p in teacher.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+
+
+class NoiseStream:
+    """Stands for a motion stream: noise that depends on the instant."""
+
+    name = "motion"
+
+    def centre_crop(self) -> None:
+        return None
+
+    def __call__(self, row: dict, instant: int, crop: None) -> np.ndarray:
+        return np.random.default_rng(instant).integers(0, 256, (4, 64, 64)).astype(np.uint8)
 
 
 # --- build

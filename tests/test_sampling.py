@@ -47,6 +47,17 @@ def test_stacks_of_the_shortest_clip():
     assert sampling.period(9, 5, 5, 18).tolist() == [0, 4, 9, 14, 18]
 
 
+def test_periods_of_the_shortest_clip_in_testing():
+    """29 frames, 28 fields: all 12 periods are the one around the middle, clamped at its end, and every stack is whole."""
+    last = min(29 - 1, sampling.stack_starts(29 - 1, 10) - 1)
+    centres, instants = periods_of({"frames": 29}, last, {"count": 12, "delta": 5, "instants": 5})
+    assert last == 18 and centres.tolist() == 12 * [9] and instants.tolist() == 12 * [[0, 4, 9, 14, 18]]
+    assert [sampling.stack_fields(t, 10, 28).tolist() for t in instants[0]] == [list(range(t, t + 10)) for t in instants[0]]
+    drawn = {(centre, *period) for centre, period in (
+        sampling.draw_period(sampling.rng_of(1, draw), 5, 5, last) for draw in range(20))}
+    assert drawn == {(9, 0, 4, 9, 14, 18)}
+
+
 def test_stacks_of_a_clip_shorter_than_a_stack():
     assert sampling.stack_starts(3, 10) == 1
     assert sampling.stack_fields(0, 10, 3).tolist() == [0, 1, *8 * [2]]

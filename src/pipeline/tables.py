@@ -20,8 +20,9 @@ def interval(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:
 
 def check_classes(set_name: str, plan: dict, classes) -> None:
     """Refuse rows that are restricted to what is no class of the set; `plan` is the config's `tables`."""
-    require([f"config: row '{row['name']}' of the tables wants class '{name}', which set '{set_name}' has not; correct it"
-             f"{nearest(name, classes)}" for row in plan["rows"] for name in row.get("classes", []) if name not in classes])
+    require([f"config: row '{row['name']}' of the tables wants class '{name}', which set '{set_name}' has not"
+             f"{nearest(name, classes) or '; name one of its classes'}"
+             for row in plan["rows"] for name in row.get("classes", []) if name not in classes])
 
 
 def accuracy(result: dict, source: str, classes: list[str] | None = None) -> tuple[float | None, int]:
