@@ -75,6 +75,8 @@ def test_every_property_is_described():
 UNKNOWN = {  # a slip at every level, and the name that was meant
     "flwo": "flow", "decode.short_sdie": "short_side", "flow.lamda": "lambda_", "flow.bond": "bound",
     "crops.tests": "test", "period.delat": "delta", "teacher.iteration": "iterations", "groups.strid": "stride",
+    "groups.mising": "missing",
+    "network.dropout.fc_1": "fc1", "network.readings": "reading", "fusion_network.share": "shared",
     "network.fc_1": "fc1", "fusion_network.hiden": "hidden", "loss.alfa": "alpha", "co2fi.learn_step": "lr_step",
     "asyn.batches": "batch", "scores.spaces": "space", "fusion.weigths": "weights",
     "fusion.weights.motoin": "motion", "fusion.idt.wieght": "weight",
@@ -114,6 +116,9 @@ def test_unlike_anything_lists_what_there_is():
     ("granularities", [5, "three"], ["integer", "three"]),
     ("period.instants", 4, ["4", "odd"]),
     ("network.weights", 3, ["string"]),
+    ("network.dropout", 0.5, ["object", "each layer"]),
+    ("network.reading", "diagonal", ["slices", "triangular"]),
+    ("groups.missing", "leave", ["replace", "add"]),
     ("scores.space", "probability", ["softmax", "logits"]),
     ("fusion.idt.weight", 1.5, ["1.5", "maximum"]),
     ("idt.components", 0, ["0", "minimum"]),
