@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
-from pipeline import device, files, record
+from pipeline import device, files, loading, record
 from pipeline.errors import PipelineError
 from pipeline.models import build
 from pipeline.progress import Progress
@@ -44,16 +44,15 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
     state = _resume(path, model, optimizer, processor) or {"iteration": 0, "history": [], "total": 0.0, "count": 0}
     start, history, total, count = state["iteration"], state["history"], state["total"], state["count"]
     batch, iterations = plan["batch"], plan["iterations"]
-    loader = DataLoader(draws, batch, sampler=range(start * batch, iterations * batch), num_workers=plan["workers"],
-                        pin_memory=processor.type == "cuda")
+    batches = loading.batches(draws, range(start * batch, iterations * batch), batch, processor, plan["workers"])
     progress = Progress(title, iterations, "iterations", start)
     model.train()
     with _StopSignal() as stop:
-        for iteration, data in enumerate(loader, start=start):
+        for iteration, data in enumerate(batches, start=start):
             torch.manual_seed(_seed(seed, iteration))  # dropout
             for group in optimizer.param_groups:
                 group["lr"] = group["times"] * plan["lr"] * plan["lr_factor"] ** (iteration // plan["lr_step"])
-            loss = loss_of(model, {name: value.to(processor, non_blocking=True) for name, value in data.items()})
+            loss = loss_of(model, data)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             if plan["clip"]:
