@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-IMPORTED_WITHOUT_TORCH = {"ffmpeg-python", "h5py", "imageio-ffmpeg", "numpy", "opencv-contrib-python", "tqdm"}
+IMPORTED_WITHOUT_TORCH = {"ffmpeg-python", "h5py", "imagecodecs", "imageio-ffmpeg", "numpy", "opencv-contrib-python", "tqdm"}
 
 
 def locked() -> dict[str, set[str]]:

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
 
-from pipeline import flow, inputs, levels, sampling, store, video
+from pipeline import flow, inputs, levels, loading, sampling, store, video
+from pipeline.codings import PLAIN, Coding
 from pipeline.datasets.clips import key_of
 from pipeline.inputs import Groups, PeriodDraws, Stream, StreamDraws
 
@@ -36,10 +37,10 @@ def stamped_fields(row: dict):
         yield np.stack([np.full_like(PICTURE, 100 + t), PICTURE])
 
 
-def shards(folder: Path, rows: list[dict] = ROWS, frames=stamped_frames, fields=stamped_fields) -> Path:
+def shards(folder: Path, rows: list[dict] = ROWS, frames=stamped_frames, fields=stamped_fields, coding=PLAIN) -> Path:
     """A set's frames, flow and groups under `folder`."""
-    store.write_shard(folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test")
-    store.write_shard(folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test")
+    store.write_shard(folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test", coding=coding)
+    store.write_shard(folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test", coding=coding)
     with store.create(folder / "groups.h5", "groups", {}, "test") as file:
         for row in rows:  # position p ranks p, p + 1 ..
             file[key_of(row["clip"])] = (np.arange(row["frames"])[:, None] + np.arange(DEPTH)).astype(np.uint16)
@@ -288,10 +289,72 @@ def test_a_draw_depends_on_seed_and_number_alone(folder):
 
 def test_draws_are_the_same_for_any_number_of_workers(folder):
     """Also when this process, which the workers are forked from, has read already."""
+    cpu = torch.device("cpu")
     for draws in all_draws(folder)[1:3]:
-        plain, parted = (list(DataLoader(draws, 2, sampler=range(3, 11), num_workers=workers)) for workers in (0, 2))
+        plain, parted = (list(loading.batches(draws, range(3, 11), 2, cpu, workers)) for workers in (0, 2))
         assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))
         assert np.array_equal(plain[0]["label"], [draws[3]["label"], draws[4]["label"]])
+
+
+def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
+    """Patches packed, then resized, mirrored and stacked as tensors: what a GPU does, here on the CPU."""
+    for draws in all_draws(folder):
+        numbers = range(12)
+        finished = draws.finish(draws.pack([draws.raw(number) for number in numbers]))
+        whole = next(loading.batches(draws, numbers, len(numbers), torch.device("cpu"), 0))
+        assert finished.keys() == whole.keys()
+        for name, value in whole.items():
+            assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name
+
+
+@pytest.mark.parametrize("height, width", [(180, 211), (240, 241), (158, 165), (45, 60), (300, 250), (224, 224), (1, 7)])
+def test_resize_has_the_bits_of_opencv(height, width):
+    pixels = np.random.default_rng(height).integers(0, 256, (5, height, width)).astype(np.uint8)
+    for size in (48, 224):
+        expected = np.stack([cv2.resize(plane, (size, size), interpolation=cv2.INTER_LINEAR) for plane in pixels])
+        np.testing.assert_array_equal(inputs.resize(torch.from_numpy(pixels), size).numpy(), expected)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "lz4"])
+@pytest.mark.parametrize("name", inputs.STREAMS)
+def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
+    """Against: read whole, cut, resize all channels at once, mirror. Crops of any size, mirrored or not, short clips too."""
+    rng = np.random.default_rng(5)
+    frames = {row["clip"]: rng.integers(0, 256, (row["frames"], HEIGHT, WIDTH, 3)).astype(np.uint8) for row in ROWS}
+    fields = {clip: rng.integers(0, 256, (len(every) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
+              for clip, every in frames.items()}
+    shards(tmp_path, ROWS, lambda row: iter(frames[row["clip"]]), lambda row: iter(fields[row["clip"]]), Coding(coding))
+    source = stream(tmp_path, name, stack=8, appearance=[60, 52, 40], motion=[60, 52, 40])
+    for row in ROWS:
+        for _ in range(8):
+            crop = source.training_crop(rng)
+            instants = np.sort(rng.integers(0, source.last(row) + 1, 5))  # some twice
+            expected = []
+            for t in instants:
+                if name == "appearance":
+                    picture = frames[row["clip"]][t]
+                else:
+                    planes = [fields[row["clip"]][min(t + step, row["frames"] - 2)] for step in range(8)]
+                    picture = np.concatenate(planes).transpose(1, 2, 0)  # x1 y1 x2 ..
+                rows, columns = crop.pixels(WIDTH, HEIGHT)
+                patch = cv2.resize(np.ascontiguousarray(picture[rows, columns]), (48, 48), interpolation=cv2.INTER_LINEAR)
+                if crop.mirrored:
+                    patch = patch[:, ::-1].copy()
+                    if name == "motion":
+                        patch[..., 0::2] = 255 - patch[..., 0::2]
+                expected.append(patch.transpose(2, 0, 1))
+            np.testing.assert_array_equal(source(row, instants, crop), np.stack(expected))
+            np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
+
+
+def test_a_period_is_read_once(folder, monkeypatch):
+    """Five stacks of 3 that start 2 apart span 11 fields."""
+    asked = []
+    read = inputs.codings.items
+    monkeypatch.setattr(inputs.codings, "items", lambda data, places: asked.append(list(places)) or read(data, places))
+    motion = stream(folder, "motion")
+    motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
+    assert asked == [list(range(4, 15))]
 
 
 @pytest.mark.parametrize("stride, places", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])])

@@ -81,6 +81,7 @@ UNKNOWN = {  # a slip at every level, and the name that was meant
     "asyn.batches": "batch", "scores.spaces": "space", "fusion.weigths": "weights",
     "fusion.weights.motoin": "motion", "fusion.idt.wieght": "weight",
     "idt.enable": "enabled", "compute.thread": "threads", "sets.demo.shard": "shards",
+    "store.flows": "flow",
     "variants.syn.stream": "streams", "variants.baseline.settings.networks": "network", "tables.seed": "seeds",
     "sets.demo.settings.stak": "stack", "sets.demo.settings.co2fi.momentun": "momentum",
 }

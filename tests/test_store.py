@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pipeline import store
+from pipeline.codings import Coding
 from pipeline.errors import PipelineError
 
 SETTINGS = {"decode": {"short_side": 256}}
@@ -281,6 +282,48 @@ def test_shards_made_in_different_ways_are_refused(tmp_path):
                        (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\)")):
         with pytest.raises(PipelineError, match=rf"{odd['shard']}\.h5: made otherwise than .*000\.h5 and 2 more: {words}"):
             store.Shards(tmp_path, "flow").require_alike([*alike, odd])
+
+
+def test_a_clip_of_other_length_than_the_index_says_is_refused(tmp_path):
+    for kind, found, wanted in (("frames", 5, 6), ("flow", 4, 5)):
+        write(tmp_path / kind / "000.h5", kind=kind)
+        with pytest.raises(PipelineError) as caught:
+            store.Shards(tmp_path / kind, kind)(rows()[1] | {"frames": 6})
+        message = str(caught.value)
+        assert message.startswith(f"{tmp_path / kind / '000.h5'}: clip '{IDS[1]}' has {found} {kind}")
+        assert f"wants {wanted}" in message and "\n" not in message and "snakemake" in message
+
+
+@pytest.mark.parametrize("kind", ["frames", "flow"])
+def test_lossless_codings_have_one_digest_and_may_be_mixed_but_a_lossy_one_may_not(tmp_path, kind):
+    digests, mixed = {}, []
+    for number, coding in enumerate([Coding("gzip"), Coding("lz4"), Coding("jpeg", 90), Coding("jpeg", 50)]):
+        settings = {"decode": {}, "store": {kind: coding.name, f"{kind}_quality": coding.quality}}
+        assert Coding.of(settings, kind) == coding
+        digests[coding] = write(tmp_path / f"{number:03}.h5", kind=kind, settings=settings, coding=coding)
+        mixed.append(rows()[0] | {"shard": f"{number:03}"})
+        with h5py.File(tmp_path / f"{number:03}.h5") as file:
+            assert file.attrs["coding"].startswith(coding.name)
+            assert ("lossless" in file.attrs["coding"]) == (coding.name != "jpeg")
+    assert digests[Coding("gzip")] == digests[Coding("lz4")] and len(set(digests.values())) == 3
+    shards = store.Shards(tmp_path, kind)
+    shards.require_alike(mixed[:2])
+    for pair, words in ((mixed[:3], f"store.{kind} jpeg"), (mixed[2:], f"store.{kind}_quality 50 \\(not 90\\)")):
+        with pytest.raises(PipelineError, match=words):
+            shards.require_alike(pair)
+
+
+def test_few_files_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "OPEN", 2)
+    shards = store.Shards(tmp_path, "frames")
+    given = [rows()[0] | {"shard": f"{number:03}"} for number in range(4)]
+    for row in given:
+        write(tmp_path / f"{row['shard']}.h5")
+    for row in [*given, given[2], given[0]]:
+        assert (shards(row)[...] == pixels(row)).all()
+    assert [path.stem for path in shards._files] == ["002", "000"]
+    held = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+    assert sorted(path for path in held if path.startswith(str(tmp_path))) == [f"{tmp_path}/000.h5", f"{tmp_path}/002.h5"]
 
 
 def test_shards_survive_pickle_and_fork(tmp_path, monkeypatch):

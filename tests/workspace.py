@@ -22,6 +22,7 @@ FRAMES = 18  # of a clip: trajectories take 15 steps
 TINY = {
     "stack": 3,
     "flow": {"bound": 5.0, "warps": 1, "outer": 2},
+    "store": {"frames": "gzip"},
     "crops": {"frame": [80, 60], "size": 48, "test": 56, "appearance": [60, 52], "motion": [60, 52]},
     "period": {"count": 2, "delta": 2},
     "teacher": {"width": 0.05, "fraction": 0.5, "iterations": 4, "checkpoint_every": 2},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.codings import read
 from pipeline.errors import PipelineError
 from pipeline.views import Clip, code_counts, counted, displacement, evenly, form, longest, measure, ranking
 
@@ -41,7 +42,7 @@ def draw_frames(clip: Clip):
     """Contact sheet of evenly spaced frames."""
     figure, tiles, _ = _sheet(clip, *clip.data.shape[1:3], f"{counted(len(clip.data), 'frame')}, numbered from 0")
     for number, axes in tiles.items():
-        axes.imshow(clip.data[number])
+        axes.imshow(read(clip.data, [number])[0])
         axes.set_title(f"frame {number}", fontsize=10)
     return figure
 
@@ -55,7 +56,7 @@ def draw_flow(clip: Clip):
     what = f"{counted(len(clip.data), 'flow field')}; field t leads from frame t to frame t + 1"
     figure, tiles, legend = _sheet(clip, *clip.data.shape[2:], what, legend=True)
     for number, axes in tiles.items():
-        axes.imshow(colour(displacement(clip.data[number], bound), scale))
+        axes.imshow(colour(displacement(read(clip.data, [number])[0], bound), scale))
         axes.set_title(f"field {number}", fontsize=10)
         axes.spines[:].set_color("0.8")
     legend.imshow(wheel(), extent=(-1, 1, 1, -1))

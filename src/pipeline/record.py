@@ -14,7 +14,8 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
 
-PACKAGES = ("numpy", "numba", "opencv-contrib-python", "h5py", "torch", "torchvision", "scikit-learn", "snakemake")
+PACKAGES = ("numpy", "numba", "opencv-contrib-python", "h5py", "imagecodecs", "torch", "torchvision", "scikit-learn",
+            "snakemake")
 _begun = time.monotonic()  # the job's start, but for the interpreter's
 
 

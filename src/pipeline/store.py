@@ -1,12 +1,12 @@
 """HDF5 files: one a shard of clips, one dataset a clip, with attributes that say what they are and what made them.
 
-    /                          format, schema, about, settings, code, made_with; of flow also solver
+    /                          format, schema, about, settings, code, made_with, coding; of flow also solver
     /Archery/                  one group a class
-    /Archery/v_Archery_g01_c01 (frames, H, W, 3) or (fields, 2, H, W) uint8, one frame or field a chunk, gzip; of the other
-                               kinds the clip's one array, float32; clip, source, sha256
+    /Archery/v_Archery_g01_c01 (frames, H, W, 3) or (fields, 2, H, W) uint8, in one of `codings`; of the other kinds the
+                               clip's one array, float32; clip, source, sha256
 
-Names that HDF5 or a shell would mangle are written %XX (`datasets.clips.key_of`). Built-in filters only, so that every
-HDF5 tool reads the files. They are written under a temporary name and renamed when complete.
+Names that HDF5 or a shell would mangle are written %XX (`datasets.clips.key_of`). Files are written under a temporary name
+and renamed when complete.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.codings import PLAIN, Coding
 from pipeline.datasets.clips import key_of
 from pipeline.errors import PipelineError, remake
 from pipeline.files import replacing
@@ -49,7 +50,8 @@ ABOUT = {
     "svm": "One-versus-rest linear classifiers of Fisher vectors: 'weights' (class, value), 'bias' (class,), 'classes'.",
 }
 PER_FRAME = {"frames": 0, "flow": 1}  # kinds with an item a frame, but for so many
-BLOCK = 32  # frames or fields appended at a time: a clip's memory does not grow with its length
+BLOCK = 30  # frames or fields appended at a time, whole chunks: a clip's memory does not grow with its length
+OPEN = 128  # files of a kind that are open at a time in a process, of the 1024 that it may have
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
         raise PipelineError(f"{path}: there is no such file; make it with: snakemake --cores all '{path}'")
     cure = f"if the pipeline made it, {remake(path)}"
     try:
-        file = h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)  # no chunk is asked for twice
     except OSError as error:
         raise PipelineError(f"{path}: not an HDF5 file, or cut short ({error}); {cure}") from error
     found, schema = str(file.attrs.get("format", "")), file.attrs.get("schema")
@@ -84,17 +86,18 @@ def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
 
 def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[[dict], Iterator[np.ndarray]],
                 settings: dict, code: str, made_with: str, kept: Callable[[dict], None] = lambda row: None,
-                **attributes: str) -> str:
+                coding: Coding = PLAIN, **attributes: str) -> str:
     """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
 
     `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
-    uint8, one frame or field each; of kinds that are not PER_FRAME the one array of the clip. Finished clips wait in
-    '.partial/' beside the shard, keyed by the clip's content, the settings and the code; Snakemake, which deletes the
-    declared output of a killed job, does not know them.
+    uint8, one frame or field each, kept in `coding`; of kinds that are not PER_FRAME the one array of the clip. Finished
+    clips wait in '.partial/' beside the shard, keyed by the clip's content, the settings and the code; Snakemake, which
+    deletes the declared output of a killed job, does not know them.
     `kept(row)` is called for each clip that an earlier run finished. `attributes` are the file's, beside the usual ones.
-    Returns the digest of all pixels, the same for equal content.
+    Returns the digest of all pixels, the same for equal content in any lossless coding.
     """
     path = Path(path)
+    attributes |= {"coding": str(coding)} if kind in PER_FRAME else {}
     partial = path.parent / ".partial" / path.stem
     partial.mkdir(parents=True, exist_ok=True)
     finished = []
@@ -109,7 +112,7 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
                     (array,) = items(row)
                     file[key_of(row["clip"])] = array
                     file.attrs["pixels"] = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
-                elif (count := _append_all(file, key_of(row["clip"]), items(row))) != (
+                elif (count := _append_all(file, key_of(row["clip"]), items(row), coding)) != (
                         expected := row["frames"] - PER_FRAME[kind]):
                     raise PipelineError(f"{row['path']}: {count} {kind} where the index, which counted "
                                         f"{row['frames']} frames, wants {expected}; if the video has changed, run "
@@ -128,28 +131,20 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
     return digest.hexdigest()[:16]
 
 
-def _append_all(file: h5py.File, key: str, items: Iterator[np.ndarray]) -> int:
-    """Append a clip's arrays to a new dataset, one a chunk, and note the digest of its pixels; returns their number."""
-    dataset, block, digest = None, [], hashlib.sha256()
-
-    def flush():
-        start = dataset.shape[0]
-        dataset.resize(start + len(block), axis=0)
-        dataset[start:] = np.stack(block)
-        block.clear()
-
+def _append_all(file: h5py.File, key: str, items: Iterator[np.ndarray], coding: Coding) -> int:
+    """Append a clip's arrays to a new dataset, and note the digest of its pixels; returns their number."""
+    digest, block, data = hashlib.sha256(), [], None
     for item in items:
-        if dataset is None:
-            dataset = file.create_dataset(key, (0, *item.shape), np.uint8, maxshape=(None, *item.shape),
-                                          chunks=(1, *item.shape), compression="gzip", compression_opts=1)
-        digest.update(np.ascontiguousarray(item))
+        if data is None:
+            data = coding.create(file, key, item.shape)
         block.append(item)
         if len(block) == BLOCK:
-            flush()
+            digest.update(coding.append(data, np.stack(block)))
+            block.clear()
     if block:
-        flush()
+        digest.update(coding.append(data, np.stack(block)))
     file.attrs["pixels"] = digest.hexdigest()
-    return dataset.shape[0] if dataset is not None else 0
+    return 0 if data is None else len(data)
 
 
 def _differences(here: dict, there: dict, prefix: str = "") -> str:
@@ -167,7 +162,8 @@ def _differences(here: dict, there: dict, prefix: str = "") -> str:
 class Shards:
     """Read-only clips of a folder of shards '000.h5' .., or of one file that holds them all.
 
-    Files open at the first read, in the process that reads: HDF5 handles do not survive a fork into loader workers.
+    Files open at the first read, in the process that reads: HDF5 handles do not survive a fork into loader workers. OPEN of
+    them stay open, those that were read last.
     """
 
     def __init__(self, path: str | Path, kind: str):
@@ -176,16 +172,25 @@ class Shards:
         self._owner = 0
 
     def __call__(self, row: dict) -> h5py.Dataset:
-        """The dataset of an index row's clip. Raises PipelineError when its file lacks it."""
+        """The dataset of an index row's clip, for `codings` to read.
+
+        Raises PipelineError when its file lacks it, or holds another number of frames or fields than the index wants.
+        """
         if self._owner != os.getpid():
             self._files, self._owner = {}, os.getpid()
         path = self._file(row)
-        if path not in self._files:
-            self._files[path] = open_checked(path, self.kind)
+        file = self._files.pop(path, None) or open_checked(path, self.kind)
+        self._files[path] = file  # the last of all
+        if len(self._files) > OPEN:
+            self._files.pop(next(iter(self._files))).close()
         try:
-            return self._files[path][key_of(row["clip"])]
+            data = file[key_of(row["clip"])]
         except KeyError:
             raise PipelineError(f"{path}: clip '{row['clip']}' is not in it; {remake(path)}") from None
+        if self.kind in PER_FRAME and len(data) != (expected := row["frames"] - PER_FRAME[self.kind]):
+            raise PipelineError(f"{path}: clip '{row['clip']}' has {len(data)} {self.kind} where the index, which counted "
+                                f"{row['frames']} frames, wants {expected}; {remake(path)}")
+        return data
 
     def _file(self, row: dict) -> Path:
         return self.path if self.path.suffix == ".h5" else self.path / f"{row['shard']}.h5"
@@ -193,13 +198,16 @@ class Shards:
     def require_alike(self, rows: list[dict]) -> None:
         """Raise PipelineError when the files of `rows` were not all made by one solver with one set of settings.
 
-        Pixels of two makings do not mean the same: a network that learns from a mix loses points, and nothing shows it.
+        Pixels of two makings do not mean the same: a network that learns from a mix loses points, and nothing shows it. A
+        lossy coding is part of the making.
         """
         makings: dict[str, list[Path]] = {}
         for path in sorted({self._file(row) for row in rows}):
             with open_checked(path, self.kind) as file:
                 settings = json.loads(file.attrs["settings"])
                 settings.pop("accept_damaged", None)  # a shard's own
+                if Coding.of(settings, self.kind).lossless:
+                    settings["store"] = {self.kind: "lossless"}  # whichever: the pixels are the same
                 making = {"solver": str(file.attrs.get("solver", "")), **settings}
             makings.setdefault(json.dumps(making, sort_keys=True), []).append(path)
         if len(makings) > 1:

@@ -11,6 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline import codings
 from pipeline.datasets.clips import id_of, key_of
 from pipeline.errors import PipelineError
 from pipeline.store import BLOCK, open_checked
@@ -289,7 +290,7 @@ TEXTS = {"frames": frames_text, "flow": flow_text, "groups": groups_text, "score
 def _blocks(data: h5py.Dataset) -> Iterator[np.ndarray]:
     """A clip's frames or fields, some at a time."""
     for start in range(0, len(data), BLOCK):
-        yield data[start:start + BLOCK]
+        yield codings.read(data, range(start, min(start + BLOCK, len(data))))
 
 
 def evenly(count: int, most: int) -> list[int]:

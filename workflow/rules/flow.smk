@@ -21,7 +21,9 @@ rule flow:
         mem_mb=2000,
         runtime=2880,
     params:
-        settings=reads("decode", "flow", damage=True),
+        settings=reads(
+            "decode", "flow", "store.flow", "store.flow_quality", damage=True
+        ),
         code=code_id("flow.py"),
     shell:
         'python "$SCRIPTS"/flow.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'

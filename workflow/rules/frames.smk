@@ -20,7 +20,7 @@ rule frames:
         mem_mb=2000,
         runtime=240,
     params:
-        settings=reads("decode", damage=True),
+        settings=reads("decode", "store.frames", "store.frames_quality", damage=True),
         code=code_id("frames.py"),
     shell:
         'python "$SCRIPTS"/frames.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'

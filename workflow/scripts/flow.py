@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from pipeline import flow, levels, program, record, store, video
+from pipeline.codings import Coding
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.progress import Progress
@@ -34,7 +35,8 @@ def main() -> None:
     solver = flow.made_with(parameters["backend"])
     made_with = f"{solver}, ffmpeg {video.version()}"
     digest = store.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with,
-                               kept=lambda row: progress.skip(row["frames"] - 1), solver=solver)
+                               kept=lambda row: progress.skip(row["frames"] - 1), coding=Coding.of(settings, "flow"),
+                               solver=solver)
     progress.close()
     record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, solver=solver,
                  clips=len(rows))

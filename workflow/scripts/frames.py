@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import program, record, store, video
+from pipeline.codings import Coding
 from pipeline.datasets import index
 from pipeline.progress import Progress
 
@@ -22,7 +23,8 @@ def main() -> None:
         progress.update(1, row["clip"])
 
     digest = store.write_shard(options.out, "frames", rows, frames, settings, options.code,
-                               f"ffmpeg {video.version()}", kept=lambda row: progress.skip(1))
+                               f"ffmpeg {video.version()}", kept=lambda row: progress.skip(1),
+                               coding=Coding.of(settings, "frames"))
     progress.close()
     record.write(options.record, "frames", digest, settings, options.code, ffmpeg=video.version(), clips=len(rows))
 

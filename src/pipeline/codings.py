@@ -1,0 +1,205 @@
+"""Codings of frames and flow inside HDF5, and a way to read them that decodes no more than is asked for.
+
+| coding | loses | HDF5 filter | a chunk |
+|---|---|---|---|
+| gzip | nothing | built in | a frame or field |
+| lz4 | nothing | 32004 | a frame, or 5 fields in blocks of one: each decodes alone |
+| jpeg | by quality | 32019 | the JPEG file of a frame, or of one plane (x or y) of a field |
+
+Filters 32004 and 32019 are registered with The HDF Group: programs that have them read the datasets like any other. We read
+and write such chunks directly and code them ourselves, so HDF5 copies nothing and caches nothing, and needs no plug-in.
+docs/store.md says what was measured and how to read the files elsewhere.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import h5py
+import imagecodecs
+import numpy as np
+
+from pipeline.datasets.clips import id_of
+from pipeline.errors import PipelineError, first_line, remake
+
+GZIP, LZ4, JPEG = 1, 32004, 32019  # numbers of HDF5's filters
+FIELDS = 5  # flow fields in a chunk of lz4: half a stack
+LEVEL = 6  # of LZ4's high compression: 290 fields a second; 9 takes 5 % less room and five times as long
+ABOUT = {
+    "gzip": "lossless, HDF5's own filter 1",
+    "lz4": "lossless, HDF5 filter 32004 (in Python: import hdf5plugin)",
+    "jpeg": "lossy, quality {quality}, HDF5 filter 32019; each chunk is a JPEG file",
+}
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How a clip's frames (H, W, 3) or fields (2, H, W), its items, are kept; `quality` is JPEG's."""
+
+    name: str = "gzip"
+    quality: int = 0
+
+    @classmethod
+    def of(cls, settings: dict, kind: str) -> "Coding":
+        """The coding that the settings choose for a `kind`, frames or flow; gzip where they say nothing."""
+        name = settings.get("store", {}).get(kind, "gzip")
+        return cls(name, settings["store"][f"{kind}_quality"] if name == "jpeg" else 0)
+
+    @property
+    def lossless(self) -> bool:
+        return self.name != "jpeg"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {ABOUT[self.name].format(quality=self.quality)}"
+
+    def create(self, file: h5py.File, key: str, item: tuple[int, ...]) -> h5py.Dataset:
+        """An empty dataset for a clip whose items have the shape `item`."""
+        colour = item[-1] == 3
+        chunk, filters = {
+            "gzip": ((1, *item), {"compression": "gzip", "compression_opts": 1}),
+            "lz4": ((1 if colour else FIELDS, *item), _unchecked(LZ4, int(np.prod(item)))),
+            "jpeg": ((1, *item) if colour else (1, 1, *item[1:]),
+                     _unchecked(JPEG, self.quality, *(item[1::-1] if colour else item[:0:-1]), int(colour))),
+        }[self.name]
+        return file.create_dataset(key, (0, *item), np.uint8, maxshape=(None, *item), chunks=chunk, **filters)
+
+    def append(self, data: h5py.Dataset, items: np.ndarray) -> bytes:
+        """Append `items` (n, ..), n a multiple of FIELDS but at the end; returns what a digest is taken of.
+
+        That is the pixels, or what is left of them: the JPEG files, as decoders may differ in a last bit.
+        """
+        start = len(data)
+        data.resize(start + len(items), axis=0)
+        if self.name == "gzip":
+            data[start:] = items
+        elif self.name == "lz4":
+            for first in range(0, len(items), data.chunks[0]):
+                data.id.write_direct_chunk((start + first, 0, 0, 0), _lz4_chunk(items[first:first + data.chunks[0]], data))
+        else:
+            return b"".join(self._append_jpeg(data, start + number, item) for number, item in enumerate(items))
+        return items.tobytes()
+
+    def _append_jpeg(self, data: h5py.Dataset, place: int, item: np.ndarray) -> bytes:
+        planes = [item] if data.chunks[-1] == 3 else item
+        coded = [imagecodecs.jpeg8_encode(np.ascontiguousarray(plane), level=self.quality, subsampling="420", optimize=True)
+                 for plane in planes]
+        for number, content in enumerate(coded):
+            data.id.write_direct_chunk((place, number if len(coded) > 1 else 0, 0, 0), content)
+        return b"".join(coded)
+
+
+PLAIN = Coding()
+
+
+def _unchecked(number: int, *values: int) -> dict:
+    """Arguments for a dataset whose filter HDF5 need not have: chunks are written as they are."""
+    return {"compression": number, "compression_opts": values, "allow_unknown_filter": True}
+
+
+def _lz4_chunk(items: np.ndarray, data: h5py.Dataset) -> bytes:
+    """Filter 32004's chunk, big-endian: its size, its blocks' size, then each block's coded size and content.
+
+    A chunk at a clip's end is filled up with zeros, which take no room; a block that does not shrink stands as it is.
+    """
+    size = items[0].nbytes
+    blocks = []
+    for item in [*items, *[np.zeros_like(items[0])] * (data.chunks[0] - len(items))]:
+        coded = imagecodecs.lz4_encode(np.ascontiguousarray(item), level=LEVEL, hc=True)
+        coded = coded if len(coded) < size else item.tobytes()
+        blocks.append(struct.pack(">I", len(coded)) + coded)
+    return struct.pack(">QI", size * len(blocks), size) + b"".join(blocks)
+
+
+def items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
+    """The frames (H, W, 3) or fields (2, H, W) of a clip at `places`, which ascend; each is valid until the next.
+
+    Chunks of a filter that we know are decoded here, block by block; all others, and those with more filters than one,
+    by HDF5. Raises PipelineError for what cannot be decoded.
+    """
+    decode = {LZ4: _lz4_items, JPEG: _jpeg_items}.get(filter_of(data), _hdf5_items)
+    try:
+        yield from decode(data, places)
+    except (OSError, RuntimeError, ValueError, struct.error) as error:
+        where, what = f"{data.file.filename}: clip '{id_of(data.name.strip('/'))}'", first_line(error)
+        if "filter" in what and "regist" in what or "plugin" in what:
+            raise PipelineError(f"{where} is coded by a filter that HDF5 does not find ({what}); pip install hdf5plugin, "
+                                "then export HDF5_PLUGIN_PATH=$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
+                                ) from error
+        raise PipelineError(f"{where} cannot be decoded ({what}); {remake(data.file.filename)}") from error
+
+
+def read(data: h5py.Dataset, places: np.ndarray | range | None = None) -> np.ndarray:
+    """(n, H, W, 3) frames or (n, 2, H, W) fields of a clip at `places`, which ascend; all without."""
+    places = np.arange(len(data)) if places is None else np.asarray(places)
+    result = np.empty((len(places), *data.shape[1:]), data.dtype)
+    for number, item in enumerate(items(data, places)):
+        result[number] = item
+    return result
+
+
+def filter_of(data: h5py.Dataset) -> int | None:
+    """The number of a dataset's one filter; None where it has none or several."""
+    properties = data.id.get_create_plist()
+    return properties.get_filter(0)[0] if properties.get_nfilters() == 1 else None
+
+
+def _hdf5_items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
+    """Runs of neighbours, in one read each."""
+    places = np.asarray(places)
+    for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
+        if len(run):
+            yield from data[run[0]:run[-1] + 1]
+
+
+def _lz4_items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
+    a_chunk, size = data.chunks[0], int(np.prod(data.shape[1:]))
+    item = np.empty(data.shape[1:], np.uint8)
+    flat, held = item.reshape(-1), None
+    for place in map(int, places):
+        if place // a_chunk != held:
+            held = place // a_chunk
+            mask, content = data.id.read_direct_chunk((held * a_chunk, 0, 0, 0))
+            blocks = _lz4_blocks(memoryview(content), size, a_chunk) if not mask else None
+        if mask:  # written without the filter
+            yield np.frombuffer(content, np.uint8).reshape(data.chunks)[place % a_chunk]
+        elif blocks is None:  # by another program, in blocks of another size
+            yield data[place]
+        else:
+            block = blocks[place % a_chunk]
+            if len(block) == size:
+                flat[:] = block
+            elif len(imagecodecs.lz4_decode(block, out=flat)) != size:
+                raise ValueError("a block of other size")
+            yield item
+
+
+def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] | None:
+    """The coded blocks of a chunk of `count` blocks of `size`; None where it has others. See `_lz4_chunk`."""
+    whole, block = struct.unpack_from(">QI", content)
+    if whole != size * count:
+        raise ValueError("a chunk of other size")
+    if block != size:
+        return None
+    blocks, at = [], 12
+    for _ in range(count):
+        length, = struct.unpack_from(">I", content, at)
+        blocks.append(content[at + 4:at + 4 + length])
+        at += 4 + length
+    if at > len(content):
+        raise ValueError("a chunk cut short")
+    return blocks
+
+
+def _jpeg_items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
+    item = np.empty(data.shape[1:], np.uint8)
+    planes = [item] if data.chunks[-1] == 3 else list(item)
+    for place in map(int, places):
+        for number, plane in enumerate(planes):
+            mask, content = data.id.read_direct_chunk((place, number, 0, 0))
+            if mask:
+                plane[:] = np.frombuffer(content, np.uint8).reshape(plane.shape)
+            elif content[-2:] != b"\xff\xd9":  # decoders fill up in silence what is missing
+                raise ValueError("a JPEG file without its end")
+            else:
+                imagecodecs.jpeg8_decode(content, out=plane)
+        yield item

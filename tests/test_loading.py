@@ -1,0 +1,53 @@
+"""Batches of any draws: which, in what order, from which process, and what happens to an error."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from pipeline import loading
+from pipeline.errors import PipelineError
+
+CPU = torch.device("cpu")
+
+
+class Numbers(Dataset):
+    """Item n: n as an array and as a label, and the process that read it; draw 13 is broken."""
+
+    def __getitem__(self, draw: int) -> dict:
+        if draw == 13:
+            raise PipelineError("000.h5: broken; mend it")
+        return {"input": np.full((2, 3), draw, np.uint8), "label": draw, "process": os.getpid()}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("numbers", [range(0, 12), range(5, 12), range(20, 60, 3), range(4, 4)])
+def test_batches_are_the_numbers_in_their_order(numbers, workers):
+    found = list(loading.batches(Numbers(), numbers, 4, CPU, workers))
+    assert [len(batch["label"]) for batch in found] == [len(numbers[i:i + 4]) for i in range(0, len(numbers), 4)]
+    assert [int(label) for batch in found for label in batch["label"]] == list(numbers)
+    for batch in found:
+        assert batch["input"].dtype == torch.uint8 and batch["input"].shape[1:] == (2, 3)
+        assert (batch["input"] == batch["label"][:, None, None]).all()
+    processes = {int(process) for batch in found for process in batch["process"]}
+    assert os.getpid() in processes if not workers and len(numbers) else os.getpid() not in processes
+    assert len(processes) == (min(workers, len(found)) if workers else bool(len(numbers)))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_stays_one_sentence(workers):
+    found = loading.batches(Numbers(), range(8, 20), 4, CPU, workers)
+    assert next(found)["label"].tolist() == [8, 9, 10, 11]
+    with pytest.raises(PipelineError) as caught:
+        next(found)
+    assert str(caught.value) == "000.h5: broken; mend it"
+
+
+def test_moved_keeps_what_is_no_tensor():
+    from pipeline.inputs import Packed
+
+    packed = Packed(torch.zeros(3), torch.ones(1), [(1, 2)], [True])
+    found = loading.moved({"a": packed, "b": "text"}, torch.device("meta"))
+    assert found["a"].pixels.device.type == "meta" and found["a"].shapes == [(1, 2)] and found["b"] == "text"
