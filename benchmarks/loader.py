@@ -53,8 +53,8 @@ def main() -> None:
         del clips
         result: dict = {"affinity": len(os.sched_getaffinity(0)), "batch": BATCH}
         if "speed" in options.parts:
-            print(f"{'samples/s':22}{'workers':>8}{'for GPU':>9}{'on CPU':>9}{'PIL':>9}{'OpenCV':>9}{'GPU:PIL':>10}{':OpenCV':>8}"
-                  f"{'CPU:PIL':>10}{':OpenCV':>8}{'apart':>11}")
+            print(f"{'samples/s':22}{'workers':>8}{'for GPU':>9}{'on CPU':>9}{'PIL':>9}{'OpenCV':>9}{'GPU:PIL':>10}"
+                  f"{':OpenCV':>8}{'CPU:PIL':>10}{':OpenCV':>8}{'apart':>11}")
             result["speed"] = [of_speed(kind, rows, Path(folder), workers) for workers in options.workers for kind in KINDS]
         if "memory" in options.parts:
             result["memory"] = [of_memory(rows, Path(folder), workers) for workers in (0, 2)]
