@@ -5,7 +5,7 @@
 DATA holds ucf101_6class/; the clips' flow is kept in the second folder between runs. Both sides draw the same samples in the
 same crops, in a DataLoader with as many workers. Files become normalised float32 batches, as torchvision's transforms do it.
 Ours is measured twice: up to the batches that a GPU finishes (it resizes, mirrors, stacks, normalises), and finished on the
-CPU down to float32. Rounds alternate; medians count. `--parts`: speed, memory. Writes benchmarks/results/loader.json.
+CPU down to float32. Rounds alternate; medians count. `--parts`: speed, memory. Writes benchmarks/results/loader.json and loader_memory.json.
 """
 
 import argparse
@@ -51,14 +51,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         rows = lay_out(clips, Path(folder), "speed" in options.parts)
         del clips
-        result: dict = {"affinity": len(os.sched_getaffinity(0)), "batch": BATCH}
+        common = {"affinity": len(os.sched_getaffinity(0)), "batch": BATCH}
         if "speed" in options.parts:
             print(f"{'samples/s':22}{'workers':>8}{'for GPU':>9}{'on CPU':>9}{'PIL':>9}{'OpenCV':>9}{'GPU:PIL':>10}"
                   f"{':OpenCV':>8}{'CPU:PIL':>10}{':OpenCV':>8}{'apart':>11}")
-            result["speed"] = [of_speed(kind, rows, Path(folder), workers) for workers in options.workers for kind in KINDS]
+            speed = [of_speed(kind, rows, Path(folder), workers) for workers in options.workers for kind in KINDS]
+            write("loader", common | {"speed": speed})
         if "memory" in options.parts:
-            result["memory"] = [of_memory(rows, Path(folder), workers) for workers in (0, 2)]
-    write("loader", result)
+            write("loader_memory", common | {"memory": [of_memory(rows, Path(folder), workers) for workers in (0, 2)]})
 
 
 def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
