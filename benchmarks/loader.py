@@ -5,7 +5,8 @@
 DATA holds ucf101_6class/; the clips' flow is kept in the second folder between runs. Both sides draw the same samples in the
 same crops, in a DataLoader with as many workers. Files become normalised float32 batches, as torchvision's transforms do it.
 Ours is measured twice: up to the batches that a GPU finishes (it resizes, mirrors, stacks, normalises), and finished on the
-CPU down to float32. Rounds alternate; medians count. `--parts`: speed, memory. Writes benchmarks/results/loader.json and loader_memory.json.
+CPU down to float32. Rounds alternate; medians count. `--parts`: speed, memory. Writes benchmarks/results/loader.json and
+loader_memory.json.
 """
 
 import argparse
