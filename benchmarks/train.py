@@ -96,11 +96,10 @@ def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
 
 def network(kind: str, of: str, own: dict, classes: int) -> tuple[nn.Module, objectives.LossOf, dict]:
     """A network with random weights, its loss, and its schedule."""
-    if kind == "reference":
-        net = vgg16(weights=None, num_classes=classes)
-        return net, lambda net, batch: cross_entropy(net(inputs.normalise(batch["input"], of)), batch["label"]), own["co2fi"]
-    if kind == "teacher":
-        return build.teacher(own, of, classes), objectives.of_teacher(of), own["teacher"]
+    if kind in ("reference", "teacher"):
+        net = vgg16(weights=None, num_classes=classes) if kind == "reference" else build.teacher(own, of, classes)
+        schedule = own["co2fi" if kind == "reference" else "teacher"]
+        return net, lambda net, batch: cross_entropy(net(inputs.normalise(batch["input"], of)), batch["label"]), schedule
     if kind == "asyn":
         return build.asyn(own, of, classes), objectives.of_direction(of, own), own["asyn"] | {"fusion_lr": 1.0}
     return build.stream_net(own, of, classes), objectives.of_stream(of, own), own["co2fi"]

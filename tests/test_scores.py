@@ -23,7 +23,9 @@ class NoiseStream:
     def centre_crop(self) -> str:
         return "centre"
 
-    def __call__(self, row: dict, instant: int, crop: str) -> np.ndarray:
+    def __call__(self, row: dict, instant, crop: str) -> np.ndarray:
+        if np.ndim(instant):
+            return np.stack([self(row, int(t), crop) for t in instant])
         assert row is ROW and crop == "centre"
         self.asked.append(instant)
         rng = np.random.default_rng([instant, inputs.STREAMS.index(self.name)])

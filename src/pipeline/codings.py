@@ -12,8 +12,9 @@ docs/store.md says what was measured and how to read the files elsewhere.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 import h5py
 import imagecodecs
@@ -113,12 +114,32 @@ def _lz4_chunk(items: np.ndarray, data: h5py.Dataset) -> bytes:
 def items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
     """The frames (H, W, 3) or fields (2, H, W) of a clip at `places`, which ascend; each is valid until the next.
 
-    Chunks of a filter that we know are decoded here, block by block; all others, and those with more filters than one,
-    by HDF5. Raises PipelineError for what cannot be decoded.
+    Raises PipelineError for what cannot be decoded.
+    """
+    return _decoded(data, places, repeat(np.empty(data.shape[1:], data.dtype)))
+
+
+def read(data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.ndarray | None = None) -> np.ndarray:
+    """(n, H, W, 3) frames or (n, 2, H, W) fields of a clip at `places`, which ascend, or all; in `out` where it is given.
+
+    Raises PipelineError for what cannot be decoded.
+    """
+    places = range(len(data)) if places is None else places
+    out = np.empty((len(places), *data.shape[1:]), data.dtype) if out is None else out
+    for _ in _decoded(data, places, out):
+        pass
+    return out
+
+
+def _decoded(data: h5py.Dataset, places: np.ndarray | range, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Each of `places` decoded into the next of `targets`.
+
+    Chunks of a filter that we know are decoded here, block by block; all others, and those with more filters than one, by
+    HDF5.
     """
     decode = {LZ4: _lz4_items, JPEG: _jpeg_items}.get(filter_of(data), _hdf5_items)
     try:
-        yield from decode(data, places)
+        yield from decode(data, places, targets)
     except (OSError, RuntimeError, ValueError, struct.error) as error:
         where, what = f"{data.file.filename}: clip '{id_of(data.name.strip('/'))}'", first_line(error)
         if "filter" in what and "regist" in what or "plugin" in what:
@@ -128,49 +149,38 @@ def items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
         raise PipelineError(f"{where} cannot be decoded ({what}); {remake(data.file.filename)}") from error
 
 
-def read(data: h5py.Dataset, places: np.ndarray | range | None = None) -> np.ndarray:
-    """(n, H, W, 3) frames or (n, 2, H, W) fields of a clip at `places`, which ascend; all without."""
-    places = np.arange(len(data)) if places is None else np.asarray(places)
-    result = np.empty((len(places), *data.shape[1:]), data.dtype)
-    for number, item in enumerate(items(data, places)):
-        result[number] = item
-    return result
-
-
 def filter_of(data: h5py.Dataset) -> int | None:
     """The number of a dataset's one filter; None where it has none or several."""
     properties = data.id.get_create_plist()
     return properties.get_filter(0)[0] if properties.get_nfilters() == 1 else None
 
 
-def _hdf5_items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
+def _hdf5_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Runs of neighbours, in one read each."""
-    places = np.asarray(places)
+    places, targets = np.asarray(places), iter(targets)
     for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
-        if len(run):
-            yield from data[run[0]:run[-1] + 1]
-
-
-def _lz4_items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
-    a_chunk, size = data.chunks[0], int(np.prod(data.shape[1:]))
-    item = np.empty(data.shape[1:], np.uint8)
-    flat, held = item.reshape(-1), None
-    for place in map(int, places):
-        if place // a_chunk != held:
-            held = place // a_chunk
-            mask, content = data.id.read_direct_chunk((held * a_chunk, 0, 0, 0))
-            blocks = _lz4_blocks(memoryview(content), size, a_chunk) if not mask else None
-        if mask:  # written without the filter
-            yield np.frombuffer(content, np.uint8).reshape(data.chunks)[place % a_chunk]
-        elif blocks is None:  # by another program, in blocks of another size
-            yield data[place]
-        else:
-            block = blocks[place % a_chunk]
-            if len(block) == size:
-                flat[:] = block
-            elif len(imagecodecs.lz4_decode(block, out=flat)) != size:
-                raise ValueError("a block of other size")
+        for found in data[run[0]:run[-1] + 1] if len(run) else ():
+            item = next(targets)
+            item[:] = found
             yield item
+
+
+def _lz4_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    a_chunk, size, held = data.chunks[0], int(np.prod(data.shape[1:])), None
+    for place, item in zip(places, targets, strict=False):
+        chunk, number = divmod(int(place), a_chunk)
+        if chunk != held:
+            mask, content = data.id.read_direct_chunk((chunk * a_chunk, 0, 0, 0))
+            blocks, held = None if mask else _lz4_blocks(memoryview(content), size, a_chunk), chunk
+        if mask:  # written without the filter
+            item[:] = np.frombuffer(content, np.uint8).reshape(data.chunks)[number]
+        elif blocks is None:  # by another program, in blocks of another size
+            item[:] = data[place]
+        elif len(blocks[number]) == size:
+            item.reshape(-1)[:] = blocks[number]
+        elif len(imagecodecs.lz4_decode(blocks[number], out=item.reshape(-1))) != size:
+            raise ValueError("a block of other size")
+        yield item
 
 
 def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] | None:
@@ -190,12 +200,10 @@ def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] 
     return blocks
 
 
-def _jpeg_items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
-    item = np.empty(data.shape[1:], np.uint8)
-    planes = [item] if data.chunks[-1] == 3 else list(item)
-    for place in map(int, places):
-        for number, plane in enumerate(planes):
-            mask, content = data.id.read_direct_chunk((place, number, 0, 0))
+def _jpeg_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    for place, item in zip(places, targets, strict=False):
+        for number, plane in enumerate([item] if data.chunks[-1] == 3 else item):
+            mask, content = data.id.read_direct_chunk((int(place), number, 0, 0))
             if mask:
                 plane[:] = np.frombuffer(content, np.uint8).reshape(plane.shape)
             elif content[-2:] != b"\xff\xd9":  # decoders fill up in silence what is missing

@@ -1,21 +1,15 @@
-"""What each training minimises: from a network and a batch of draws to the mean loss of the batch."""
+"""What the paper's trainings minimise: from a network and a batch of draws to the mean loss of the batch."""
 
 from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 
 from pipeline import groups
 from pipeline.inputs import DIRECTIONS, normalise
 from pipeline.losses import joint_loss, stream_loss, unit_loss
 
 LossOf = Callable[[nn.Module, dict], torch.Tensor]
-
-
-def of_teacher(stream: str) -> LossOf:
-    """The log loss of CNN_M_2048's softmax, on batches of StreamDraws."""
-    return lambda net, batch: cross_entropy(net(normalise(batch["input"], stream)), batch["label"])
 
 
 def of_stream(stream: str, settings: dict) -> LossOf:

@@ -22,7 +22,7 @@ def of_inputs(net: nn.Module, stream: Stream, row: dict, instants: np.ndarray, b
     crop = stream.centre_crop()
     outputs = []
     for start in range(0, len(instants), batch):
-        pixels = np.stack([stream(row, int(t), crop) for t in instants[start:start + batch]])  # (b, C, size, size)
+        pixels = stream(row, instants[start:start + batch], crop)  # (b, C, size, size); what they share is read once
         outputs.append(net(normalise(torch.from_numpy(pixels).to(device), stream.name)))
     return torch.cat(outputs)
 

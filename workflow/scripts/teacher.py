@@ -1,10 +1,11 @@
 """Train the small network that forms class groups, CNN_M_2048, on part of a split's training clips (section 6.1)."""
 
 import torch
+from torch.nn.functional import cross_entropy
 
-from pipeline import device, objectives, program, sampling
+from pipeline import device, program, sampling
 from pipeline.datasets import index
-from pipeline.inputs import Stream, StreamDraws
+from pipeline.inputs import Stream, StreamDraws, normalise
 from pipeline.models import build
 from pipeline.train import finish, train
 
@@ -19,7 +20,11 @@ def main() -> None:
     torch.manual_seed(seed)
     model = build.teacher(settings, options.stream, len(classes))
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], chosen)
-    history = train(model, objectives.of_teacher(options.stream), StreamDraws(chosen, stream, seed),
+
+    def loss_of(net, batch):
+        return cross_entropy(net(normalise(batch["input"], options.stream)), batch["label"])
+
+    history = train(model, loss_of, StreamDraws(chosen, stream, seed),
                     program.plan(options, "teacher"), checkpoints=options.checkpoints, identity=program.identity(options),
                     seed=seed, processor=processor, title=f"teacher {options.split} {options.stream}")
     finish(options, "teacher", model, history, classes, processor, chosen)
