@@ -5,6 +5,7 @@ the number of loader workers, and a killed training resumes by the number of its
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,7 +13,13 @@ import numpy as np
 def draw_clip(count: int, seed: int, draw: int) -> int:
     """The clip of draw number `draw`: shuffled epochs, each of the `count` clips once an epoch."""
     epoch, place = divmod(draw, count)
-    return int(np.random.default_rng([seed, 1, epoch]).permutation(count)[place])
+    return int(_shuffled(count, seed, epoch)[place])
+
+
+@lru_cache(maxsize=2)
+def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of an epoch's clips: kept, as shuffling 10,000 takes as long as to read some of them."""
+    return np.random.default_rng([seed, 1, epoch]).permutation(count)
 
 
 def rng_of(seed: int, draw: int) -> np.random.Generator:
