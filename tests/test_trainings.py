@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from pipeline.datasets import demo, index
 from pipeline.datasets.clips import key_of
 from pipeline.inputs import DIRECTIONS, KINDS, STREAMS, Stream
 from pipeline.models import build
+from pipeline.program import plan
 from pipeline.scores import of_direction, summarise
 
 SCRIPTS = ROOT / "workflow" / "scripts"
@@ -164,6 +166,14 @@ def test_a_killed_training_goes_on_and_ends_alike(trained, tmp_path, monkeypatch
     for name in ("model.pt", "history.jsonl"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert json.loads((tmp_path / "killed" / "record.json").read_text())["accumulate"] == (2 if parts else 1)
+
+
+def test_no_more_workers_than_cores(monkeypatch):
+    options = Namespace(settings={"co2fi": {"batch": 16}, "compute": {"threads": 1}}, workers=8, accumulate=2)
+    expected = {"batch": 16, "threads": 1, "accumulate": 2}
+    for cores, workers in ((2, 2), (16, 8)):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)))
+        assert plan(options, "co2fi") == expected | {"workers": workers}
 
 
 def torchrun(kind: str, command: list[str]) -> subprocess.Popen:

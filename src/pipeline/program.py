@@ -34,8 +34,11 @@ def training_parser(description: str, *options: str) -> argparse.ArgumentParser:
 
 
 def plan(options: argparse.Namespace, schedule: str) -> dict:
-    """The plan of a training (`pipeline.train.train`): its `schedule` in the settings, and how it is run."""
-    how = {"workers": options.workers, "accumulate": options.accumulate}
+    """The plan of a training (`pipeline.train.train`): its `schedule` in the settings, and how it is run.
+
+    No more workers are started than this process may use cores.
+    """
+    how = {"workers": min(options.workers, len(os.sched_getaffinity(0))), "accumulate": options.accumulate}
     return options.settings[schedule] | options.settings["compute"] | how
 
 
