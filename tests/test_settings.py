@@ -162,6 +162,7 @@ def test_set_names_are_plain():
 def test_for_set_lays_its_settings_over_the_rest():
     before = copy.deepcopy(CONFIG)
     config = changed("sets.demo.settings", {"stack": 7, "flow": {"bound": 3.5}, "crops": {"frame": [90, 70]}})
+    del config["sets"]["ucf101"]["settings"]
     own = settings.for_set(config, "demo")
     assert "sets" not in own and own["stack"] == 7 and own["crops"]["frame"] == [90, 70]
     assert own["flow"] == CONFIG["flow"] | {"bound": 3.5}
