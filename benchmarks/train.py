@@ -1,7 +1,8 @@
 """How fast each network trains, its data in memory: a step, images a second, arithmetic, memory, hours of the schedule.
 
     python benchmarks/train.py --set demo                                    # small networks, minutes on a CPU
-    python benchmarks/train.py --set ucf101 --networks asyn --accumulate 8   # paper size
+    python benchmarks/train.py --set ucf101                                  # paper size, on a GPU
+    python benchmarks/train.py --set ucf101 --batch 2 --steps 3              # paper size, on a CPU
 
 The rival in the same run is torchvision's own VGG-16 in a plain training step at the same size, precision and batch. On
 a GPU, losses of small networks are first compared with the CPU's, in float32. Prints a table and writes
@@ -30,7 +31,7 @@ from pipeline.train import Step
 CLASSES = {"ucf101": 101, "hmdb51": 51, "demo": 8}
 # Dense bfloat16 products of NVIDIA's data sheets, in 1e12 operations a second, without sparsity.
 PEAKS = {"H200": 989.5, "H100 PCIe": 756.5, "H100": 989.5, "A100": 312.0, "L40S": 362.0, "RTX 4090": 165.2, "V100": None}
-WARM = 3  # steps before the clock starts
+WARM = {"cuda": 5, "cpu": 1}  # steps before the clock starts
 TOLERANCE = 1e-4  # of a GPU's losses beside a CPU's, relative: float32 sums in another order
 
 
@@ -121,13 +122,13 @@ def measured(name: str, kind: str, of: str, own: dict, options: argparse.Namespa
         loss_of(net, single).backward()
     flops = counter.get_total_flops() * batch
     reset_peak(processor)
-    taken = []
-    for number in range(WARM + options.steps):
+    taken, warm = [], WARM[processor.type]
+    for number in range(warm + options.steps):
         begun = time.perf_counter()
         loss = step(0, options.accumulate * [part])
         if processor.type == "cuda":
             torch.cuda.synchronize()
-        if number >= WARM:
+        if number >= warm:
             taken.append(time.perf_counter() - begun)
     assert loss.isfinite(), f"the loss of {name} is {loss}"
     seconds = statistics.median(taken)

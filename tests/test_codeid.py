@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 SOURCE = ROOT / "src" / "pipeline"
 LAYERS = [  # a module imports from the lines above its own only
-    {"files", "errors", "ranks"},
+    {"files", "errors"},
+    {"ranks"},
     {"codeid", "progress", "record", "sampling", "levels", "flow.pyramid", "groups", "device", "loading", "models.cnn_m",
      "tables", "idt.camera", "idt.descriptors", "idt.farneback", "idt.svm"},
     {"flow.opencv", "flow.cpu", "flow.cuda", "settings", "report", "video", "program", "datasets.clips", "idt.trajectories"},

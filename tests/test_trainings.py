@@ -178,7 +178,7 @@ def test_no_more_workers_than_cores(monkeypatch):
 
 def torchrun(kind: str, command: list[str]) -> subprocess.Popen:
     """Two processes of a training program, on CPUs."""
-    return subprocess.Popen([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+    return subprocess.Popen([sys.executable, str(SCRIPTS / "torchrun.py"), "--standalone", "--nproc-per-node", "2",
                              str(SCRIPTS / f"{kind}.py"), *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                             text=True, env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1",
                                                          "CUDA_VISIBLE_DEVICES": ""})
@@ -226,7 +226,7 @@ def test_two_processes_that_are_asked_to_stop_go_on_as_if_they_had_not(trained, 
     time.sleep(1)
     stopped.send_signal(signal.SIGTERM)
     printed, _ = stopped.communicate(timeout=300)
-    assert stopped.returncode and "stopped at iteration" in printed, printed[-3000:]
+    assert stopped.returncode and "stopped at iteration" in printed and "Traceback" not in printed, printed[-3000:]
     (checkpoint,) = (tmp_path / "stopped" / "checkpoints").iterdir()
     assert 0 < torch.load(checkpoint, weights_only=True)["iteration"] < 400
     going_on = torchrun("co2fi", arguments(trained, tmp_path / "stopped", "co2fi", "motion", own))
@@ -234,6 +234,28 @@ def test_two_processes_that_are_asked_to_stop_go_on_as_if_they_had_not(trained, 
     assert going_on.returncode == 0, printed[-3000:]
     for name in ("model.pt", "history.jsonl"):
         assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_what_is_wrong_is_said_in_a_sentence_by_several_processes_too(trained, tmp_path):
+    own = settings_of("complete", network={"weights": "missing.pth"})
+    ranks = torchrun("co2fi", arguments(trained, tmp_path, "co2fi", "motion", own))
+    printed, _ = ranks.communicate(timeout=300)
+    assert ranks.returncode == 1
+    assert set(printed.splitlines()) == {"error: missing.pth: there is no such weight file; correct network.weights "
+                                         "('imagenet', 'none' or a file)"}
+
+
+def test_a_process_that_is_killed_is_named(trained, tmp_path):
+    own = settings_of("complete", co2fi={"iterations": 4000, "checkpoint_every": 5})
+    ranks = torchrun("co2fi", arguments(trained, tmp_path, "co2fi", "motion", own))
+    while not list(tmp_path.glob("checkpoints/*.pt")):
+        assert ranks.poll() is None, ranks.stdout.read()
+        time.sleep(0.1)
+    children = Path(f"/proc/{ranks.pid}/task/{ranks.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    printed, _ = ranks.communicate(timeout=300)
+    assert ranks.returncode == 1 and "Traceback" not in printed
+    assert "of the training was ended by signal 9; if memory ran out" in printed, printed
 
 
 # --- Learning

@@ -5,9 +5,12 @@ their number.
 """
 
 import os
+from collections.abc import Callable
 
 import torch
 from torch import distributed
+
+from pipeline.errors import PipelineError, first_line
 
 
 def start() -> None:
@@ -31,7 +34,7 @@ def average(tensors: list[torch.Tensor]) -> None:
     if count() == 1:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
-    distributed.all_reduce(flat)
+    _together(distributed.all_reduce, flat)
     for tensor, part in zip(tensors, flat.div_(count()).split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(part.view(tensor.shape))
 
@@ -41,7 +44,7 @@ def any_of(flag: bool) -> bool:
     if count() == 1:
         return flag
     flags = torch.tensor([int(flag)])
-    distributed.all_reduce(flags, distributed.ReduceOp.MAX)
+    _together(distributed.all_reduce, flags, distributed.ReduceOp.MAX)
     return bool(flags.item())
 
 
@@ -50,12 +53,21 @@ def from_first(values: list[int]) -> list[int]:
     if count() == 1:
         return values
     sent = torch.tensor(values)
-    distributed.broadcast(sent, src=0)
+    _together(distributed.broadcast, sent, 0)
     return sent.tolist()
 
 
 def end() -> None:
     """Wait for the others and part from them."""
     if distributed.is_initialized():
-        distributed.barrier()
+        _together(distributed.barrier)
         distributed.destroy_process_group()
+
+
+def _together(operation: Callable, *arguments) -> None:
+    """What all ranks do at once; raises PipelineError where another has ended and they cannot."""
+    try:
+        operation(*arguments)
+    except RuntimeError as error:
+        raise PipelineError(f"rank {rank()} waited for another process of this training, which has ended "
+                            f"({first_line(error)}); what it said stands beside this") from error

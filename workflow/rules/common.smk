@@ -221,7 +221,7 @@ def processes(wildcards):
 def launcher(wildcards):
     """What starts a training: torchrun, where it has several processes."""
     count = processes(wildcards)
-    several = f" -m torch.distributed.run --standalone --nproc-per-node {count}"
+    several = f' "$SCRIPTS"/torchrun.py --standalone --nproc-per-node {count}'
     return "python" + (several if count > 1 else "")
 
 
