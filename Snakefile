@@ -36,7 +36,6 @@ wildcard_constraints:
     shard="[0-9]{3}",
     stream="appearance|motion",
     direction="appearance-to-motion|motion-to-appearance",
-    source="appearance|motion|appearance-to-motion|motion-to-appearance",
 
 
 # The demo by default: it needs no download. Others: snakemake --cores 8 results/ucf101/split1/acc.json

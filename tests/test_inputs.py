@@ -377,6 +377,47 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
             np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
 
 
+@pytest.mark.parametrize("name", inputs.STREAMS)
+def test_ten_crops_are_cut_from_the_frame(folder, name):
+    """48 x 48 in the corners and the centre of 80 x 60: columns 0, 32 and 16, rows 0, 12 and 6; then mirrored."""
+    source = stream(folder, name)
+    instants = np.array([3, 4, 9])
+    found = list(source.in_crops(LONG, instants, sampling.test_crops((WIDTH, HEIGHT), 48, "ten")))
+    assert len(found) == 10
+    if name == "appearance":
+        whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[instants]  # (3, 3, 60, 80)
+    else:
+        fields = np.stack(list(stamped_fields(LONG)))
+        whole = np.stack([np.concatenate(fields[t:t + STACK]) for t in instants])  # (3, 6, 60, 80)
+    for number, (left, top) in enumerate([(0, 0), (32, 0), (0, 12), (32, 12), (16, 6)]):
+        expected = whole[..., top:top + 48, left:left + 48]
+        np.testing.assert_array_equal(found[number], expected)
+        mirrored = expected[..., ::-1].copy()
+        if name == "motion":
+            mirrored[:, 0::2] = 255 - mirrored[:, 0::2]
+        np.testing.assert_array_equal(found[5 + number], mirrored)
+
+
+@pytest.mark.parametrize("name", inputs.STREAMS)
+def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name):
+    """Resized, too, in a clip that is too short for a stack."""
+    source = stream(folder, name, stack=8)
+    for row, instants in ((LONG, np.array([0, 5, 6, 20])), (SHORT, np.array([0]))):
+        crops = sampling.test_crops((340, 256), 224, "ten")
+        for crop, found in zip(crops, source.in_crops(row, instants, crops), strict=True):
+            np.testing.assert_array_equal(found, source(row, instants, crop))
+
+
+@pytest.mark.parametrize("name", inputs.STREAMS)
+def test_ten_crops_are_read_once(folder, monkeypatch, name):
+    asked = []
+    read = inputs.codings.items
+    monkeypatch.setattr(inputs.codings, "items", lambda data, places: asked.extend(places) or read(data, places))
+    source = stream(folder, name)
+    assert len(list(source.in_crops(LONG, np.array([2, 4]), sampling.test_crops((WIDTH, HEIGHT), 48, "ten")))) == 10
+    assert asked == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6])
+
+
 def test_a_period_is_read_once(folder, monkeypatch):
     """Five stacks of 3 that start 2 apart span 11 fields."""
     asked = []

@@ -612,8 +612,8 @@ class NoiseStream:
     def centre_crop(self) -> None:
         return None
 
-    def __call__(self, row: dict, instant: int, crop: None) -> np.ndarray:
-        return np.random.default_rng(instant).integers(0, 256, (4, 64, 64)).astype(np.uint8)
+    def __call__(self, row: dict, instants: np.ndarray, crop: None) -> np.ndarray:
+        return np.stack([np.random.default_rng(t).integers(0, 256, (4, 64, 64)).astype(np.uint8) for t in instants])
 
 
 # --- build

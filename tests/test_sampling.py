@@ -166,3 +166,12 @@ def test_centre_crop():
     assert rectangle(sampling.centre_crop(FRAME, 224)) == (58, 16, 224, 224)
     assert rectangle(sampling.centre_crop(FRAME, 224), (170, 128)) == (29, 8, 112, 112)
     assert not sampling.centre_crop(FRAME, 224).mirrored
+    assert sampling.test_crops(FRAME, 224, "centre") == [sampling.centre_crop(FRAME, 224)]
+
+
+def test_ten_crops():
+    """Four corners and the centre of 340 x 256, then their mirrored twins."""
+    found = sampling.test_crops(FRAME, 224, "ten")
+    places = [(0, 0), (116, 0), (0, 32), (116, 32), (58, 16)]
+    assert [rectangle(crop) for crop in found] == 2 * [(*place, 224, 224) for place in places]
+    assert [crop.mirrored for crop in found] == 5 * [False] + 5 * [True] and len(found) == sampling.CROPS["ten"]

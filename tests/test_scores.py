@@ -15,21 +15,24 @@ ROW = {"clip": "Archery/v_Archery_g01_c01", "frames": 40}
 
 
 class NoiseStream:
-    """Pixels of noise that depend on stream and instant; keeps the instants that it was asked for."""
+    """Pixels of noise that depend on stream, instant and crop; keeps the instants that it was asked for."""
 
-    def __init__(self, name: str):
-        self.name, self.asked = name, []
+    def __init__(self, name: str, last: int = 33):
+        self.name, self.asked, self.last = name, [], lambda row: last
 
-    def centre_crop(self) -> str:
-        return "centre"
+    def centre_crop(self) -> int:
+        return 0
 
-    def __call__(self, row: dict, instant, crop: str) -> np.ndarray:
+    def __call__(self, row: dict, instant, crop: int) -> np.ndarray:
         if np.ndim(instant):
             return np.stack([self(row, int(t), crop) for t in instant])
-        assert row is ROW and crop == "centre"
-        self.asked.append(instant)
-        rng = np.random.default_rng([instant, inputs.STREAMS.index(self.name)])
+        assert row is ROW
+        self.asked.append((instant, crop))
+        rng = np.random.default_rng([instant, inputs.STREAMS.index(self.name), crop])
         return rng.integers(0, 256, (inputs.channels(self.name, 2), 16, 16)).astype(np.uint8)
+
+    def in_crops(self, row: dict, instants: np.ndarray, crops: list[int]):
+        yield from (self(row, instants, crop) for crop in crops)
 
 
 def co2fi(stream: str) -> CO2FI:
@@ -37,56 +40,120 @@ def co2fi(stream: str) -> CO2FI:
                  dropout=0.5)
 
 
-def output_of(net: CO2FI, stream: str, instant: int):
+def all_models() -> dict:
+    """What scores a run of the complete method, on noise: nothing is trained."""
+    torch.manual_seed(0)
+    models = {stream: co2fi(stream) for stream in inputs.STREAMS}
+    for direction, names in inputs.DIRECTIONS.items():
+        models[direction] = ASYN(*(co2fi(name) for name in names), Fusion(HIDDEN, CLASSES, hidden=5, dropout=0.5))
+    return {source: model.eval() for source, model in models.items()}
+
+
+def of_clip(models: dict, last: int = 33, crops=(0,), batch: int = 7, streams: dict | None = None) -> dict:
+    streams = streams or {name: NoiseStream(name, last) for name in inputs.STREAMS}
+    return scores.of_clip(models, streams, ROW, crops, PERIOD, batch, CPU)
+
+
+def output_of(net: CO2FI, stream: str, instant: int, crop: int = 0):
     """CO2FI's output for one input alone."""
-    pixels = torch.from_numpy(NoiseStream(stream)(ROW, instant, "centre"))[None]
+    pixels = torch.from_numpy(NoiseStream(stream)(ROW, instant, crop))[None]
     return net(inputs.normalise(pixels, stream))
 
 
 @pytest.mark.parametrize("last", [4, 20, 33])
-@pytest.mark.parametrize("stream", inputs.STREAMS)
-def test_scores_of_a_stream(stream, last):
-    torch.manual_seed(0)
-    net, source = co2fi(stream).eval(), NoiseStream(stream)
-    found = scores.of_stream(net, source, ROW, last, PERIOD, 7, CPU)
-    with torch.inference_mode():
-        expected = [output_of(net, stream, int(t)).units[2][0].numpy()
-                    for centre in sampling.test_centres(12, 5, 5, last) for t in sampling.period(centre, 5, 5, last)]
-    assert found.shape == (60, CLASSES)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert len(source.asked) == len(set(source.asked))
+def test_scores_of_streams(last):
+    models = all_models()
+    found = of_clip(models, last)
+    for stream in inputs.STREAMS:
+        with torch.inference_mode():
+            expected = [output_of(models[stream], stream, int(t)).units[2][0].numpy()
+                        for centre in sampling.test_centres(12, 5, 5, last) for t in sampling.period(centre, 5, 5, last)]
+        assert found[stream].shape == (60, CLASSES)
+        np.testing.assert_allclose(found[stream], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("last", [4, 20, 33])
-@pytest.mark.parametrize("direction", inputs.DIRECTIONS)
-def test_scores_of_a_direction(direction, last):
-    torch.manual_seed(1)
-    names = inputs.DIRECTIONS[direction]
-    net = ASYN(*(co2fi(name) for name in names), Fusion(HIDDEN, CLASSES, hidden=5, dropout=0.5)).eval()
-    one, many = (NoiseStream(name) for name in names)
-    found = scores.of_direction(net, one, many, ROW, last, PERIOD, 7, CPU)
+def of_periods(net: ASYN, names: tuple[str, str], last: int, crop: int = 0) -> list[np.ndarray]:
+    """A direction's logits, period by period, each input alone."""
     expected = []
     with torch.inference_mode():
         for centre in sampling.test_centres(12, 5, 5, last):
-            instants = sampling.period(centre, 5, 5, last)
-            first = output_of(net.one, names[0], int(centre)).feature
-            second = torch.stack([output_of(net.many, names[1], int(t)).feature for t in instants], dim=1)
+            first = output_of(net.one, names[0], int(centre), crop).feature
+            second = torch.stack([output_of(net.many, names[1], int(t), crop).feature
+                                  for t in sampling.period(centre, 5, 5, last)], dim=1)
             expected.append(net.fusion(first, second)[4, 0].numpy())  # the last unit's prediction
-    assert found.shape == (12, CLASSES)
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    for stream in (one, many):
-        assert len(stream.asked) == len(set(stream.asked))
+    return expected
+
+
+@pytest.mark.parametrize("last", [4, 20, 33])
+def test_scores_of_directions(last):
+    models = all_models()
+    found = of_clip(models, last)
+    for direction, names in inputs.DIRECTIONS.items():
+        assert found[direction].shape == (12, CLASSES)
+        np.testing.assert_allclose(found[direction], of_periods(models[direction], names, last), atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [7, 60])
+@pytest.mark.parametrize("last", [4, 33])
+def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
+    """Each model on its own distinct inputs, read for it alone."""
+    models = all_models()
+    found = of_clip(models, last, batch=batch)
+    centres, instants = scores.test_periods(ROW, last, PERIOD)
+
+    def alone(net, name: str, wanted: np.ndarray) -> torch.Tensor:
+        """Outputs (n, ..) at `wanted` (n,) of the distinct instants among them, in batches."""
+        distinct, place = np.unique(wanted, return_inverse=True)
+        return scores.of_inputs(net, NoiseStream(name), ROW, distinct, batch, CPU)[place]
+
+    with torch.inference_mode():
+        for stream in inputs.STREAMS:
+            expected = alone(lambda x, stream=stream: models[stream](x).units[-1], stream, instants.ravel())
+            np.testing.assert_array_equal(found[stream], expected.numpy())
+        for direction, (one, many) in inputs.DIRECTIONS.items():
+            net = models[direction]
+            first = alone(lambda x, net=net: net.one(x).feature, one, centres)  # (12, hidden)
+            second = alone(lambda x, net=net: net.many(x).feature, many, instants.ravel()).reshape(12, 5, HIDDEN)
+            np.testing.assert_array_equal(found[direction], net.fusion(first, second)[-1].numpy())
+
+
+@pytest.mark.parametrize("sources", [inputs.STREAMS, [*inputs.DIRECTIONS], [*inputs.STREAMS, *inputs.DIRECTIONS]])
+def test_a_clip_is_read_once_for_all_sources(sources):
+    streams = {name: NoiseStream(name) for name in inputs.STREAMS}
+    models = all_models()
+    found = of_clip({source: models[source] for source in sources}, streams=streams)
+    assert list(found) == list(sources)
+    needed = np.unique([sampling.period(centre, 5, 5, 33) for centre in sampling.test_centres(12, 5, 5, 33)])
+    for stream in streams.values():
+        assert stream.asked == [(t, 0) for t in needed]
+
+
+def test_the_shorter_stream_ends_the_instants():
+    streams = {"appearance": NoiseStream("appearance", 39), "motion": NoiseStream("motion", 30)}
+    of_clip(all_models(), streams=streams)
+    assert max(streams["appearance"].asked) == max(streams["motion"].asked) == (30, 0)
+
+
+def test_logits_of_several_crops_follow_each_other():
+    """Those of each crop alone, crop after crop; a direction sees both streams in the same crop."""
+    models, crops = all_models(), [3, 0, 9]
+    found = of_clip(models, crops=crops)
+    for source in models:
+        expected = [of_clip({source: models[source]}, crops=[crop])[source] for crop in crops]
+        np.testing.assert_array_equal(found[source], np.concatenate(expected))
+    for direction, names in inputs.DIRECTIONS.items():
+        for part, crop in zip(np.split(found[direction], 3), crops, strict=True):
+            np.testing.assert_allclose(part, of_periods(models[direction], names, 33, crop), atol=1e-5)
 
 
 def test_scores_of_a_direction_are_those_of_the_trained_pass():
     """Training runs ASYN whole; scoring takes it apart to run each input once."""
-    torch.manual_seed(2)
-    net = ASYN(co2fi("appearance"), co2fi("motion"), Fusion(HIDDEN, CLASSES, hidden=5)).eval()
+    net = all_models()["appearance-to-motion"]
+    found = of_clip({"appearance-to-motion": net}, batch=60)["appearance-to-motion"]
     one, many = NoiseStream("appearance"), NoiseStream("motion")
-    found = scores.of_direction(net, one, many, ROW, 33, PERIOD, 60, CPU)
     centres, instants = scores.test_periods(ROW, 33, PERIOD)
-    frames = np.stack([one(ROW, int(t), "centre") for t in centres])
-    stacks = np.stack([[many(ROW, int(t), "centre") for t in row] for row in instants])
+    frames = one(ROW, centres, 0)  # (12, 3, 16, 16)
+    stacks = np.stack([many(ROW, row, 0) for row in instants])  # (12, 5, 4, 16, 16)
     with torch.inference_mode():
         output = net(inputs.normalise(torch.from_numpy(frames), "appearance"),
                      inputs.normalise(torch.from_numpy(stacks), "motion"))
@@ -96,9 +163,7 @@ def test_scores_of_a_direction_are_those_of_the_trained_pass():
 def test_features_are_those_of_each_instant_and_can_be_learnt_on():
     torch.manual_seed(0)
     model = ASYN(co2fi("appearance"), co2fi("motion"), Fusion(HIDDEN, CLASSES, hidden=5))
-    streams = [NoiseStream(name) for name in inputs.STREAMS]
-    for stream, last in zip(streams, (9, 6), strict=True):
-        stream.last = lambda row, last=last: last
+    streams = [NoiseStream("appearance", 9), NoiseStream("motion", 6)]
     (one, many), = scores.features_of_clips(model, *streams, [ROW], 4, CPU)
     assert one.shape == many.shape == (7, HIDDEN)  # of the instants that both streams have
     model.eval()
@@ -121,7 +186,7 @@ def test_of_inputs_joins_batches_in_order(batch):
 
     instants = np.array([5, 2, 9, 1, 7, 3, 8])
     found = scores.of_inputs(net, NoiseStream("motion"), ROW, instants, batch, CPU).numpy()
-    pixels = np.stack([NoiseStream("motion")(ROW, int(t), "centre")[:, 0, 0] for t in instants])
+    pixels = np.stack([NoiseStream("motion")(ROW, int(t), 0)[:, 0, 0] for t in instants])
     np.testing.assert_allclose(found, (pixels - 128.0) / (0.226 * 255), atol=1e-5)
     assert max(sizes) <= batch and sum(sizes) == 7
 

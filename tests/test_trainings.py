@@ -25,7 +25,7 @@ from pipeline.datasets.clips import key_of
 from pipeline.inputs import DIRECTIONS, KINDS, STREAMS, Stream
 from pipeline.models import build
 from pipeline.program import plan
-from pipeline.scores import of_direction, summarise
+from pipeline.scores import of_clip, summarise
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 ITERATIONS, EVERY = 6, 2
@@ -295,8 +295,7 @@ def test_the_complete_network_learns_eight_genuine_clips(genuine, tmp_path, monk
     rows = index.read(genuine / "train.csv")
     model = build.load(tmp_path / "model.pt", build.asyn(own, direction, 6)).eval()
     streams = {name: Stream(name, genuine / KINDS[name], own["crops"], own["stack"], rows) for name in STREAMS}
-    one, many = (streams[name] for name in DIRECTIONS[direction])
+    crops = [streams["motion"].centre_crop()]
     for row in rows:
-        last = min(stream.last(row) for stream in streams.values())
-        logits = of_direction(model, one, many, row, last, own["period"], 60, torch.device("cpu"))
-        assert summarise(logits, "softmax").argmax() == row["label"], row["clip"]
+        logits = of_clip({direction: model}, streams, row, crops, own["period"], 60, torch.device("cpu"))
+        assert summarise(logits[direction], "softmax").argmax() == row["label"], row["clip"]

@@ -227,6 +227,24 @@ def test_scores(scores):
     assert ["1", "Jump", "0.5000", "<-", "the", "true", "class"] in [line.split() for line in first.splitlines()]
 
 
+def test_scores_of_ten_crops(tmp_path):
+    """Ten times two instants: the chart shows each instant's mean over the crops."""
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(6), (1, 10, 2))  # (clips, crops, instants, classes)
+    settings = {"scores": {"space": "softmax", "crops": "ten"}, "period": {"count": 1, "instants": 2}}
+    with store.create(tmp_path / "ten.h5", "scores", settings, "c0de", source="motion") as file:
+        file["clips"], file["labels"], file["classes"] = ["Jump/one"], np.array([1]), CLASSES
+        file["logits"] = np.log(probabilities).reshape(1, 20, 6)
+        file["scores"] = probabilities.mean(axis=(1, 2))
+    with views.open_file(tmp_path / "ten.h5") as file:
+        text, clip = text_of(file), views.find(file)
+        assert "2 in each of 10 crops" in text
+        chart = pictures.draw_scores(clip).axes[1]
+        order = np.argsort(-probabilities.mean(axis=(0, 1, 2)))
+        np.testing.assert_allclose(chart.images[0].get_array(), probabilities[0].mean(axis=0)[:, order].T, atol=1e-6)
+        assert chart.get_xlabel() == "test instant, 1 periods of 2"
+
+
 def test_scores_chart(scores, monkeypatch):
     from matplotlib.colors import to_rgba
 

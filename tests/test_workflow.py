@@ -67,6 +67,22 @@ def test_result_follows_from_the_scores(finished):
     assert (finished.folder / "results/mini/split1/acc.png").stat().st_size > 10_000
 
 
+def test_ten_crops_are_scored_by_the_same_models(finished, copied):
+    """The centre crop is the fifth of the ten; the scores are the mean over all."""
+    copied.settings["scores"] = {"crops": "ten"}
+    copied.make()
+    for source in ("appearance", "motion", "appearance-to-motion", "motion-to-appearance"):
+        name = f"results/mini/split1/{source}/scores.h5"
+        with h5py.File(finished.folder / name) as before, h5py.File(copied.folder / name) as file:
+            centre, logits = before["logits"][...], file["logits"][...]
+            assert logits.shape == (16, 10 * centre.shape[1], 8)
+            crops = logits.reshape(16, 10, -1, 8)
+            np.testing.assert_array_equal(crops[:, 4], centre)
+            assert not any((crops[:, number] == centre).all() for number in range(10) if number != 4)
+            shares = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(-1, keepdims=True)
+            np.testing.assert_allclose(file["scores"][...], shares.mean(axis=1), atol=1e-6)
+
+
 def test_clips_without_trajectories_are_scored_and_counted(finished):
     where = finished.folder / "results/mini/split1"
     still = {}
@@ -98,9 +114,11 @@ def few_rows(workspace: Workspace, seeds: list[int]) -> None:
 
 def test_tables_share_what_they_can(copied):
     few_rows(copied, [1])
-    assert copied.planned(TABLES) == {"co2fi": 4, "asyn": 2, "scores": 6, "fuse": 3, "tables": 1}
+    assert copied.planned(TABLES) == {"co2fi": 4, "asyn": 2, "scores_of_streams": 2, "scores_of_directions": 1, "fuse": 3,
+                                      "tables": 1}
     few_rows(copied, [1, 2])  # another seed: networks anew, the same flow, teachers, groups and trajectories
-    assert copied.planned(TABLES) == {"co2fi": 4 + 6, "asyn": 2 + 4, "scores": 6 + 10, "fuse": 3 + 4, "tables": 1}
+    assert copied.planned(TABLES) == {"co2fi": 4 + 6, "asyn": 2 + 4, "scores": 1, "scores_of_streams": 2 + 2,
+                                      "scores_of_directions": 1 + 1, "fuse": 3 + 4, "tables": 1}
 
 
 def test_tables_hold_the_results_of_their_runs(copied):
@@ -156,7 +174,7 @@ def test_a_changed_video_reruns_its_shard_and_what_follows(copied):
 def test_a_changed_test_list_trains_nothing(copied):
     path = copied.folder / "lists/testlist01.txt"
     stamped(path, path.read_text().partition("\n")[2])
-    assert copied.planned() == {"index": 1, "part": 1, "scores": 4, "idt_scores": 1, "fuse": 1}
+    assert copied.planned() == {"index": 1, "part": 1, "scores": 1, "idt_scores": 1, "fuse": 1}
 
 
 def test_a_changed_train_list_keeps_the_flow(copied):
@@ -191,9 +209,10 @@ def test_a_new_clip_changes_one_shard(copied):
     ("teacher", "lr", 0.02, STREAM_JOBS),
     ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
     ("co2fi", "lr", 0.02, {**STREAM_JOBS, "teacher": 0, "groups": 0}),
-    ("loss", "gamma", 1.0, {"asyn": 2, "scores": 2, "fuse": 1}),
-    ("period", "delta", 1, {"asyn": 2, "scores": 4, "fuse": 1}),
-    ("period", "count", 3, {"scores": 4, "fuse": 1}),
+    ("loss", "gamma", 1.0, {"asyn": 2, "scores": 1, "fuse": 1}),  # scores of the streams, too: one job reads for all
+    ("period", "delta", 1, {"asyn": 2, "scores": 1, "fuse": 1}),
+    ("period", "count", 3, {"scores": 1, "fuse": 1}),
+    ("scores", "crops", "ten", {"scores": 1, "fuse": 1}),
     ("fusion", "weights", {"motion": 1.5}, {"fuse": 1}),
     ("fusion", "idt", {"weight": 0.5}, {"fuse": 1}),
     ("compute", "precision", "bfloat16", STREAM_JOBS),
@@ -215,14 +234,14 @@ def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, v
     ("src/pipeline/datasets/hmdb51.py", {"examine": 3, "index": 1, "part": 2, "frames": 3, "flow": 3, **STREAM_JOBS,
                                          "idt_sample": 3, **IDT_JOBS}),
     ("src/pipeline/levels.py", {"flow": 3, **STREAM_JOBS}),
-    ("src/pipeline/flow/cpu.py", {"flow": 3, "teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 4, "fuse": 1}),
+    ("src/pipeline/flow/cpu.py", {"flow": 3, "teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1, "fuse": 1}),
     ("src/pipeline/idt/farneback.py", {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
     ("src/pipeline/idt/fisher.py", {**IDT_JOBS, "fuse": 1}),
     ("src/pipeline/idt/svm.py", {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
-    ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 4, "fuse": 1}),
+    ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 1, "fuse": 1}),
     ("src/pipeline/scores.py", {**STREAM_JOBS, "teacher": 0}),
     ("src/pipeline/fusion.py", {"fuse": 1}),
-    ("workflow/scripts/asyn.py", {"asyn": 2, "scores": 2, "fuse": 1}),
+    ("workflow/scripts/asyn.py", {"asyn": 2, "scores": 1, "fuse": 1}),
 ])
 def test_changed_code_reruns_the_rules_whose_programs_import_it(copied, file, expected):
     path = copied.folder / file

@@ -16,7 +16,7 @@ from pipeline.datasets import demo
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = "results/mini/split1/acc.json"
-STREAM_JOBS = {"teacher": 2, "groups": 2, "co2fi": 2, "asyn": 2, "scores": 4, "fuse": 1}  # jobs of one split
+STREAM_JOBS = {"teacher": 2, "groups": 2, "co2fi": 2, "asyn": 2, "scores": 1, "fuse": 1}  # jobs of one split
 IDT_JOBS = {"idt_codebook": 1, "idt_fisher": 3, "idt_svm": 1, "idt_scores": 1}  # those of its trajectories
 FRAMES = 18  # of a clip: trajectories take 15 steps
 TINY = {

@@ -1,7 +1,7 @@
 """From the store to what a network eats: crops of frames and of flow stacks, and the draws of training."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -78,12 +78,11 @@ class Stream:
             plane[:] = item[cut]
         return Patches(planes, order.reshape(places.shape), crop.mirrored)
 
-    def planes(self, row: dict, instants, crop: sampling.Crop) -> tuple[np.ndarray, np.ndarray]:
-        """What the network gets at `instants` (T,), each frame or field once, and where it stands.
+    def planes(self, patches: "Patches") -> tuple[np.ndarray, np.ndarray]:
+        """What the network gets of `patches`, each frame or field once, and where it stands.
 
         Returns (n, 3 or 2, size, size) uint8, resized and mirrored, and of each instant the places (T, 1 or L) in that.
         """
-        patches = self.patches(row, instants, crop)
         size = (self.size, self.size)
         result = np.empty((len(patches.planes), 3 if self.name == "appearance" else 2, *size), np.uint8)
         for target, patch in zip(result, patches.planes, strict=True):
@@ -96,9 +95,17 @@ class Stream:
 
     def __call__(self, row: dict, instants, crop: sampling.Crop) -> np.ndarray:
         """(T, channels, size, size) uint8 at `instants` (T,), or without the first axis at one instant."""
-        planes, places = self.planes(row, instants, crop)
-        stacks = stacked(planes, places)
+        stacks = stacked(*self.planes(self.patches(row, instants, crop)))
         return stacks if np.ndim(instants) else stacks[0]
+
+    def in_crops(self, row: dict, instants: np.ndarray, crops: list[sampling.Crop]) -> Iterator[np.ndarray]:
+        """What `__call__` gives at `instants` (T,) in each of `crops`; frames or fields are decoded once for all of them."""
+        whole = self.patches(row, instants, sampling.Crop(0, 0, 1, 1))
+        height, width = whole.planes.shape[1:3] if self.name == "appearance" else whole.planes.shape[2:]
+        for crop in crops:
+            place = crop.pixels(width, height)
+            cut = whole.planes[:, *place] if self.name == "appearance" else whole.planes[..., *place]
+            yield stacked(*self.planes(Patches(cut, whole.places, crop.mirrored)))
 
 
 def stacked(planes, places):

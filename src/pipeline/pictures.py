@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.codings import read
 from pipeline.errors import PipelineError
-from pipeline.views import Clip, code_counts, counted, displacement, evenly, form, longest, measure, ranking
+from pipeline.views import Clip, code_counts, counted, crops_of, displacement, evenly, form, longest, measure, ranking
 
 TILES = 16  # of a contact sheet
 BARS = 10  # classes in a picture of scores
@@ -158,14 +158,14 @@ def draw_scores(clip: Clip):
 
 
 def _draw_instants(clip: Clip, figure, chart, chosen: np.ndarray) -> None:
-    """The probabilities of the `chosen` classes at every test instant."""
-    logits = clip.data[clip.place].astype(float)  # (instants, classes)
-    probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    """The probabilities of the `chosen` classes at every test instant, their mean over crops."""
+    logits = clip.data[clip.place].astype(float).reshape(crops_of(clip), -1, len(clip.classes))  # (crops, instants, classes)
+    probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities = (probabilities / probabilities.sum(axis=-1, keepdims=True)).mean(axis=0)  # (instants, classes)
     image = chart.imshow(probabilities[:, chosen].T, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0)
     periods, instants = clip.settings["period"]["count"], clip.settings["period"]["instants"]
     chart.set(title="probabilities over the clip", xlabel="test period")
-    if len(logits) == periods * instants:  # a stream's scores; a direction's see a period at a time
+    if len(probabilities) == periods * instants:  # a stream's scores; a direction's see a period at a time
         chart.vlines(np.arange(1, periods) * instants - 0.5, -0.5, len(chosen) - 0.5, color="0.5", lw=0.5)
         chart.set_xlabel(f"test instant, {periods} periods of {instants}")
     chart.tick_params(left=False)

@@ -19,11 +19,11 @@ PACKAGES = ("numpy", "numba", "opencv-contrib-python", "h5py", "imagecodecs", "t
 _begun = time.monotonic()  # the job's start, but for the interpreter's
 
 
-def write(path: str | Path, stage: str, digest: str, settings: dict, code: str, **more) -> None:
-    """Write the record of an artifact whose content has `digest`."""
+def write(path: str | Path, stage: str, digest: str, settings: dict, code: str, artifacts: int = 1, **more) -> None:
+    """Write the record of an artifact whose content has `digest`; each of a job's `artifacts` has a share of its time."""
     content = {"stage": stage, "digest": digest, "settings": settings, "code": code, **more,
                "python": platform.python_version(), "packages": versions(),
-               "seconds": round(time.monotonic() - _begun, 1)}
+               "seconds": round((time.monotonic() - _begun) / artifacts, 1)}
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 

@@ -4,7 +4,7 @@ A training draw has a number, and everything about it follows from (seed, number
 the number of loader workers, and a killed training resumes by the number of its next draw alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -67,6 +67,10 @@ def test_centres(periods: int, delta: int, units: int, last: int) -> np.ndarray:
     return np.rint(np.linspace(*centre_range(delta, units, last), periods)).astype(int)
 
 
+PLACES = [(0, 0), (1, 0), (0, 1), (1, 1), (0.5, 0.5)]  # of crops in a frame, x and y: four corners, then the centre
+CROPS = {"centre": 1, "ten": 10}  # crops of a test input, by what scores.crops is
+
+
 @dataclass(frozen=True)
 class Crop:
     """A rectangle of a frame as fractions of its width and height, and whether it is mirrored."""
@@ -94,8 +98,7 @@ def training_crop(rng: np.random.Generator, frame: tuple[int, int], sizes: list[
     pairs = [(i, j) for i in range(len(sizes)) for j in range(len(sizes)) if abs(i - j) <= 1]
     row, column = pairs[rng.integers(len(pairs))]
     height, width = sizes[row], sizes[column]
-    place = rng.integers(5)  # four corners, then the centre
-    x, y = [(0, 0), (1, 0), (0, 1), (1, 1), (0.5, 0.5)][place]
+    x, y = PLACES[rng.integers(len(PLACES))]
     mirrored = bool(flip and rng.random() < 0.5)
     return _crop(frame, width, height, x, y, mirrored)
 
@@ -103,6 +106,14 @@ def training_crop(rng: np.random.Generator, frame: tuple[int, int], sizes: list[
 def centre_crop(frame: tuple[int, int], size: int) -> Crop:
     """The test crop: `size` x `size` (224) from the middle of the `frame` (340 x 256)."""
     return _crop(frame, size, size, 0.5, 0.5, False)
+
+
+def test_crops(frame: tuple[int, int], size: int, how: str) -> list[Crop]:
+    """The test crops of CROPS, `size` x `size`: the centre's; or of ten, those of PLACES, then the mirrored twin of each."""
+    if how == "centre":
+        return [centre_crop(frame, size)]
+    plain = [_crop(frame, size, size, x, y, False) for x, y in PLACES]
+    return [*plain, *(replace(crop, mirrored=True) for crop in plain)]
 
 
 def _crop(frame: tuple[int, int], width: int, height: int, x: float, y: float, mirrored: bool) -> Crop:

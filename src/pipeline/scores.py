@@ -1,11 +1,13 @@
-"""Scores of test clips: logits at every test instant, in batches, on a device."""
+"""Scores of test clips: logits at every test instant of every crop, in batches, on a device."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import nn
 
 from pipeline import sampling
-from pipeline.inputs import Stream, normalise
+from pipeline.inputs import DIRECTIONS, Stream, normalise
 from pipeline.progress import Progress
 
 
@@ -27,26 +29,45 @@ def of_inputs(net: nn.Module, stream: Stream, row: dict, instants: np.ndarray, b
     return torch.cat(outputs)
 
 
-def of_stream(model: nn.Module, stream: Stream, row: dict, last: int, period: dict, batch: int,
-              device: torch.device) -> np.ndarray:
-    """Logits (P T, classes) of one stream's CO2FI at every instant of the test periods: what ASYN gets to see, too."""
-    _, instants = test_periods(row, last, period)
-    unique, place = np.unique(instants, return_inverse=True)
-    logits = of_inputs(lambda x: model(x).units[-1], stream, row, unique, batch, device)  # (n, classes)
-    return logits.cpu().numpy()[place.reshape(-1)]
-
-
 @torch.inference_mode()
-def of_direction(model: nn.Module, one: Stream, many: Stream, row: dict, last: int, period: dict, batch: int,
-                 device: torch.device) -> np.ndarray:
-    """Logits (P, classes) of one direction's ASYN; every distinct frame and stack goes through its net once."""
-    centres, instants = test_periods(row, last, period)
-    unique_one, place_one = np.unique(centres, return_inverse=True)
-    unique_many, place_many = np.unique(instants, return_inverse=True)
-    first = of_inputs(lambda x: model.one(x).feature, one, row, unique_one, batch, device)[place_one.reshape(-1)]  # (P, h)
-    second = of_inputs(lambda x: model.many(x).feature, many, row, unique_many, batch, device)
-    second = second[torch.from_numpy(place_many.reshape(instants.shape)).to(device)]  # (P, T, hidden)
-    return model.fusion(first, second)[-1].cpu().numpy()
+def of_clip(models: dict[str, nn.Module], streams: dict[str, Stream], row: dict, crops: list[sampling.Crop], period: dict,
+            batch: int, device: torch.device) -> dict[str, np.ndarray]:
+    """Logits of a clip by all `models`, CO2FI by stream and ASYN by direction; what they see is read once for all of them.
+
+    Each of `crops` is the same one for both streams. Returns, by source and crop after crop, (crops P T, classes) of a
+    stream, at every instant of the test periods (what ASYN gets to see, too), and (crops P, classes) of a direction.
+    The pixels of one crop, P T frames and stacks at most, are held at a time, and the frames and fields that they are of.
+    """
+    centres, instants = test_periods(row, min(stream.last(row) for stream in streams.values()), period)
+    distinct = np.unique(instants)  # (n,), centres among them: a period has its own
+    centres, instants = (np.searchsorted(distinct, which) for which in (centres, instants))  # places in what is shown
+    logits = {source: [] for source in models}
+    for parts in zip(*(stream.in_crops(row, distinct, crops) for stream in streams.values()), strict=True):
+        shown = {name: torch.from_numpy(part).to(device) for name, part in zip(streams, parts, strict=True)}
+        for source, model in models.items():
+            logits[source].append(_of_direction(model, source, shown, centres, instants, batch) if source in DIRECTIONS
+                                  else _of_stream(model, source, shown, instants, batch))
+    return {source: torch.cat(parts).cpu().numpy() for source, parts in logits.items()}
+
+
+def _of_stream(model: nn.Module, stream: str, shown: dict[str, torch.Tensor], instants: np.ndarray, batch: int):
+    """Logits (P T, classes) at `instants` (P, T), places in the pixels `shown`, of each stream (n, C, size, size)."""
+    return _in_batches(lambda x: model(x).units[-1], shown[stream], stream, batch)[instants.reshape(-1)]
+
+
+def _of_direction(model: nn.Module, direction: str, shown: dict[str, torch.Tensor], centres: np.ndarray,
+                  instants: np.ndarray, batch: int) -> torch.Tensor:
+    """Logits (P, classes) of the periods with `centres` (P,) and `instants` (P, T), each input through its net once."""
+    one, many = DIRECTIONS[direction]
+    distinct, place = np.unique(centres, return_inverse=True)
+    first = _in_batches(lambda x: model.one(x).feature, shown[one][distinct], one, batch)[place]  # (P, hidden)
+    second = _in_batches(lambda x: model.many(x).feature, shown[many], many, batch)[instants]  # (P, T, hidden)
+    return model.fusion(first, second)[-1]
+
+
+def _in_batches(net: Callable, pixels: torch.Tensor, stream: str, batch: int) -> torch.Tensor:
+    """Apply `net` to pixels (n, C, size, size) of a stream, `batch` at a time; (n, ..)."""
+    return torch.cat([net(normalise(part, stream)) for part in pixels.split(batch)])
 
 
 def features_of_clips(model: nn.Module, one: Stream, many: Stream, rows: list[dict], batch: int,
@@ -69,7 +90,7 @@ def features_of_clips(model: nn.Module, one: Stream, many: Stream, rows: list[di
 
 
 def summarise(logits: np.ndarray, space: str) -> np.ndarray:
-    """(.., instants, classes) logits to (.., classes): the mean over instants of probabilities or of logits.
+    """(.., instants, classes) logits to (.., classes): the mean over instants, in all crops, of probabilities or of logits.
 
     The paper adds predictions (section 5.3); the mean orders classes as the sum does, and does not grow with instants.
     """

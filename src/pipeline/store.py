@@ -34,9 +34,10 @@ ABOUT = {
     "groups": "Classes of each training position in the teacher's order, likeliest first, one dataset a clip: "
               "(position, rank), the label's number from 0 (attribute 'classes'). Group k is the first k of a row, the "
               "true class in the place of the last where it is not among them.",
-    "scores": "Scores of the test clips, a row a clip: 'logits' (clip, instant, class) as the network gives them, "
-              "'scores' (clip, class) their summary over instants, 'clips', 'labels' (from 0), 'classes'. Trajectories have "
-              "no instants: their 'scores' are decision values.",
+    "scores": "Scores of the test clips, a row a clip: 'logits' (clip, instant, class) as the network gives them, where of "
+              "several crops each has all instants, one crop after the other; 'scores' (clip, class) their summary over "
+              "instants and crops, 'clips', 'labels' (from 0), 'classes'. Trajectories have no instants: their 'scores' are "
+              "decision values.",
     "trajectories": "Improved dense trajectories of a clip, (trajectory, column), float32, columns as the original program "
                     "prints them: frame of the end, mean x and y, their deviations, path length, scale, relative x, y and "
                     "t; then shape (30), HOG (96), HOF (108), MBHx (96) and MBHy (96).",

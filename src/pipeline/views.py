@@ -11,7 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline import codings
+from pipeline import codings, sampling
 from pipeline.datasets.clips import id_of, key_of
 from pipeline.errors import PipelineError
 from pipeline.store import BLOCK, open_checked
@@ -246,8 +246,14 @@ def scores_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
                      "<- the true class" if place == rank else ""))
     facts = {"truth": f"rank {rank + 1} of {len(order)}"}
     if clip.data.ndim == 3:
-        facts["instants"] = clip.data.shape[1]
+        crops = crops_of(clip)
+        facts["instants"] = f"{clip.data.shape[1] // crops}" + (f" in each of {crops} crops" if crops > 1 else "")
     return facts, _table(rows, "><>", width)
+
+
+def crops_of(clip: Clip) -> int:
+    """The crops that a clip was scored in; files from before there were several do not say."""
+    return sampling.CROPS[clip.settings["scores"].get("crops", "centre")]
 
 
 def measure(clip: Clip) -> str:

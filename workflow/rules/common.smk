@@ -306,20 +306,37 @@ def teacher_of_direct(ending):
     return files
 
 
-def model_of_source(ending):
-    """Input function: the model that makes a source's scores, or its record."""
-
-    def file(wildcards):
-        kind = "asyn" if wildcards.source in DIRECTIONS else "co2fi"
-        return f"results/{wildcards.set}/{wildcards.run}/{wildcards.source}/{kind}.{ending}"
-
-    return file
-
-
 def sources_of(run):
     """What is fused in a run: streams, directions, or both."""
     streams = run.streams(config) == run
     return [*(STORES if streams else []), *(DIRECTIONS if run.fuses(config) else [])]
+
+
+def kinds_of_runs():
+    """The rules that score runs, each of one kind: its name, the sources of such a run, and a pattern of their names."""
+    kinds = {
+        "scores": SOURCES,
+        "scores_of_streams": [*STORES],
+        "scores_of_directions": [*DIRECTIONS],
+    }
+    variants = [settings.COMPLETE, *config["variants"]]
+    runs = [settings.Run("split[0-9]+", variant) for variant in variants]
+    for kind, sources in kinds.items():
+        names = "|".join(str(run) for run in runs if sources_of(run) == sources)
+        if names:  # a config may have no variants
+            yield kind, sources, f"({names})(/seed[0-9]+)?"
+
+
+def models_of_run(ending):
+    """Input function: the models that score a run, in the order of its sources, or their records."""
+
+    def files(wildcards):
+        return [
+            f"results/{wildcards.set}/{wildcards.run}/{source}/{'asyn' if source in DIRECTIONS else 'co2fi'}.{ending}"
+            for source in sources_of(run_of(wildcards))
+        ]
+
+    return files
 
 
 def scores_of_run(ending):

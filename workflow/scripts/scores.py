@@ -1,53 +1,66 @@
-"""Score the test clips of a split by one source: a stream's CO2FI, or a direction's ASYN."""
+"""Score the test clips of a split by all sources of a run: CO2FI of streams, ASYN of directions."""
 
 import hashlib
 
 import numpy as np
+from torch import nn
 
-from pipeline import device, program, record, store
+from pipeline import device, program, record, sampling, store
 from pipeline.datasets import index
 from pipeline.inputs import DIRECTIONS, Stream
 from pipeline.models import build
 from pipeline.progress import Progress
-from pipeline.scores import of_direction, of_stream, summarise
+from pipeline.scores import of_clip, summarise
+
+LISTS = {"sources": "streams and directions", "models": "the model of each", "out": "the scores of each",
+         "record": "the record of each"}
+
+
+def read_model(path: str, source: str, settings: dict, rows: list[dict], **about) -> tuple[nn.Module, list[str]]:
+    """The model of a stream or a direction, which must not have seen the clips `rows`, and the classes that it knows."""
+    classes = build.classes_of(path)
+    if source in DIRECTIONS:
+        net, about = build.asyn(settings, source, len(classes)), about | {"kind": "asyn", "direction": source}
+    else:
+        net, about = build.stream_net(settings, source, len(classes)), about | {"kind": "co2fi", "stream": source}
+    build.load(path, net, rows, **about)
+    index.check_classes(rows, classes)
+    return net.eval(), classes
 
 
 def main() -> None:
-    parser = program.parser(__doc__, "set", "split", "source", "clips", "frames", "flow", "model", "out")
+    parser = program.parser(__doc__, "set", "split", "clips", "frames", "flow", record=False)
+    for name, what in LISTS.items():
+        parser.add_argument(f"--{name}", nargs="+", required=True, help=what)
     options = parser.parse_args()
     settings = options.settings
     rows = index.read(options.clips)
     processor = device.prepare(settings["compute"]["threads"])
     streams = {"appearance": Stream("appearance", options.frames, settings["crops"], settings["stack"], rows),
                "motion": Stream("motion", options.flow, settings["crops"], settings["stack"], rows)}
-    classes = build.classes_of(options.model)
-    if options.source in DIRECTIONS:
-        net, about = build.asyn(settings, options.source, len(classes)), {"kind": "asyn", "direction": options.source}
-        one, many = (streams[name] for name in DIRECTIONS[options.source])
-    else:
-        net, about = build.stream_net(settings, options.source, len(classes)), {"kind": "co2fi", "stream": options.source}
-    model = build.load(options.model, net, rows, set=options.set, split=options.split, **about).to(processor).eval()
-    index.check_classes(rows, classes)
-    progress = Progress(f"scores {options.split} {options.source}", len(rows), "clips")
-    logits = []
+    models, classes = {}, {}
+    for source, path in zip(options.sources, options.models, strict=True):
+        net, classes[source] = read_model(path, source, settings, rows, set=options.set, split=options.split)
+        models[source] = net.to(processor)
+    crops = sampling.test_crops(settings["crops"]["frame"], settings["crops"]["test"], settings["scores"]["crops"])
+    progress = Progress(f"scores {options.split} {', '.join(models)}", len(rows), "clips")
+    logits = {source: [] for source in models}
     for row in rows:
-        last = min(stream.last(row) for stream in streams.values())
-        common = row, last, settings["period"], settings["scores"]["batch"], processor
-        if options.source in DIRECTIONS:
-            logits.append(of_direction(model, one, many, *common))
-        else:
-            logits.append(of_stream(model, streams[options.source], *common))
+        found = of_clip(models, streams, row, crops, settings["period"], settings["scores"]["batch"], processor)
+        for source in models:
+            logits[source].append(found[source])
         progress.update(1, row["clip"])
     progress.close()
-    logits = np.stack(logits).astype(np.float32)  # (clips, instants, classes)
-    with store.create(options.out, "scores", settings, options.code, source=options.source) as file:
-        file["clips"] = [row["clip"] for row in rows]
-        file["labels"] = np.array([row["label"] for row in rows])
-        file["classes"] = classes
-        file.create_dataset("logits", data=logits, compression="gzip")
-        file["scores"] = summarise(logits, settings["scores"]["space"])
-    record.write(options.record, "scores", hashlib.sha256(logits).hexdigest()[:16], settings, options.code,
-                 device=device.name(processor), clips=len(rows))
+    for source, out, beside in zip(models, options.out, options.record, strict=True):
+        every = np.stack(logits.pop(source)).astype(np.float32)  # (clips, crops x instants, classes)
+        with store.create(out, "scores", settings, options.code, source=source) as file:
+            file["clips"] = [row["clip"] for row in rows]
+            file["labels"] = np.array([row["label"] for row in rows])
+            file["classes"] = classes[source]
+            file.create_dataset("logits", data=every, compression="gzip")
+            file["scores"] = summarise(every, settings["scores"]["space"])
+        record.write(beside, "scores", hashlib.sha256(every).hexdigest()[:16], settings, options.code, len(models),
+                     device=device.name(processor), clips=len(rows))
 
 
 if __name__ == "__main__":
