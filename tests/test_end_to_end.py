@@ -85,6 +85,7 @@ def stacks(fields: np.ndarray, negated) -> dict:
 
 
 def pictures(frames: np.ndarray) -> dict:
+    """The same of `frames`."""
     return {(t, corner, mirrored): cut(frames[t], corner, mirrored)
             for t in range(FRAMES) for corner in CORNERS for mirrored in (False, True)}
 
@@ -104,8 +105,11 @@ def felt(planes: np.ndarray) -> tuple[int, tuple[int, int], bool]:
 
 
 def off(planes: np.ndarray, key: tuple) -> float:
-    """How far the bytes of a stack are from the motion of another, in pixels, on average where that holds."""
+    """How far a stack's bytes are from the motion at `key`, in pixels, on average where that holds."""
     return np.abs(planes / 255 * 40 - 20 - STACKS[key])[:, cut(HOLDS, *key[1:])].mean()
+
+
+FIND = {"appearance": seen, "motion": felt}
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -156,6 +160,12 @@ def stored(folder: Path, kind: str) -> np.ndarray:
     return pixels.transpose(0, 3, 1, 2) if kind == "frames" else pixels
 
 
+def eaten(folder: Path, name: str) -> dict:
+    """What a network should get of the bytes in the file, by (t, corner, mirrored)."""
+    pixels = stored(folder, STREAMS[name])
+    return pictures(pixels) if name == "appearance" else stacks(pixels, lambda x: 255 - x)
+
+
 def test_the_files_are_in_the_codings_that_are_meant(folder):
     expected = {"default": ("jpeg", "lz4"), "gzip": ("gzip", "gzip")}[folder.name]
     for kind, coding in zip(("frames", "flow"), expected, strict=True):
@@ -192,18 +202,14 @@ def test_right_is_above_128_in_x_and_down_in_y(folder):
 @pytest.mark.parametrize("name", STREAMS)
 def test_draws_are_crops_of_the_clip_at_their_instants(folder, name):
     """All corners and instants, mirrored and not; a mirror flips pixels and negates x only. Bytes are the file's own."""
-    find, kind = (seen, "frames") if name == "appearance" else (felt, "flow")
-    last = FRAMES - 1 if name == "appearance" else FRAMES - 1 - STACK
-    pixels = stored(folder, kind)
-    expected = pictures(pixels) if name == "appearance" else stacks(pixels, lambda x: 255 - x)
-    found = set()
+    expected, found = eaten(folder, name), set()
     for item in items(StreamDraws([ROW], stream(folder, name), 1, Groups(folder / "groups.h5", 1)), 96):
-        key = find(item["input"])
+        key = FIND[name](item["input"])
         found.add(key)
         assert key[0] == item["groups"][0]
         assert np.array_equal(item["input"], expected[key])
     assert {key[1:] for key in found} == set(itertools.product(CORNERS, (False, True)))
-    assert {key[0] for key in found} == set(range(last + 1))
+    assert {key[0] for key in found} == set(range(FRAMES if name == "appearance" else FRAMES - STACK))
 
 
 @pytest.mark.parametrize("direction", inputs.DIRECTIONS)
@@ -211,10 +217,10 @@ def test_a_period_is_one_crop_at_instants_that_are_apart(folder, direction):
     one, many = inputs.DIRECTIONS[direction]
     cached = Groups(folder / "groups.h5", 1)
     draws = PeriodDraws([ROW], stream(folder, one), stream(folder, many), 1, DELTA, 5, cached, cached)
-    find, mirrors = {"appearance": seen, "motion": felt}, set()
+    mirrors = set()
     for item in items(draws, 12):
-        centre, *crop = find[one](item["one"])
-        found = [find[many](pixels) for pixels in item["many"]]
+        centre, *crop = FIND[one](item["one"])
+        found = [FIND[many](pixels) for pixels in item["many"]]
         assert found == [(centre + offset, *crop) for offset in (-2, -1, 0, 1, 2)]
         assert item["groups_one"][0] == centre and item["groups_many"][:, 0].tolist() == [key[0] for key in found]
         mirrors.add(crop[1])
@@ -224,11 +230,9 @@ def test_a_period_is_one_crop_at_instants_that_are_apart(folder, direction):
 def test_a_network_eats_what_is_normalised(folder):
     """By independent arithmetic, in float64, from the files: ImageNet's statistics, and 128 as no motion."""
     rgb = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
-    for name, kind, (mean, std) in (("appearance", "frames", rgb), ("motion", "flow", (128 / 255, 0.226))):
-        pixels = stored(folder, kind)
-        expected = pictures(pixels) if name == "appearance" else stacks(pixels, lambda x: 255 - x)
-        find = seen if name == "appearance" else felt
+    for name, (mean, std) in (("appearance", rgb), ("motion", (128 / 255, 0.226))):
+        expected = eaten(folder, name)
         (batch,) = loading.batches(StreamDraws([ROW], stream(folder, name), 3), range(8), 8, CPU, 2)
-        eaten = inputs.normalise(batch["input"], name).numpy()
-        for planes, values in zip(batch["input"].numpy(), eaten, strict=True):
-            np.testing.assert_allclose(values, (expected[find(planes)] / 255 - mean) / std, atol=1e-5)
+        normal = inputs.normalise(batch["input"], name).numpy()
+        for planes, values in zip(batch["input"].numpy(), normal, strict=True):
+            np.testing.assert_allclose(values, (expected[FIND[name](planes)] / 255 - mean) / std, atol=1e-5)
