@@ -23,6 +23,14 @@ def test_record_says_what_made_it(tmp_path):
     assert found["seconds"] > 0
 
 
+def test_artifacts_of_one_job_share_its_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "_begun", record.time.monotonic() - 80)
+    for name in "abcd":
+        record.write(tmp_path / f"{name}.json", "scores", name, {}, "c0de", 4)
+    stage = record.provenance([tmp_path / f"{name}.json" for name in "abcd"], {"seed": 7}, "c9")["stages"]["scores"]
+    assert stage["seconds"] == pytest.approx(80, abs=1)
+
+
 def test_packages_that_are_not_there_are_said_so(monkeypatch):
     monkeypatch.setattr(record, "PACKAGES", ("numpy", "no-such-package-1"))
     assert record.versions() == {"numpy": numpy.__version__, "no-such-package-1": "not installed"}
