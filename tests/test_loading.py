@@ -1,6 +1,8 @@
 """Batches of any draws: which, in what order, from which process, and what happens to an error."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -51,3 +53,24 @@ def test_moved_keeps_what_is_no_tensor():
     packed = Packed(torch.zeros(3), torch.ones(1), [(1, 2)], [True])
     found = loading.moved({"a": packed, "b": "text"}, torch.device("meta"))
     assert found["a"].pixels.device.type == "meta" and found["a"].shapes == [(1, 2)] and found["b"] == "text"
+
+
+FORKED = """
+import cv2, numpy as np, torch
+from pipeline import loading
+
+class Draws(torch.utils.data.Dataset):
+    def __getitem__(self, draw):
+        return {"x": cv2.resize(PICTURE, (900, 900))}
+
+PICTURE = np.zeros((2000, 2000, 3), np.uint8)
+cv2.setNumThreads(2)
+cv2.GaussianBlur(PICTURE, (9, 9), 2)  # OpenCV's threads are at work
+print(sum(len(batch["x"]) for batch in loading.batches(Draws(), range(8), 2, torch.device("cpu"), 2)))
+"""
+
+
+def test_workers_do_not_wait_for_threads_of_the_process_that_they_are_forks_of():
+    """OpenCV's pool, once used, is broken in a fork: a worker that changed its size hung for ever."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["8"], done.stderr[-2000:]

@@ -24,10 +24,11 @@ def batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
     `workers`: processes that read, each with open files of its own; with 0 this one reads.
     Raises the PipelineError of a draw as it is.
     """
+    cv2.setNumThreads(1)  # a worker is one core's work; not set there, where it would wait for threads that no fork takes over
     in_parts = processor.type == "cuda" and hasattr(draws, "raw")
     loader = DataLoader(_Batches(draws.raw if in_parts else draws.__getitem__, draws.pack if in_parts else default_collate),
                         sampler=[numbers[start:start + size] for start in range(0, len(numbers), size)], batch_size=None,
-                        num_workers=workers, prefetch_factor=AHEAD if workers else None, worker_init_fn=_begin,
+                        num_workers=workers, prefetch_factor=AHEAD if workers else None,
                         pin_memory=processor.type == "cuda",
                         generator=torch.Generator())  # of its own: torch's is dropout's, which resumes by iteration
     finish = draws.finish if in_parts else dict
@@ -63,12 +64,6 @@ def _raised(batch: dict | str) -> dict:
     if isinstance(batch, str):
         raise PipelineError(batch)
     return batch
-
-
-def _begin(worker: int) -> None:
-    """A worker is one core's work."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
 
 
 def _ahead(host: Iterator[dict], processor: torch.device, finish: Callable[[dict], dict]) -> Iterator[dict]:
