@@ -24,7 +24,7 @@ def batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
     `workers`: processes that read, each with open files of its own; with 0 this one reads.
     Raises the PipelineError of a draw as it is.
     """
-    cv2.setNumThreads(1)  # a worker is one core's work; not set there, where it would wait for threads that no fork takes over
+    cv2.setNumThreads(1)  # a worker is one core's work; set there, it would wait for threads that no fork takes over
     in_parts = processor.type == "cuda" and hasattr(draws, "raw")
     loader = DataLoader(_Batches(draws.raw if in_parts else draws.__getitem__, draws.pack if in_parts else default_collate),
                         sampler=[numbers[start:start + size] for start in range(0, len(numbers), size)], batch_size=None,
