@@ -173,6 +173,15 @@ def test_normalise():
     np.testing.assert_allclose(found, np.array([-128, 0, 127]) / (0.226 * 255), atol=1e-6)
 
 
+@pytest.mark.parametrize("stream, channels", [("appearance", 3), ("motion", 20)])
+def test_normalised_on_a_cpu_are_the_bits_of_arithmetic(stream, channels):
+    """A CPU looks values up, a GPU calculates; the same pixels mean the same to both."""
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(2, channels, 16, 16)
+    for some in (pixels, pixels.transpose(-1, -2), pixels[0], pixels.view(2, channels, 8, 32)[..., 3:9]):
+        assert torch.equal(inputs.normalise(some, stream), inputs._scaled(some, stream))
+    assert inputs.normalise(pixels[:0], stream).shape == (0, channels, 16, 16)
+
+
 # --- from a video
 
 
