@@ -180,6 +180,7 @@ def test_normalised_on_a_cpu_are_the_bits_of_arithmetic(stream, channels):
     for some in (pixels, pixels.transpose(-1, -2), pixels[0], pixels.view(2, channels, 8, 32)[..., 3:9]):
         assert torch.equal(inputs.normalise(some, stream), inputs._scaled(some, stream))
     assert inputs.normalise(pixels[:0], stream).shape == (0, channels, 16, 16)
+    assert torch.equal(inputs.normalise(pixels.int(), stream), inputs.normalise(pixels, stream))
 
 
 # --- from a video

@@ -30,8 +30,9 @@ def channels(stream: str, stack: int) -> int:
 
 
 def normalise(pixels: torch.Tensor, stream: str) -> torch.Tensor:
-    """(..., C, H, W) uint8 to float32 of about zero mean and unit scale."""
-    return _scaled(pixels, stream) if pixels.device.type == "cuda" else _looked_up(pixels, stream)
+    """(..., C, H, W) of 0 .. 255, as bytes or any numbers, to float32 of about zero mean and unit scale."""
+    in_bytes_on_cpu = pixels.device.type == "cpu" and pixels.dtype == torch.uint8
+    return _looked_up(pixels, stream) if in_bytes_on_cpu else _scaled(pixels, stream)
 
 
 def _looked_up(pixels: torch.Tensor, stream: str) -> torch.Tensor:
