@@ -143,8 +143,7 @@ def of_speed(kind: str, rows: list[dict], folder: Path, workers: int) -> dict:
 
     def for_a_gpu(numbers: range):
         """Up to what is copied there: the same DataLoader as of `loading.batches`, without the copy."""
-        for _ in DataLoader(loading._Batches(draws.raw, draws.pack), sampler=parts(numbers), batch_size=None,
-                            num_workers=workers):
+        for _ in DataLoader(loading._Batches(draws.packed), sampler=parts(numbers), batch_size=None, num_workers=workers):
             pass
 
     def on_the_cpu(numbers: range):

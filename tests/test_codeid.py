@@ -17,8 +17,8 @@ SOURCE = ROOT / "src" / "pipeline"
 LAYERS = [  # a module imports from the lines above its own only
     {"files", "errors"},
     {"ranks"},
-    {"codeid", "progress", "record", "sampling", "levels", "flow.pyramid", "groups", "device", "loading", "models.cnn_m",
-     "tables", "idt.camera", "idt.descriptors", "idt.farneback", "idt.svm"},
+    {"codeid", "progress", "record", "sampling", "levels", "memory", "jpeg", "flow.pyramid", "groups", "device", "loading", 
+     "models.cnn_m", "tables", "idt.camera", "idt.descriptors", "idt.farneback", "idt.svm"},
     {"flow.opencv", "flow.cpu", "flow.cuda", "settings", "report", "video", "program", "datasets.clips", "idt.trajectories"},
     {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "codings", "idt.extract"},
     {"store"},

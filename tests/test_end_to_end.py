@@ -140,7 +140,7 @@ def stream(folder: Path, name: str) -> Stream:
 def items(draws, count: int) -> list[dict]:
     """Draws as `loading` hands them on, apart again."""
     batches = loading.batches(draws, range(count), 8, CPU, 0)
-    return [{name: value[place].numpy() for name, value in batch.items()} for batch in batches
+    return [{name: getattr(value, "stacked", value)[place].numpy() for name, value in batch.items()} for batch in batches
             for place in range(len(batch["label"]))]
 
 
@@ -234,5 +234,5 @@ def test_a_network_eats_what_is_normalised(folder):
         expected = eaten(folder, name)
         (batch,) = loading.batches(StreamDraws([ROW], stream(folder, name), 3), range(8), 8, CPU, 2)
         normal = inputs.normalise(batch["input"], name).numpy()
-        for planes, values in zip(batch["input"].numpy(), normal, strict=True):
+        for planes, values in zip(batch["input"].stacked.numpy(), normal, strict=True):
             np.testing.assert_allclose(values, (expected[FIND[name](planes)] / 255 - mean) / std, atol=1e-5)

@@ -68,7 +68,13 @@ def period_draws(folder: Path, direction: str, seed: int = 1, rows: list[dict] =
     return PeriodDraws(rows, one, many, seed, DELTA, 5, *cached)
 
 
+def ready(batch: dict) -> dict[str, torch.Tensor]:
+    """A batch with its inputs stacked."""
+    return {name: getattr(value, "stacked", value) for name, value in batch.items()}
+
+
 def equal(first: dict, second: dict) -> bool:
+    first, second = ready(first), ready(second)
     return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
 
 
@@ -157,6 +163,19 @@ def test_mirroring_after_resizing_is_the_mirror_of_the_crop(folder, name):
     np.testing.assert_array_equal(mirrored, expected)
 
 
+def test_mirrored_fields_are_the_flow_of_the_mirrored_motion():
+    """A mirrored clip moves by (-u, v) at the mirrored place; the codes agree up to one level, where u is a tie."""
+    y, x = np.mgrid[0:20, 0:30].astype(np.float64)
+    u, v = 0.7 * x - 9 + np.sin(y), 8 - 0.6 * y + np.cos(x)  # a motion field (u, v) at (x, y)
+    u[3], v[4] = 0, 0
+    codes = torch.from_numpy(np.stack([levels.quantise(u), levels.quantise(v)]))
+    found = inputs.mirror(codes, "motion").numpy()
+    difference = found.astype(int) - np.stack([levels.quantise(-u[:, ::-1]), levels.quantise(v[:, ::-1])])
+    assert np.abs(difference[0]).max() == 1 and (difference[0] == 0).mean() > 0.9  # row 3, at rest: 127 for 128
+    assert (difference[1] == 0).all()
+    assert torch.equal(inputs.mirror(torch.from_numpy(found), "motion"), codes)
+
+
 def test_channels():
     assert inputs.channels("appearance", 10) == 3
     assert [inputs.channels("motion", stack) for stack in (10, 5)] == [20, 10]
@@ -173,14 +192,37 @@ def test_normalise():
     np.testing.assert_allclose(found, np.array([-128, 0, 127]) / (0.226 * 255), atol=1e-6)
 
 
-@pytest.mark.parametrize("stream, channels", [("appearance", 3), ("motion", 20)])
-def test_normalised_on_a_cpu_are_the_bits_of_arithmetic(stream, channels):
-    """A CPU looks values up, a GPU calculates; the same pixels mean the same to both."""
-    pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(2, channels, 16, 16)
-    for some in (pixels, pixels.transpose(-1, -2), pixels[0], pixels.view(2, channels, 8, 32)[..., 3:9]):
-        assert torch.equal(inputs.normalise(some, stream), inputs._scaled(some, stream))
-    assert inputs.normalise(pixels[:0], stream).shape == (0, channels, 16, 16)
-    assert torch.equal(inputs.normalise(pixels.int(), stream), inputs.normalise(pixels, stream))
+@pytest.mark.parametrize("stream, each", [("appearance", (3, 1)), ("motion", (2, 10))])
+def test_inputs_on_a_cpu_are_normalised_to_the_bits_of_arithmetic(stream, each):
+    """A CPU looks values up, a GPU calculates; the same pixels mean the same to both. Any batch, any strides."""
+    shades = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(12, each[0], 16, 16).clone()
+    shades += torch.arange(12, dtype=torch.uint8)[:, None, None, None]
+    rng = np.random.default_rng(0)
+    for planes in (shades, shades.transpose(-1, -2), shades[..., 3:9]):
+        for batch in ((2,), (2, 5), (0,)):
+            some = inputs.Inputs(planes, torch.from_numpy(rng.integers(0, 12, (*batch, each[1]))))
+            expected = torch.stack([torch.cat([planes[place] for place in places])
+                                    for places in some.places.reshape(-1, each[1])]) if batch[0] else planes[:0]
+            found = inputs.normalise(some, stream)
+            assert found.shape == (*batch, each[0] * each[1], *planes.shape[2:])
+            assert torch.equal(found.flatten(0, -4), inputs.normalise(expected, stream)) or not batch[0]
+            assert torch.equal(inputs.normalise(some.stacked.int(), stream), found)
+
+
+def test_normalised_batches_do_not_share_memory_while_they_are_needed():
+    """Memory is used again, but not that of a batch which anything still refers to."""
+    def normal(value: int) -> torch.Tensor:
+        return inputs.normalise(inputs.Inputs(torch.full((1, 3, 64, 64), value, dtype=torch.uint8),
+                                              torch.zeros(20, 1, dtype=torch.int64)), "appearance")
+    held = [normal(value) for value in range(8)]
+    assert [len(torch.unique(batch[:, 0])) for batch in held] == 8 * [1]
+    assert len({float(batch[0, 0, 0, 0]) for batch in held}) == 8
+    part = held[-1].view(-1)[:4]
+    place = held[-1].data_ptr()
+    del held
+    assert normal(9).data_ptr() != place and len(torch.unique(part)) == 1
+    del part
+    assert place in {batch.data_ptr() for batch in [normal(value) for value in range(4)]}
 
 
 # --- from a video
@@ -340,10 +382,11 @@ def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
     """Patches packed, then resized, mirrored and stacked as tensors: what a GPU does, here on the CPU."""
     for draws in all_draws(folder):
         numbers = range(12)
-        finished = draws.finish(draws.pack([draws.raw(number) for number in numbers]))
-        whole = next(loading.batches(draws, numbers, len(numbers), torch.device("cpu"), 0))
+        finished = ready(draws.finish(draws.packed(numbers)))
+        whole = ready(next(loading.batches(draws, numbers, len(numbers), torch.device("cpu"), 0)))
         assert finished.keys() == whole.keys()
         for name, value in whole.items():
+            assert torch.equal(value, torch.from_numpy(np.stack([draws[number][name] for number in numbers]))), name
             assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name
 
 
@@ -422,7 +465,7 @@ def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name):
 def test_ten_crops_are_read_once(folder, monkeypatch, name):
     asked = []
     read = inputs.codings.items
-    monkeypatch.setattr(inputs.codings, "items", lambda data, places: asked.extend(places) or read(data, places))
+    monkeypatch.setattr(inputs.codings, "items", lambda data, places, *cut: asked.extend(places) or read(data, places, *cut))
     source = stream(folder, name)
     assert len(list(source.in_crops(LONG, np.array([2, 4]), sampling.test_crops((WIDTH, HEIGHT), 48, "ten")))) == 10
     assert asked == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6])
@@ -432,7 +475,8 @@ def test_a_period_is_read_once(folder, monkeypatch):
     """Five stacks of 3 that start 2 apart span 11 fields."""
     asked = []
     read = inputs.codings.items
-    monkeypatch.setattr(inputs.codings, "items", lambda data, places: asked.append(list(places)) or read(data, places))
+    monkeypatch.setattr(inputs.codings, "items",
+                        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut))
     motion = stream(folder, "motion")
     motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
     assert asked == [list(range(4, 15))]

@@ -35,30 +35,10 @@ def test_round_trip_is_off_by_half_a_level_at_most(bound):
     np.testing.assert_array_equal(levels.quantise(levels.dequantise(codes, bound), bound), codes)
 
 
-# --- mirror
-
-
-def test_mirror_is_an_involution_and_leaves_its_argument():
-    stack = np.random.default_rng(0).integers(0, 256, (6, 4, 5)).astype(np.uint8)
-    before = stack.copy()
-    np.testing.assert_array_equal(levels.mirror(levels.mirror(stack)), stack)
-    np.testing.assert_array_equal(stack, before)
-
-
-def test_mirror_flips_all_and_negates_x():
-    """Planes are x1 y1 x2 y2 ..."""
-    stack = np.array([[[0, 100, 255]], [[1, 2, 3]], [[128, 127, 9]], [[4, 5, 6]]], np.uint8)
-    assert levels.mirror(stack).tolist() == [[[0, 155, 255]], [[3, 2, 1]], [[246, 128, 127]], [[6, 5, 4]]]
-
-
-def test_mirror_is_the_flow_of_the_mirrored_motion():
-    """A mirrored clip moves by (-u, v) at the mirrored place; the codes agree up to one level, where u is a tie."""
-    y, x = np.mgrid[0:20, 0:30].astype(np.float64)
-    u, v = 0.7 * x - 9 + np.sin(y), 8 - 0.6 * y + np.cos(x)  # a motion field (u, v) at (x, y)
-    u[3], v[4] = 0, 0
-    mirrored_u, mirrored_v = -u[:, ::-1], v[:, ::-1]
-    found = levels.mirror(np.stack([levels.quantise(u), levels.quantise(v)]))
-    expected = np.stack([levels.quantise(mirrored_u), levels.quantise(mirrored_v)])
-    difference = found.astype(int) - expected
-    assert np.abs(difference[0]).max() == 1 and (difference[0] == 0).mean() > 0.9  # row 3, at rest: 127 for 128
-    assert (difference[1] == 0).all()
+def test_negated_is_the_opposite_motion():
+    """Up to one level, where no motion, 128, becomes 127."""
+    flow = np.linspace(-20, 20, 401)
+    codes = levels.quantise(flow)
+    difference = levels.negated(codes).astype(int) - levels.quantise(-flow)
+    assert np.abs(difference).max() <= 1 and (difference == 0).mean() > 0.9
+    assert levels.negated(np.array([0, 100, 128, 255], np.uint8)).tolist() == [255, 155, 127, 0]

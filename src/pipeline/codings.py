@@ -20,6 +20,7 @@ import h5py
 import imagecodecs
 import numpy as np
 
+from pipeline import jpeg
 from pipeline.datasets.clips import id_of
 from pipeline.errors import PipelineError, first_line, remake
 
@@ -81,9 +82,7 @@ class Coding:
         return items.tobytes()
 
     def _append_jpeg(self, data: h5py.Dataset, place: int, item: np.ndarray) -> bytes:
-        planes = [item] if data.chunks[-1] == 3 else item
-        coded = [imagecodecs.jpeg8_encode(np.ascontiguousarray(plane), level=self.quality, subsampling="420", optimize=True)
-                 for plane in planes]
+        coded = [jpeg.encode(plane, self.quality) for plane in ([item] if data.chunks[-1] == 3 else item)]
         for number, content in enumerate(coded):
             data.id.write_direct_chunk((place, number if len(coded) > 1 else 0, 0, 0), content)
         return b"".join(coded)
@@ -111,12 +110,12 @@ def _lz4_chunk(items: np.ndarray, data: h5py.Dataset) -> bytes:
     return struct.pack(">QI", size * len(blocks), size) + b"".join(blocks)
 
 
-def items(data: h5py.Dataset, places: np.ndarray) -> Iterator[np.ndarray]:
-    """The frames (H, W, 3) or fields (2, H, W) of a clip at `places`, which ascend; each is valid until the next.
+def items(data: h5py.Dataset, places: np.ndarray, rows: slice, columns: slice) -> Iterator[np.ndarray]:
+    """`rows` and `columns` of the frames (h, w, 3) or fields (2, h, w) of a clip at `places`, which ascend.
 
-    Raises PipelineError for what cannot be decoded.
+    Each is valid until the next. Raises PipelineError for what cannot be decoded.
     """
-    return _decoded(data, places, repeat(np.empty(data.shape[1:], data.dtype)))
+    return _decoded(data, places, repeat(np.empty(data.shape[1:], np.uint8)), (rows, columns))
 
 
 def read(data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.ndarray | None = None) -> np.ndarray:
@@ -126,21 +125,23 @@ def read(data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.n
     """
     places = range(len(data)) if places is None else places
     out = np.empty((len(places), *data.shape[1:]), data.dtype) if out is None else out
-    for _ in _decoded(data, places, out):
+    height, width = data.shape[1:3] if data.shape[-1] == 3 else data.shape[2:]
+    for _ in _decoded(data, places, out, (slice(0, height), slice(0, width))):
         pass
     return out
 
 
-def _decoded(data: h5py.Dataset, places: np.ndarray | range, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """Each of `places` decoded into the next of `targets`.
+def _decoded(data: h5py.Dataset, places: np.ndarray | range, targets: Iterable[np.ndarray],
+             cut: tuple[slice, slice]) -> Iterator[np.ndarray]:
+    """The rectangle `cut`, its rows and columns, of each of `places`, decoded into the next of `targets`, or elsewhere.
 
     Chunks of a filter that we know are decoded here, block by block; all others, and those with more filters than one, by
     HDF5.
     """
     decode = {LZ4: _lz4_items, JPEG: _jpeg_items}.get(filter_of(data), _hdf5_items)
     try:
-        yield from decode(data, places, targets)
-    except (OSError, RuntimeError, ValueError, struct.error) as error:
+        yield from decode(data, places, targets, cut)
+    except (OSError, RuntimeError, ValueError, IndexError, struct.error) as error:
         where, what = f"{data.file.filename}: clip '{id_of(data.name.strip('/'))}'", first_line(error)
         if "filter" in what and "regist" in what or "plugin" in what:
             raise PipelineError(f"{where} is coded by a filter that HDF5 does not find ({what}); pip install hdf5plugin, "
@@ -155,17 +156,19 @@ def filter_of(data: h5py.Dataset) -> int | None:
     return properties.get_filter(0)[0] if properties.get_nfilters() == 1 else None
 
 
-def _hdf5_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _hdf5_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple) -> Iterator[np.ndarray]:
     """Runs of neighbours, in one read each."""
+    cut = cut if data.shape[-1] == 3 else (slice(None), *cut)
     places, targets = np.asarray(places), iter(targets)
     for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
         for found in data[run[0]:run[-1] + 1] if len(run) else ():
             item = next(targets)
             item[:] = found
-            yield item
+            yield item[cut]
 
 
-def _lz4_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _lz4_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple) -> Iterator[np.ndarray]:
+    cut = cut if data.shape[-1] == 3 else (slice(None), *cut)
     a_chunk, size, held = data.chunks[0], int(np.prod(data.shape[1:])), None
     for place, item in zip(places, targets, strict=False):
         chunk, number = divmod(int(place), a_chunk)
@@ -180,7 +183,7 @@ def _lz4_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndar
             item.reshape(-1)[:] = blocks[number]
         elif len(imagecodecs.lz4_decode(blocks[number], out=item.reshape(-1))) != size:
             raise ValueError("a block of other size")
-        yield item
+        yield item[cut]
 
 
 def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] | None:
@@ -200,14 +203,20 @@ def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] 
     return blocks
 
 
-def _jpeg_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def _jpeg_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple) -> Iterator[np.ndarray]:
+    """No more of a file is decoded than the rectangle needs."""
     for place, item in zip(places, targets, strict=False):
-        for number, plane in enumerate([item] if data.chunks[-1] == 3 else item):
-            mask, content = data.id.read_direct_chunk((int(place), number, 0, 0))
-            if mask:
-                plane[:] = np.frombuffer(content, np.uint8).reshape(plane.shape)
-            elif content[-2:] != b"\xff\xd9":  # decoders fill up in silence what is missing
-                raise ValueError("a JPEG file without its end")
-            else:
-                imagecodecs.jpeg8_decode(content, out=plane)
-        yield item
+        if data.chunks[-1] == 3:
+            yield _jpeg_cut(data, (int(place), 0, 0, 0), item, cut)
+        else:
+            for number, plane in enumerate(item):
+                plane[cut] = _jpeg_cut(data, (int(place), number, 0, 0), plane, cut)
+            yield item[:, *cut]
+
+
+def _jpeg_cut(data: h5py.Dataset, chunk: tuple[int, ...], out: np.ndarray, cut: tuple) -> np.ndarray:
+    mask, content = data.id.read_direct_chunk(chunk)
+    if not mask:
+        return jpeg.decode(content, out, *cut)
+    out[:] = np.frombuffer(content, np.uint8).reshape(out.shape)  # written without the filter
+    return out[cut]

@@ -1,4 +1,4 @@
-"""Flow as bytes: its quantisation into 255 levels, and what a mirrored clip's flow is."""
+"""Flow as bytes: its quantisation into 255 levels, and the opposite of a motion."""
 
 import numpy as np
 
@@ -19,11 +19,9 @@ def dequantise(codes: np.ndarray, bound: float = 20.0) -> np.ndarray:
     return (codes.astype(np.float32) * (2 * bound / 255) - bound).astype(np.float32)
 
 
-def mirror(stack: np.ndarray) -> np.ndarray:
-    """Flow of the mirrored clip: the planes (2L, H, W), x1 y1 x2 y2 .., flipped, and x negated (code 255 - x).
+def negated(codes):
+    """Bytes of the opposite motion, of any library: x of a mirrored clip.
 
-    No motion in x, 128, becomes 127: half a level, as in the recipe of the field (yjxiong/caffe data_transformer.cpp).
+    No motion, 128, becomes 127: half a level, as in the recipe of the field (yjxiong/caffe data_transformer.cpp).
     """
-    flipped = stack[..., ::-1].copy()
-    flipped[0::2] = 255 - flipped[0::2]
-    return flipped
+    return 255 - codes

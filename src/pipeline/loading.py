@@ -2,8 +2,8 @@
 
 The numbers of the draws decide what is loaded and in which order, so batches are the same for any number of workers and go
 on anywhere in an epoch. Draws are any dataset whose item of a number is a dictionary of arrays and numbers. Those that also
-have `raw(number)`, `pack(items)` and `finish(batch)` leave their last steps to a GPU: `raw` and `pack` run in a worker,
-`finish` there (see `inputs.CropDraws`).
+have `batch(numbers)` make their batches themselves, and for a GPU `packed(numbers)`, in a worker, and `finish(batch)`, there
+(see `inputs.CropDraws`).
 """
 
 from collections.abc import Callable, Iterator
@@ -25,15 +25,14 @@ def batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
     Raises the PipelineError of a draw as it is.
     """
     cv2.setNumThreads(1)  # a worker is one core's work; set there, it would wait for threads that no fork takes over
-    in_parts = processor.type == "cuda" and hasattr(draws, "raw")
-    loader = DataLoader(_Batches(draws.raw if in_parts else draws.__getitem__, draws.pack if in_parts else default_collate),
-                        sampler=[numbers[start:start + size] for start in range(0, len(numbers), size)], batch_size=None,
-                        num_workers=workers, prefetch_factor=AHEAD if workers else None,
-                        pin_memory=processor.type == "cuda",
+    own, gpu = hasattr(draws, "batch"), processor.type == "cuda"
+    read = draws.packed if own and gpu else draws.batch if own else lambda part: default_collate([draws[n] for n in part])
+    loader = DataLoader(_Batches(read), sampler=[numbers[start:start + size] for start in range(0, len(numbers), size)],
+                        batch_size=None, num_workers=workers, prefetch_factor=AHEAD if workers else None, pin_memory=gpu,
                         generator=torch.Generator())  # of its own: torch's is dropout's, which resumes by iteration
-    finish = draws.finish if in_parts else dict
+    finish = draws.finish if own else dict
     host = map(_raised, loader)
-    yield from _ahead(host, processor, finish) if processor.type == "cuda" else (moved(batch, processor) for batch in host)
+    yield from _ahead(host, processor, finish) if gpu else (moved(batch, processor) for batch in host)
 
 
 def moved(value, processor: torch.device):
@@ -48,14 +47,14 @@ def moved(value, processor: torch.device):
 
 
 class _Batches(Dataset):
-    """Whole batches as items: a range of numbers gives its draws, collated, or the error that one of them ended in."""
+    """Whole batches as items: a range of numbers gives its draws, or the error that one of them ended in."""
 
-    def __init__(self, read: Callable[[int], dict], collate: Callable[[list], dict]):
-        self.read, self.collate = read, collate
+    def __init__(self, read: Callable[[range], dict]):
+        self.read = read
 
     def __getitem__(self, numbers: range) -> dict | str:
         try:
-            return self.collate([self.read(number) for number in numbers])
+            return self.read(numbers)
         except PipelineError as error:  # torch would wrap it in a traceback
             return str(error)
 
@@ -83,6 +82,15 @@ def _taken(batch: dict, done: torch.cuda.Event) -> dict:
     """Let the network's stream wait for a batch, and keep its memory until that stream is through with it."""
     current = torch.cuda.current_stream()
     current.wait_event(done)
-    for tensor in batch.values():
+    for tensor in _tensors(batch):
         tensor.record_stream(current)
     return batch
+
+
+def _tensors(value) -> Iterator[torch.Tensor]:
+    """The tensors of a batch, at any depth."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, dict | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _tensors(part)

@@ -32,9 +32,9 @@ def stack_starts(fields: int, length: int) -> int:
     return max(1, fields - length + 1)
 
 
-def stack_fields(start: int, length: int, fields: int) -> np.ndarray:
-    """Indices of the flow fields of the stack that starts at `start`: a clip that is too short repeats its last field."""
-    return np.minimum(np.arange(start, start + length), fields - 1)
+def stack_fields(starts, length: int, fields: int) -> np.ndarray:
+    """Indices (.., length) of the flow fields of stacks that start at `starts`: a short clip repeats its last field."""
+    return np.minimum(np.asarray(starts)[..., None] + np.arange(length), fields - 1)
 
 
 def period(centre: int, delta: int, units: int, last: int) -> np.ndarray:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -63,6 +64,7 @@ def shard_of(group: str, count: int) -> str:
     return f"{int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], 'big') % count:03d}"
 
 
+@lru_cache(maxsize=2**16)  # every draw asks
 def key_of(clip_id: str) -> str:
     """HDF5 path of a clip: HDF5 and shells leave it whole, and `id_of` gives the id back.
 
