@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "workflow" / "scripts"
 SOURCE = ROOT / "src" / "pipeline"
 LAYERS = [  # a module imports from the lines above its own only
-    {"files", "errors"},
+    {"files", "errors", "memory"},
     {"ranks"},
-    {"codeid", "progress", "record", "sampling", "levels", "memory", "jpeg", "flow.pyramid", "groups", "device", "loading", 
+    {"codeid", "progress", "record", "sampling", "levels", "jpeg", "flow.pyramid", "groups", "device", "loading", 
      "models.cnn_m", "tables", "idt.camera", "idt.descriptors", "idt.farneback", "idt.svm"},
     {"flow.opencv", "flow.cpu", "flow.cuda", "settings", "report", "video", "program", "datasets.clips", "idt.trajectories"},
     {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "codings", "idt.extract"},

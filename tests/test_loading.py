@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
-from pipeline import loading
+from pipeline import loading, memory
 from pipeline.errors import PipelineError
 
 CPU = torch.device("cpu")
@@ -55,9 +55,64 @@ def test_moved_keeps_what_is_no_tensor():
     assert found["a"].pixels.device.type == "meta" and found["a"].shapes == [(1, 2)] and found["b"] == "text"
 
 
+class Large(Numbers):
+    """Batches of a large tensor and a small one, all of one number, as draws of crops write them."""
+
+    def batch(self, numbers: range) -> dict:
+        large, small = memory.batch((len(numbers), 300, 1000)), memory.batch((len(numbers), 10))
+        for number, *tensors in zip(numbers, large, small, strict=True):
+            for tensor in tensors:
+                tensor.fill_(number)
+        return {"large": large, "small": small, "address": large.data_ptr()}
+
+    def finish(self, batch: dict) -> dict:
+        return batch
+
+
+def right(batch: dict, numbers: range) -> bool:
+    return all(batch[name].shape[0] == len(numbers) and all(
+        (part == number).all() for part, number in zip(batch[name], numbers, strict=True)) for name in ("large", "small"))
+
+
+@pytest.mark.parametrize("room", [2**29, 1000, 8, 2**62])
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(monkeypatch, workers, room):
+    """All are held, or a part of each, or none but the last; slots are large enough, for the small tensors only, not at
+    all, or cannot be had.
+    """
+    monkeypatch.setattr(memory, "ROOM", room)
+    numbers = [range(start, start + 4) for start in range(0, 120, 4)]
+    every = list(loading.batches(Large(), range(120), 4, CPU, workers))
+    assert len(every) == 30 and all(right(*pair) for pair in zip(every, numbers, strict=True))
+    parts = [batch["large"][2, 7].numpy()[3:] for batch in loading.batches(Large(), range(120), 4, CPU, workers)]
+    assert [int(part[0]) for part in parts] == [part[2] for part in numbers]
+    assert all((part == part[0]).all() for part in parts)
+    addresses = set()
+    for batch, part in zip(loading.batches(Large(), range(120), 4, CPU, workers), numbers, strict=True):
+        assert right(batch, part)
+        addresses.add((part.start // 4 % workers if workers else 0, batch["address"]))
+    if room == 2**29:
+        assert len(addresses) <= max(workers, 1) * memory_kept(workers)
+
+
+def memory_kept(workers: int) -> int:
+    """Large tensors that a process has in turns."""
+    return loading.INPUTS * (loading.AHEAD + 1) if workers else memory.KEPT
+
+
+def test_loaders_that_are_left_in_the_middle_and_side_by_side():
+    first, second = (loading.batches(Large(), range(start, 400), 4, CPU, 2) for start in (0, 200))
+    for start in range(0, 40, 4):
+        assert right(next(first), range(start, start + 4)) and right(next(second), range(200 + start, 204 + start))
+    first.close()
+    assert right(next(second), range(240, 244))
+    third = loading.batches(Large(), range(100, 120), 4, CPU, 1)
+    assert right(next(third), range(100, 104)) and right(next(second), range(244, 248))
+
+
 FORKED = """
 import cv2, numpy as np, torch
-from pipeline import loading
+from pipeline import loading, memory
 
 class Draws(torch.utils.data.Dataset):
     def __getitem__(self, draw):

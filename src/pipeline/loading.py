@@ -6,15 +6,18 @@ have `batch(numbers)` make their batches themselves, and for a GPU `packed(numbe
 (see `inputs.CropDraws`).
 """
 
+import multiprocessing
 from collections.abc import Callable, Iterator
 
 import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from pipeline import memory
 from pipeline.errors import PipelineError
 
 AHEAD = 2  # batches that each worker holds ready
+INPUTS = 2  # large tensors of a batch: a period has one of each stream
 
 
 def batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
@@ -27,8 +30,11 @@ def batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
     cv2.setNumThreads(1)  # a worker is one core's work; set there, it would wait for threads that no fork takes over
     own, gpu = hasattr(draws, "batch"), processor.type == "cuda"
     read = draws.packed if own and gpu else draws.batch if own else lambda part: default_collate([draws[n] for n in part])
+    forked = workers and multiprocessing.get_start_method() == "fork"
+    slots = memory.Slots(workers, INPUTS * (AHEAD + 1)) if forked else None
     loader = DataLoader(_Batches(read), sampler=[numbers[start:start + size] for start in range(0, len(numbers), size)],
                         batch_size=None, num_workers=workers, prefetch_factor=AHEAD if workers else None, pin_memory=gpu,
+                        worker_init_fn=slots.enter if slots else None,
                         generator=torch.Generator())  # of its own: torch's is dropout's, which resumes by iteration
     finish = draws.finish if own else dict
     host = map(_raised, loader)
@@ -36,13 +42,18 @@ def batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
 
 
 def moved(value, processor: torch.device):
-    """Tensors of a batch on `processor`, at any depth of its dictionaries and named tuples; what is no tensor as it is."""
+    """Tensors of a batch on `processor`; what is no tensor as it is."""
+    return _each(lambda tensor: tensor.to(processor, non_blocking=True), value)
+
+
+def _each(change: Callable[[torch.Tensor], object], value):
+    """A batch with `change` made to its tensors, at any depth of its dictionaries and named tuples."""
     if isinstance(value, torch.Tensor):
-        return value.to(processor, non_blocking=True)
+        return change(value)
     if isinstance(value, dict):
-        return {name: moved(part, processor) for name, part in value.items()}
+        return {name: _each(change, part) for name, part in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(moved(part, processor) for part in value))
+        return type(value)(*(_each(change, part) for part in value))
     return value
 
 
@@ -54,7 +65,7 @@ class _Batches(Dataset):
 
     def __getitem__(self, numbers: range) -> dict | str:
         try:
-            return self.read(numbers)
+            return _each(memory.sent, self.read(numbers))
         except PipelineError as error:  # torch would wrap it in a traceback
             return str(error)
 
@@ -82,15 +93,5 @@ def _taken(batch: dict, done: torch.cuda.Event) -> dict:
     """Let the network's stream wait for a batch, and keep its memory until that stream is through with it."""
     current = torch.cuda.current_stream()
     current.wait_event(done)
-    for tensor in _tensors(batch):
-        tensor.record_stream(current)
+    _each(lambda tensor: tensor.record_stream(current), batch)
     return batch
-
-
-def _tensors(value) -> Iterator[torch.Tensor]:
-    """The tensors of a batch, at any depth."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, dict | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(part)
