@@ -4,7 +4,8 @@
 
 DATA holds ucf101_6class/; the clips' flow is kept in the second folder between runs. All are written to a file and read from
 it into one array, one core, processor time, files in the page cache. Rows of h5py are read with hdf5plugin's filters, ours
-by pipeline.codings. Prints two tables and writes benchmarks/results/codings.json.
+by pipeline.codings, which is also asked for a training crop of each ("cut"), of which no array is made. Prints two tables
+and writes benchmarks/results/codings.json.
 """
 
 import argparse
@@ -13,15 +14,17 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import hdf5plugin
 import imagecodecs
 import numpy as np
+import yaml
 from clips import genuine
-from report import write
+from report import ROOT, write
 
-from pipeline import codings
+from pipeline import codings, jpeg, sampling
 from pipeline.codings import Coding
 
 UCF101 = {"flow": 2_470_770, "frames": 2_484_000}  # fields and frames, 320 x 240
@@ -62,12 +65,16 @@ def ours(name: str, quality: int = 0):
 def lz4(level: int, chunk: int, change=lambda items: items):
     """Our LZ4 with other parameters; `change` is what is done to the items before."""
     def fill(file, key, items):
-        before = codings.LEVEL, codings.FIELDS
-        codings.LEVEL, codings.FIELDS = level, chunk
-        try:
+        with mock.patch.multiple(codings, LEVEL=level, FIELDS=chunk):
             ours("lz4")[0](file, key, np.ascontiguousarray(change(items)))
-        finally:
-            codings.LEVEL, codings.FIELDS = before
+    return fill, codings.read
+
+
+def strips(mcus: int):
+    """Our JPEG 85 of frames in strips of another length; a row of a frame of 320 pixels has 20 MCUs."""
+    def fill(file, key, items):
+        with mock.patch.object(jpeg, "STRIP", mcus):
+            ours("jpeg", 85)[0](file, key, items)
     return fill, codings.read
 
 
@@ -106,6 +113,7 @@ CODINGS = {  # name: (coding, whether it can be compared: predictions are not un
         "LZ4HC 6, 1 field (ours)": (lz4(6, 1), True),
         "LZ4HC 6, 5 fields (ours): the choice": (ours("lz4"), True),
         "LZ4HC 6, 10 fields (ours)": (lz4(6, 10), True),
+        "LZ4HC 7, 5 fields (ours)": (lz4(7, 5), True),
         "LZ4HC 9, 5 fields (ours)": (lz4(9, 5), True),
         "LZ4HC 6 of rows' differences": (lz4(6, 5, up), False),
         "LZ4HC 6 of fields' differences": (lz4(6, 5, before), False),
@@ -120,10 +128,13 @@ CODINGS = {  # name: (coding, whether it can be compared: predictions are not un
                                        imagecodecs.webp_decode), True),
         "JPEG 80 (ours)": (ours("jpeg", 80), True),
         "JPEG 85 (ours): the choice": (ours("jpeg", 85), True),
+        "JPEG 85, strips of 4 MCUs (ours)": (strips(4), True),
+        "JPEG 85, strips of a row (ours)": (strips(20), True),
         "JPEG 90 (ours)": (ours("jpeg", 90), True),
         "JPEG 95 (ours)": (ours("jpeg", 95), True),
     },
 }
+CROPS = yaml.safe_load((ROOT / "config.yaml").read_text())["crops"]
 
 
 def of_kind(kind: str, clips: list[np.ndarray]) -> list[dict]:
@@ -132,6 +143,8 @@ def of_kind(kind: str, clips: list[np.ndarray]) -> list[dict]:
     rng = np.random.default_rng(1)
     wanted = [(f"clip{number}", range(start, start + each)) for number, start in zip(
         rng.integers(0, len(clips), READS), rng.integers(0, WRITTEN - each + 1, READS), strict=True)]
+    crops = [sampling.training_crop(rng, CROPS["frame"], CROPS["appearance" if kind == "frames" else "motion"], False)
+             .pixels(*(clips[0].shape[2:0:-1] if kind == "frames" else clips[0].shape[:1:-1])) for _ in wanted]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for number, (name, ((fill, read), comparable)) in enumerate(CODINGS[kind].items()):
@@ -157,6 +170,7 @@ def of_kind(kind: str, clips: list[np.ndarray]) -> list[dict]:
                     row["psnr_db"] = float(10 * np.log10(255**2 / np.mean(apart.astype(float)**2)))
             rows.append(row)
         rates: dict[str, list[float]] = {row["coding"]: [] for row in rows}
+        cut: dict[str, list[float]] = {row["coding"]: [] for row in rows}
         for _ in range(RUNS):
             for number, (name, ((_, read), comparable)) in enumerate(CODINGS[kind].items()):
                 if comparable:
@@ -166,15 +180,22 @@ def of_kind(kind: str, clips: list[np.ndarray]) -> list[dict]:
                         for key, places in wanted:
                             read(file[key], places, out)
                         rates[name].append(READS / (time.process_time() - begun))
+                        if read is codings.read:
+                            begun = time.process_time()
+                            for (key, places), crop in zip(wanted, crops, strict=True):
+                                for _ in codings.items(file[key], places, *crop):
+                                    pass
+                            cut[name].append(READS / (time.process_time() - begun))
     unit = "stacks" if kind == "flow" else "frames"
-    print(f"\n{kind:38} {'bytes':>8} {'UCF101':>9} {unit + '/s':>9} {'written/s':>10}   lost")
+    print(f"\n{kind:38} {'bytes':>8} {'UCF101':>9} {unit + '/s':>9} {'cut/s':>7} {'written/s':>10}   lost")
     for row in rows:
         found = rates[row["coding"]]
         row["read_per_s"] = statistics.median(found) if found else None
+        row["cut_per_s"] = statistics.median(cut[row["coding"]]) if cut[row["coding"]] else None
         lost = (f"{row['mean_px']:.4f} px mean, {row['p99_px']:.3f} p99" if row.get("mean_px") else
                 f"{row['psnr_db']:.1f} dB" if "psnr_db" in row else "nothing")
         print(f"{row['coding']:38} {row['bytes']:8.0f} {row['ucf101_gb']:6.1f} GB {row['read_per_s'] or 0:9.0f} "
-              f"{row['written_per_s']:10.0f}   {lost}", flush=True)
+              f"{row['cut_per_s'] or 0:7.0f} {row['written_per_s']:10.0f}   {lost}", flush=True)
     return rows
 
 

@@ -52,9 +52,7 @@ def normalise(pixels: torch.Tensor | Inputs, stream: str) -> torch.Tensor:
     """(.., C, H, W) of 0 .. 255, any numbers or a batch of Inputs, to float32 of about zero mean and unit scale."""
     if isinstance(pixels, torch.Tensor):
         return _scaled(pixels, stream)
-    if pixels.planes.device.type == "cpu":
-        return _looked_up(pixels, stream)
-    return Inputs(_scaled(pixels.planes, stream), pixels.places).stacked
+    return _looked_up(pixels, stream) if pixels.planes.device.type == "cpu" else _scaled(pixels.stacked, stream)
 
 
 def _looked_up(pixels: Inputs, stream: str) -> torch.Tensor:

@@ -16,6 +16,7 @@ import numpy as np
 STRIP = 2  # MCUs of a strip, where they divide a row of them: 32 pixels in colour, 16 in grey; 3 % of a frame's bytes
 MARGIN = 2  # pixels around a rectangle that its own depend on: chroma is of half the size, and interpolated
 MOST = 0.85  # of all strips: a rectangle of more is not worth the cutting
+LAYOUT = {3: (0x22, 0x11, 0x11), 2: (0x11,)}  # blocks of Y, Cb and Cr in an MCU, or of grey; by the axes of the pixels
 SOF0, RST0, EOI, SOS, DRI = 0xC0, 0xD0, 0xD9, 0xDA, 0xDD
 RESTART = re.compile(rb"\xff[\xd0-\xd7]")  # within coded data another byte follows 0xff
 RESTARTS = [bytes((0xFF, RST0 + number)) for number in range(8)]
@@ -56,7 +57,7 @@ def _part(content: bytes, whole: np.ndarray, rows: slice, columns: slice) -> tup
     (height, width), mcu = whole.shape[:2], _mcu(whole)
     frame, strip, scan = _header(content)
     across, down = -(-width // mcu), -(-height // mcu)  # MCUs
-    if not frame or not strip or across % strip or struct.unpack_from(">HH", content, frame + 5) != (height, width):
+    if not frame or not strip or across % strip or _layout(content, frame) != (height, width, *LAYOUT[whole.ndim]):
         return None
     across //= strip  # strips
     top, bottom = _around(rows, height, mcu)
@@ -90,6 +91,12 @@ def _header(content: bytes) -> tuple[int, int, int]:
             strip, = struct.unpack_from(">H", content, at + 4)
         at += 2 + struct.unpack_from(">H", content, at + 2)[0]
     return frame, strip, at + 2 + struct.unpack_from(">H", content, at + 2)[0]
+
+
+def _layout(content: bytes, frame: int) -> tuple[int, ...]:
+    """Height, width, and of each component the blocks of an MCU, across in the upper four bits, down in the lower."""
+    height, width, components = struct.unpack_from(">HHB", content, frame + 5)
+    return height, width, *(content[frame + 11 + 3 * number] for number in range(components))
 
 
 def _mcu(pixels: np.ndarray) -> int:
