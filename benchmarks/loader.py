@@ -1,12 +1,15 @@
 """The loader against what is used today, in the same run: a folder of JPEG files a clip, PIL or OpenCV, torchvision.
 
-    taskset -c 0 python benchmarks/loader.py ../shared/data /tmp/clips
+    python benchmarks/loader.py ../shared/data /tmp/clips
 
 DATA holds ucf101_6class/; the clips' flow is kept in the second folder between runs. Both sides draw the same samples in the
-same crops, in a DataLoader with as many workers. Files become normalised float32 batches, as torchvision's transforms do it.
-Ours is measured twice: up to the batches that a GPU finishes (it resizes, mirrors, stacks, normalises), and finished on the
-CPU down to float32. Rounds alternate; medians count. `--parts`: speed, memory. Writes benchmarks/results/loader.json and
-loader_memory.json.
+same crops, in a DataLoader with as many workers, on as many cores. Files become normalised float32 batches by torchvision's
+transforms. Ours is measured twice: up to the batches that a GPU finishes (it resizes, mirrors, stacks and normalises), and
+finished on the CPU down to float32. Rounds alternate; each begins with batches that do not count; medians count.
+
+`--parts`: speed, memory, and training, a network's steps on batches of the loader beside its steps on batches that are on
+the GPU already: at paper size on a GPU, of the demo's size without one. Writes benchmarks/results/loader.json,
+loader_memory.json and loader_training.json, on a GPU loader_training_<GPU>.json.
 """
 
 import argparse
@@ -15,11 +18,14 @@ import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+import train
 import yaml
 from clips import genuine
 from PIL import Image
@@ -28,14 +34,16 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from pipeline import inputs, loading, sampling, store
+from pipeline import device, inputs, loading, sampling, settings, store
 from pipeline.codings import Coding
 from pipeline.datasets.clips import key_of
 from pipeline.inputs import DIRECTIONS, Groups, PeriodDraws, Stream, StreamDraws, normalise
+from pipeline.train import Step
 
 CPU, BATCH, RUNS, SAMPLES = torch.device("cpu"), 16, 5, 20_000
+BEFORE = 6  # steps of training before the clock
+ROUNDS = {"gpu": (6, 12), "cpu": (6, 12), "PIL": (2, 3), "OpenCV": (2, 4)}  # batches of a worker: before the clock, on it
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-CROPS, STACK, PERIOD = CONFIG["crops"], CONFIG["stack"], CONFIG["period"]
 KINDS = ("appearance", "motion", *DIRECTIONS)
 
 
@@ -43,23 +51,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("cache", type=Path, help="folder for the clips' flow")
-    parser.add_argument("--parts", nargs="+", default=["speed", "memory"])
-    parser.add_argument("--workers", nargs="+", type=int, default=[0], help="of the speed: with each number of workers")
+    parser.add_argument("--parts", nargs="+", default=["speed", "memory"], choices=["speed", "memory", "training"])
+    parser.add_argument("--workers", nargs="+", type=int, default=[0, 2], help="of speed and training: with each number")
+    parser.add_argument("--steps", type=int, default=20, help="of training: timed steps of a round")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+    processor = device.prepare(1)
     clips = genuine(options.data / "ucf101_6class" / "videos", options.cache)
-    with tempfile.TemporaryDirectory() as folder:
-        rows = lay_out(clips, Path(folder), "speed" in options.parts)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows = lay_out(clips, folder, "speed" in options.parts)
         del clips
-        common = {"affinity": len(os.sched_getaffinity(0)), "batch": BATCH}
         if "speed" in options.parts:
             print(f"{'samples/s':22}{'workers':>8}{'for GPU':>9}{'on CPU':>9}{'PIL':>9}{'OpenCV':>9}{'GPU:PIL':>10}"
                   f"{':OpenCV':>8}{'CPU:PIL':>10}{':OpenCV':>8}{'apart':>11}")
-            speed = [of_speed(kind, rows, Path(folder), workers) for workers in options.workers for kind in KINDS]
-            write("loader", common | {"speed": speed})
+            speed = [of_speed(kind, rows, folder, workers) for workers in options.workers for kind in KINDS]
+            write("loader", {"batch": BATCH, "speed": speed})
         if "memory" in options.parts:
-            write("loader_memory", common | {"memory": [of_memory(rows, Path(folder), workers) for workers in (0, 2)]})
+            write("loader_memory", {"batch": BATCH, "memory": [of_memory(rows, folder, workers) for workers in (0, 2)]})
+        if "training" in options.parts:
+            name = device.name(processor)
+            print(f"{name}\n{'samples/s':22}{'workers':>8}{'batch':>7}{'at hand':>9}{'loader':>9}{'share':>8}")
+            write("loader_training" + (f"_{name.replace(' ', '_')}" if processor.type == "cuda" else ""),
+                  {"device": name, "training": [of_training(direction, rows, folder, workers, processor, options.steps)
+                                                for workers in options.workers for direction in DIRECTIONS]})
 
 
 def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
@@ -83,13 +98,20 @@ def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
     return rows
 
 
-def draws_of(kind: str, rows: list[dict], folder: Path) -> Dataset:
-    streams = {name: Stream(name, folder / inputs.KINDS[name], CROPS, STACK, rows) for name in inputs.STREAMS}
+def draws_of(kind: str, rows: list[dict], folder: Path, own: dict = CONFIG) -> Dataset:
+    streams = {name: Stream(name, folder / inputs.KINDS[name], own["crops"], own["stack"], rows) for name in inputs.STREAMS}
     if kind in streams:
         return StreamDraws(rows, streams[kind], 1)
     one, many = (streams[name] for name in DIRECTIONS[kind])
-    groups = [Groups(folder / "groups.h5", 1) for _ in range(2)]
-    return PeriodDraws(rows, one, many, 1, PERIOD["delta"], PERIOD["instants"], *groups)
+    groups = Groups(folder / "groups.h5", 1)
+    return PeriodDraws(rows, one, many, 1, own["period"]["delta"], own["period"]["instants"], groups, groups)
+
+
+class Unfinished:
+    """Draws up to what is copied to a GPU."""
+
+    def __init__(self, draws: Dataset):
+        self.batch, self.finish = draws.packed, dict
 
 
 class Files(Dataset):
@@ -114,7 +136,7 @@ class Files(Dataset):
 
     def stack(self, row: dict, instant: int, crop: sampling.Crop) -> torch.Tensor:
         planes = []
-        for t in sampling.stack_fields(int(instant), STACK, row["frames"] - 1):
+        for t in sampling.stack_fields(int(instant), CONFIG["stack"], row["frames"] - 1):
             for axis in "xy":
                 plane = self.image(self.folder / row["path"] / f"flow_{axis}_{t + 1:05}.jpg", crop, colour=False)
                 planes.append(1 - plane if crop.mirrored and axis == "x" else plane)
@@ -126,11 +148,11 @@ class Files(Dataset):
             image = Image.open(path)
             rows, columns = crop.pixels(*image.size)
             image = F.resized_crop(image, rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start,
-                                   [CROPS["size"]] * 2)
+                                   [CONFIG["crops"]["size"]] * 2)
             return F.to_dtype(F.to_image(F.horizontal_flip(image) if crop.mirrored else image), torch.float32, scale=True)
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE)
         rows, columns = crop.pixels(image.shape[1], image.shape[0])
-        image = cv2.resize(image[rows, columns], (CROPS["size"],) * 2, interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image[rows, columns], (CONFIG["crops"]["size"],) * 2, interpolation=cv2.INTER_LINEAR)
         image = image[:, ::-1].copy() if crop.mirrored else image
         return F.to_dtype(F.to_image(image), torch.float32, scale=True)
 
@@ -141,33 +163,24 @@ def of_speed(kind: str, rows: list[dict], folder: Path, workers: int) -> dict:
     names = {"input": kind} if kind in inputs.STREAMS else dict(zip(("one", "many"), DIRECTIONS[kind], strict=True))
     plain = {reader: Files(draws, folder, reader) for reader in ("PIL", "OpenCV")}
 
-    def for_a_gpu(numbers: range):
-        """Up to what is copied there: the same DataLoader as of `loading.batches`, without the copy."""
-        for _ in DataLoader(loading._Batches(draws.packed), sampler=parts(numbers), batch_size=None, num_workers=workers):
-            pass
-
-    def on_the_cpu(numbers: range):
+    def finished(numbers: range) -> Iterator[list[torch.Tensor]]:
         for batch in loading.batches(draws, numbers, BATCH, CPU, workers):
-            for name, stream in names.items():
-                normalise(batch[name], stream)
+            yield [normalise(batch[name], stream) for name, stream in names.items()]
 
-    def files(reader: str):
-        def rounds(numbers: range):
-            for _ in DataLoader(plain[reader], BATCH, sampler=numbers, num_workers=workers):
-                pass
-        return rounds
-
-    alike = (normalise(torch.from_numpy(draws[3][name]), stream) - plain["OpenCV"][3][name]
-             for name, stream in names.items())
-    apart = max(float(difference.abs().mean()) for difference in alike)
-    sides = {"gpu": for_a_gpu, "cpu": on_the_cpu, "PIL": files("PIL"), "OpenCV": files("OpenCV")}
+    sides = {"gpu": lambda numbers: loading.batches(Unfinished(draws), numbers, BATCH, CPU, workers), "cpu": finished,
+             **{reader: lambda numbers, files=files: DataLoader(files, BATCH, sampler=numbers, num_workers=workers)
+                for reader, files in plain.items()}}
+    apart = max(float((normalise(torch.from_numpy(draws[3][name]), stream) - plain["OpenCV"][3][name]).abs().mean())
+                for name, stream in names.items())
     rates: dict[str, list[float]] = {name: [] for name in sides}
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:max(workers, 1)])  # workers inherit it
     for turn in range(RUNS):
         for name, side in sides.items():
-            count = (4 if name in ("gpu", "cpu") else 1) * BATCH * max(workers, 1)
-            begun = time.perf_counter()
-            side(range(turn * count, (turn + 1) * count))
-            rates[name].append(count / (time.perf_counter() - begun))
+            before, counted = (max(workers, 1) * count for count in ROUNDS[name])
+            start, count = turn * 1000 * BATCH, (before + counted) * BATCH
+            rates[name].append(BATCH * rate(iter(side(range(start, start + count))), before))
+    os.sched_setaffinity(0, cores)
     row = {"kind": kind, "workers": workers, "mean_difference": apart,
            **{name: statistics.median(found) for name, found in rates.items()}}
     print(f"{kind:22}{workers:8}{row['gpu']:9.1f}{row['cpu']:9.1f}{row['PIL']:9.1f}{row['OpenCV']:9.1f}"
@@ -176,8 +189,44 @@ def of_speed(kind: str, rows: list[dict], folder: Path, workers: int) -> dict:
     return row
 
 
-def parts(numbers: range) -> list[range]:
-    return [numbers[start:start + BATCH] for start in range(0, len(numbers), BATCH)]
+def rate(batches: Iterator, before: int) -> float:
+    """Batches a second after the first `before`."""
+    for _ in islice(batches, before):
+        pass
+    begun = time.perf_counter()
+    counted = sum(1 for _ in batches)
+    return counted / (time.perf_counter() - begun)
+
+
+def of_training(direction: str, rows: list[dict], folder: Path, workers: int, processor: torch.device, steps: int) -> dict:
+    """Samples a second of joint ASYN training on batches that are at hand, and on those of the loader, in turns."""
+    gpu = processor.type == "cuda"
+    own = settings.for_run(CONFIG, "ucf101" if gpu else "demo", settings.Run("split1", settings.COMPLETE))
+    torch.manual_seed(0)
+    net, loss_of, schedule = train.network("asyn", direction, own, len(rows))
+    size = schedule["batch"] if gpu else BATCH
+    net.to(processor, memory_format=device.layout("auto", processor)).train()
+    step = Step(net, loss_of, schedule | {"lr": 1e-5, "accumulate": 1, "precision": "auto"}, processor)
+    draws = draws_of(direction, rows, folder, own)
+    ready = list(loading.batches(draws, range(4 * size), size, processor, 0))
+
+    def learnt(batches: Iterable[dict]) -> Iterator[None]:
+        for number, batch in enumerate(batches):
+            step(0, [batch])
+            if gpu and number in (BEFORE - 1, BEFORE + steps - 1):
+                torch.cuda.synchronize()
+            yield
+
+    found = {"at_hand": [], "loader": []}
+    for turn in range(3):
+        numbers = range(turn * 1000 * size, (turn * 1000 + BEFORE + steps) * size)
+        found["at_hand"].append(size * rate(learnt(islice(cycle(ready), BEFORE + steps)), BEFORE))
+        found["loader"].append(size * rate(learnt(loading.batches(draws, numbers, size, processor, workers)), BEFORE))
+    row = {"direction": direction, "workers": workers, "batch": size,
+           **{name: statistics.median(rates) for name, rates in found.items()}}
+    row["share"] = row["loader"] / row["at_hand"]
+    print(f"{direction:22}{workers:8}{size:7}{row['at_hand']:9.1f}{row['loader']:9.1f}{row['share']:8.1%}", flush=True)
+    return row
 
 
 def resident() -> int:
