@@ -63,11 +63,11 @@ def test_strips_cost_little_and_no_pixel():
     plain = imagecodecs.jpeg8_encode(given, level=85, subsampling="420", optimize=True)
     content = jpeg.encode(given, 85)
     np.testing.assert_array_equal(by_opencv(content), by_opencv(plain))
-    assert 0 < len(content) - len(plain) < 8 * 150  # 10 strips in each of 15 rows of MCUs
+    assert 0 < len(content) - len(plain) < 8 * 75  # 5 strips in each of 15 rows of MCUs
 
 
 def test_no_more_is_decoded_than_is_needed(monkeypatch):
-    """A corner of 32 x 32 pixels, and MARGIN, is in 3 rows of MCUs and 2 strips of 32 pixels."""
+    """A corner of 32 x 32 pixels, and MARGIN, is in 3 rows of MCUs and a strip of 64 pixels."""
     given, seen = picture(240, 320, 3), []
     content, out, decode = jpeg.encode(given, 85), np.empty_like(given), imagecodecs.jpeg8_decode
     monkeypatch.setattr(imagecodecs, "jpeg8_decode",
@@ -84,9 +84,9 @@ def test_files_of_other_programs_are_decoded_whole_or_right(made):
     given = picture(240, 320, 3)
     options = {"one scan": [], "rows": [cv2.IMWRITE_JPEG_RST_INTERVAL, 20],
                "other strips": [cv2.IMWRITE_JPEG_RST_INTERVAL, 7],
-               "4:4:4 in strips": [cv2.IMWRITE_JPEG_RST_INTERVAL, 2, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+               "4:4:4 in strips": [cv2.IMWRITE_JPEG_RST_INTERVAL, 4, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
                                    cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444],
-               "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2]}[made]
+               "progressive": [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 4]}[made]
     content = cv2.imencode(".jpg", given, options)[1].tobytes()
     rows, columns = slice(50, 99), slice(40, 140)
     found = jpeg.decode(content, np.empty_like(given), rows, columns)

@@ -50,7 +50,7 @@ def test_an_error_stays_one_sentence(workers):
 def test_moved_keeps_what_is_no_tensor():
     from pipeline.inputs import Packed
 
-    packed = Packed(torch.zeros(3), torch.ones(1), [(1, 2)], [True])
+    packed = Packed(torch.zeros(3), torch.ones(1), [(1, 2)], torch.ones(1))
     found = loading.moved({"a": packed, "b": "text"}, torch.device("meta"))
     assert found["a"].pixels.device.type == "meta" and found["a"].shapes == [(1, 2)] and found["b"] == "text"
 

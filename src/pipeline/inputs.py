@@ -83,6 +83,7 @@ class Stream:
         Raises PipelineError when their shards were made in different ways.
         """
         self.name, self.stack = name, stack
+        self.each = 3 if name == "appearance" else 2  # planes of a frame or field
         self.size, self.frame = crops["size"], tuple(crops["frame"])
         self.sizes, self.test, self.flip = crops[name], crops["test"], crops["flip"]
         self.shards = Shards(folder, KINDS[name])
@@ -130,13 +131,12 @@ class Stream:
 
     def joined(self, cuts: list["Cut"]) -> Inputs:
         """What the network gets of the `cuts` of a batch, all of as many instants."""
-        counts = [len(cut.unique) for cut in cuts]
-        planes = memory.batch((sum(counts), 3 if self.name == "appearance" else 2, self.size, self.size))
+        planes = memory.batch((sum(len(cut.unique) for cut in cuts), self.each, self.size, self.size))
         at = 0
-        for cut, count in zip(cuts, counts, strict=True):
-            self.resized(cut.patches(), cut.mirrored, planes[at:at + count].numpy())
-            at += count
-        return Inputs(planes, _places(cuts, counts))
+        for cut in cuts:
+            self.resized(cut.patches(), cut.mirrored, planes[at:at + len(cut.unique)].numpy())
+            at += len(cut.unique)
+        return Inputs(planes, _places(cuts, range(len(cuts))))
 
     def in_crops(self, row: dict, instants: np.ndarray, crops: list[sampling.Crop]) -> Iterator[np.ndarray]:
         """What `__call__` gives at `instants` (T,) in each of `crops`; frames or fields are decoded once for all of them."""
@@ -147,7 +147,7 @@ class Stream:
         for crop in crops:
             place = crop.pixels(whole.columns.stop, whole.rows.stop)
             cut = patches[:, *place] if self.name == "appearance" else patches[..., *place]
-            planes = np.empty((len(cut), 3 if self.name == "appearance" else 2, self.size, self.size), np.uint8)
+            planes = np.empty((len(cut), self.each, self.size, self.size), np.uint8)
             self.resized(cut, crop.mirrored, planes)
             yield Inputs(torch.from_numpy(planes), torch.from_numpy(whole.places)).stacked.numpy()
 
@@ -176,44 +176,52 @@ class Cut(NamedTuple):
         return codings.items(self.data, self.unique, self.rows, self.columns)
 
 
-def _places(cuts: list[Cut], counts: list[int]) -> torch.Tensor:
-    """Places among the planes of all `cuts`, which stand one after the other, `counts` of each: (B, T, 1 or L)."""
-    starts = np.cumsum([0, *counts[:-1]])
-    return torch.from_numpy(np.stack([cut.places + start for cut, start in zip(cuts, starts, strict=True)]))
+def _places(cuts: list[Cut], order: Iterable[int]) -> torch.Tensor:
+    """Places (B, T, 1 or L) among the planes of all `cuts`, which stand one after the other in the `order` given."""
+    places, at = [cut.places for cut in cuts], 0
+    for place in order:
+        places[place], at = places[place] + at, at + len(cuts[place].unique)
+    return torch.from_numpy(np.stack(places))
 
 
 class Packed(NamedTuple):
-    """The cuts of a batch for a GPU to finish: the bytes of all, of each the shape of its planes and whether it is mirrored.
+    """The cuts of a batch for a GPU to finish: the bytes of all, those of one size together; `places` are those of Inputs.
 
-    `places` are those of Inputs. One flat tensor travels to the GPU in one piece, whatever sizes the crops have.
+    One flat tensor travels to the GPU in one piece, whatever sizes the crops have, and a few kernels finish it. `shapes` are
+    (n, h, w, 3) or (n, 2, h, w) of the patches that follow one another, `mirrored` (n of all,) says which are mirrored.
     """
 
     pixels: torch.Tensor
     places: torch.Tensor
     shapes: list[tuple[int, ...]]
-    mirrored: list[bool]
+    mirrored: torch.Tensor
 
 
 def packed(cuts: list[Cut]) -> Packed:
-    shapes = [cut.shape for cut in cuts]
-    pixels, at = memory.batch((sum(map(math.prod, shapes)),)), 0
-    for cut, shape in zip(cuts, shapes, strict=True):
-        for target, patch in zip(pixels[at:at + math.prod(shape)].numpy().reshape(shape), cut.patches(), strict=True):
+    order = sorted(range(len(cuts)), key=lambda place: cuts[place].shape[1:])
+    pixels, at = memory.batch((sum(math.prod(cut.shape) for cut in cuts),)), 0
+    for cut in (cuts[place] for place in order):
+        size = math.prod(cut.shape)
+        for target, patch in zip(pixels[at:at + size].numpy().reshape(cut.shape), cut.patches(), strict=True):
             target[:] = patch
-        at += math.prod(shape)
-    return Packed(pixels, _places(cuts, [shape[0] for shape in shapes]), shapes, [cut.mirrored for cut in cuts])
+        at += size
+    shapes: dict[tuple[int, ...], int] = {}  # in the order of the pixels
+    for place in order:
+        count, *each = cuts[place].shape
+        shapes[tuple(each)] = shapes.get(tuple(each), 0) + count
+    mirrored = [cuts[place].mirrored for place in order for _ in cuts[place].unique]
+    return Packed(pixels, _places(cuts, order), [(count, *each) for each, count in shapes.items()], torch.tensor(mirrored))
 
 
 def unpacked(packed: Packed, stream: str, size: int) -> Inputs:
-    """What `Stream.joined` gives, on the device of `packed`, with the same bytes."""
+    """The inputs that `Stream.joined` gives, to the byte, on the device of `packed`; their planes in another order."""
     planes, at = [], 0
-    for shape, mirrored in zip(packed.shapes, packed.mirrored, strict=True):
-        count = math.prod(shape)
-        patches = packed.pixels[at:at + count].view(shape)
-        patches = resize(patches.permute(0, 3, 1, 2) if stream == "appearance" else patches, size)  # (n, P, size, size)
-        planes.append(mirror(patches, stream) if mirrored else patches)
-        at += count
-    return Inputs(torch.cat(planes), packed.places)
+    for shape in packed.shapes:
+        patches = packed.pixels[at:at + math.prod(shape)].view(shape)
+        planes.append(resize(patches.permute(0, 3, 1, 2) if stream == "appearance" else patches, size))  # (n, P, size, size)
+        at += math.prod(shape)
+    ready = torch.cat(planes)
+    return Inputs(torch.where(packed.mirrored[:, None, None, None], mirror(ready, stream), ready), packed.places)
 
 
 def mirror(planes: torch.Tensor, stream: str) -> torch.Tensor:

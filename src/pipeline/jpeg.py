@@ -14,7 +14,7 @@ import cv2
 import imagecodecs
 import numpy as np
 
-STRIP = 2  # MCUs of a strip, or more, so that they divide a row of them: 32 pixels, 3 % of a frame's bytes
+STRIP = 4  # MCUs of a strip, or more, so that they divide a row of them: 64 pixels, 2 % of a frame's bytes
 MARGIN = 2  # pixels around a rectangle that its own depend on: chroma is of half the size, and interpolated
 MOST = 0.85  # of all strips: a rectangle of more is not worth the cutting
 MCU = 16  # pixels each way, as chroma is of half the size
