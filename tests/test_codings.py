@@ -60,6 +60,19 @@ def test_what_is_written_is_read(tmp_path, coding, kind, count):
                 np.testing.assert_array_equal(codings.read(data, places), every[list(places)])
 
 
+@pytest.mark.parametrize("kind", SHAPES)
+@pytest.mark.parametrize("coding", CODINGS, ids=str)
+def test_a_cut_is_that_of_the_whole(tmp_path, coding, kind):
+    """One by one, each until the next."""
+    with h5py.File(write(tmp_path / "a.h5", coding, smooth(kind, 2 * FIELDS + 3))) as file:
+        data = file["Run/clip"]
+        every, places = codings.read(data), [0, 3, 4, FIELDS, 2 * FIELDS + 2]
+        for rows, columns in ((slice(0, 9), slice(20, 32)), (slice(11, 12), slice(3, 30)), (slice(0, 24), slice(0, 32))):
+            expected = every[:, rows, columns] if kind == "frames" else every[:, :, rows, columns]
+            for place, found in zip(places, codings.items(data, places, rows, columns), strict=True):
+                np.testing.assert_array_equal(found, expected[place])
+
+
 def test_codings_differ_in_what_a_chunk_is(tmp_path):
     chunks = {(coding.name, kind): h5py.File(write(tmp_path / "a.h5", coding, smooth(kind, 7)))["Run/clip"].chunks
               for coding in CODINGS for kind in SHAPES}
@@ -177,8 +190,9 @@ def test_a_broken_chunk_is_named_with_its_file_and_the_cure(tmp_path, coding, ho
         data.write_direct_chunk((1, 0, 0, 0), spoilt(data.read_direct_chunk((1, 0, 0, 0))[1])[how])
     with h5py.File(path) as file:
         codings.read(file["Run/clip"], [0, 2])
-        with pytest.raises(PipelineError) as caught:
-            codings.read(file["Run/clip"])
-    message = str(caught.value)
-    assert message.startswith(f"{path}: clip 'Run/clip' cannot be decoded (") and "\n" not in message
-    assert "run snakemake again" in message
+        for read in (lambda data: codings.read(data), lambda data: list(codings.items(data, [1], slice(3, 9), slice(0, 8)))):
+            with pytest.raises(PipelineError) as caught:
+                read(file["Run/clip"])
+            message = str(caught.value)
+            assert message.startswith(f"{path}: clip 'Run/clip' cannot be decoded (") and "\n" not in message
+            assert "run snakemake again" in message

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import flow, inputs, levels, loading, sampling, store, video
+from pipeline import flow, inputs, levels, loading, memory, sampling, store, video
 from pipeline.codings import PLAIN, Coding
 from pipeline.datasets.clips import key_of
 from pipeline.inputs import Groups, PeriodDraws, Stream, StreamDraws
@@ -214,15 +214,15 @@ def test_normalised_batches_do_not_share_memory_while_they_are_needed():
     def normal(value: int) -> torch.Tensor:
         return inputs.normalise(inputs.Inputs(torch.full((1, 3, 64, 64), value, dtype=torch.uint8),
                                               torch.zeros(20, 1, dtype=torch.int64)), "appearance")
-    held = [normal(value) for value in range(8)]
-    assert [len(torch.unique(batch[:, 0])) for batch in held] == 8 * [1]
-    assert len({float(batch[0, 0, 0, 0]) for batch in held}) == 8
+    held = [normal(value) for value in range(memory.KEPT)]
+    assert [len(torch.unique(batch[:, 0])) for batch in held] == memory.KEPT * [1]
+    assert len({float(batch[0, 0, 0, 0]) for batch in held}) == memory.KEPT
     part = held[-1].view(-1)[:4]
     place = held[-1].data_ptr()
     del held
     assert normal(9).data_ptr() != place and len(torch.unique(part)) == 1
     del part
-    assert place in {batch.data_ptr() for batch in [normal(value) for value in range(4)]}
+    assert place in {batch.data_ptr() for batch in [normal(value) for value in range(memory.KEPT)]}
 
 
 # --- from a video
@@ -430,12 +430,19 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
             np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
 
 
+def in_crops(source: Stream, row: dict, instants: np.ndarray, crops: list[sampling.Crop]) -> list[np.ndarray]:
+    """(T, channels, size, size) of each crop, from one reading of the clip."""
+    reads = inputs.ClipReads({source.name: source}, [(row, instants)], crops)
+    (batch,) = loading.batches(reads, range(1), 1, torch.device("cpu"), 0)
+    return [found.stacked.numpy() for found in source.in_crops(batch[source.name])]
+
+
 @pytest.mark.parametrize("name", inputs.STREAMS)
 def test_ten_crops_are_cut_from_the_frame(folder, name):
     """48 x 48 in the corners and the centre of 80 x 60: columns 0, 32 and 16, rows 0, 12 and 6; then mirrored."""
     source = stream(folder, name)
     instants = np.array([3, 4, 9])
-    found = list(source.in_crops(LONG, instants, sampling.test_crops((WIDTH, HEIGHT), 48, "ten")))
+    found = in_crops(source, LONG, instants, sampling.test_crops((WIDTH, HEIGHT), 48, "ten"))
     assert len(found) == 10
     if name == "appearance":
         whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[instants]  # (3, 3, 60, 80)
@@ -451,24 +458,29 @@ def test_ten_crops_are_cut_from_the_frame(folder, name):
         np.testing.assert_array_equal(found[5 + number], mirrored)
 
 
+@pytest.mark.parametrize("how", sampling.CROPS)
 @pytest.mark.parametrize("name", inputs.STREAMS)
-def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name):
+def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name, how):
     """Resized, too, in a clip that is too short for a stack."""
     source = stream(folder, name, stack=8)
     for row, instants in ((LONG, np.array([0, 5, 6, 20])), (SHORT, np.array([0]))):
-        crops = sampling.test_crops((340, 256), 224, "ten")
-        for crop, found in zip(crops, source.in_crops(row, instants, crops), strict=True):
+        crops = sampling.test_crops((340, 256), 224, how)
+        for crop, found in zip(crops, in_crops(source, row, instants, crops), strict=True):
             np.testing.assert_array_equal(found, source(row, instants, crop))
 
 
 @pytest.mark.parametrize("name", inputs.STREAMS)
-def test_ten_crops_are_read_once(folder, monkeypatch, name):
+def test_no_more_is_read_than_all_crops_need(folder, monkeypatch, name):
+    """Frames or fields once, and of them the rectangle that the crops lie in."""
     asked = []
     read = inputs.codings.items
-    monkeypatch.setattr(inputs.codings, "items", lambda data, places, *cut: asked.extend(places) or read(data, places, *cut))
+    monkeypatch.setattr(inputs.codings, "items",
+                        lambda data, places, *cut: asked.append((list(places), *cut)) or read(data, places, *cut))
     source = stream(folder, name)
-    assert len(list(source.in_crops(LONG, np.array([2, 4]), sampling.test_crops((WIDTH, HEIGHT), 48, "ten")))) == 10
-    assert asked == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6])
+    for how, rows, columns in (("centre", slice(6, 54), slice(16, 64)), ("ten", slice(0, 60), slice(0, 80))):
+        in_crops(source, LONG, np.array([2, 4]), sampling.test_crops((WIDTH, HEIGHT), 48, how))
+        assert asked.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
+        assert not asked
 
 
 def test_a_period_is_read_once(folder, monkeypatch):

@@ -10,8 +10,9 @@ import yaml
 from torch import nn
 from torchvision.models import vgg16
 
-from pipeline import groups, objectives, scores, settings
+from pipeline import groups, objectives, scores, settings, store
 from pipeline.errors import PipelineError
+from pipeline.inputs import Stream
 from pipeline.losses import co2fi_loss, joint_loss, stream_loss
 from pipeline.models import build
 from pipeline.models.asyn import ASYN, Fusion
@@ -590,11 +591,17 @@ def test_eq5_alone_trains_the_fusion_and_eq6_everything():
     assert jointly == whole - {f"{part}.{FROM_NOTHING}" for part in ("one", "many", "fusion")}
 
 
-def test_the_teacher_stays_as_it_is():
+def test_the_teacher_stays_as_it_is(tmp_path):
     """Section 4.2: it is fixed. CO2FI gets class numbers from it and no more; it is no part of what is trained."""
     teacher = build.teacher(SETTINGS, "motion", 7).eval()
     before = copy.deepcopy(teacher.state_dict())
-    logits = scores.of_inputs(teacher, NoiseStream(), {}, np.arange(8), 3, torch.device("cpu"))
+    row = {"clip": "Run/clip", "path": "clip.avi", "sha256": "0", "frames": 10, "shard": "000"}
+    fields = np.random.default_rng(0).integers(0, 256, (9, 2, 64, 64)).astype(np.uint8)
+    store.write_shard(tmp_path / "000.h5", "flow", [row], lambda row: iter(fields), {}, "test", "test")
+    crops = {"frame": [64, 64], "size": 64, "test": 64, "motion": [64], "flip": True}
+    stream = Stream("motion", tmp_path, crops, 2, [row])
+    (found,) = scores.of_inputs({"motion": teacher}, {"motion": stream}, [row], [np.arange(8)], 3, torch.device("cpu"))
+    logits = found["motion"]
     assert not logits.requires_grad and logits.shape == (8, 7)
     net = build.stream_net(SETTINGS, "motion", 7).train()
     assert not any(isinstance(part, CNNM2048) for part in net.modules())
@@ -602,18 +609,6 @@ def test_the_teacher_stays_as_it_is():
     objectives.of_stream("motion", SETTINGS)(net, batch).backward()
     assert all(p.grad is None for p in teacher.parameters())
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
-
-
-class NoiseStream:
-    """Stands for a motion stream: noise that depends on the instant."""
-
-    name = "motion"
-
-    def centre_crop(self) -> None:
-        return None
-
-    def __call__(self, row: dict, instants: np.ndarray, crop: None) -> np.ndarray:
-        return np.stack([np.random.default_rng(t).integers(0, 256, (4, 64, 64)).astype(np.uint8) for t in instants])
 
 
 # --- build

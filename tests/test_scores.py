@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline import inputs, sampling, scores
+from pipeline import codings, inputs, sampling, scores, store
+from pipeline.codings import Coding
+from pipeline.inputs import Stream
 from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.co2fi import CO2FI
 
@@ -14,25 +16,26 @@ CPU = torch.device("cpu")
 ROW = {"clip": "Archery/v_Archery_g01_c01", "frames": 40}
 
 
-class NoiseStream:
-    """Pixels of noise that depend on stream, instant and crop; keeps the instants that it was asked for."""
+class Noise:
+    """Pixels of noise that depend on stream, instant and crop."""
 
-    def __init__(self, name: str, last: int = 33):
-        self.name, self.asked, self.last = name, [], lambda row: last
+    def __init__(self, name: str):
+        self.name = name
 
-    def centre_crop(self) -> int:
-        return 0
-
-    def __call__(self, row: dict, instant, crop: int) -> np.ndarray:
+    def __call__(self, instant, crop: int = 0) -> np.ndarray:
+        """(T, C, 16, 16) at instants (T,), or (C, 16, 16) at one."""
         if np.ndim(instant):
-            return np.stack([self(row, int(t), crop) for t in instant])
-        assert row is ROW
-        self.asked.append((instant, crop))
+            return np.stack([self(int(t), crop) for t in instant])
         rng = np.random.default_rng([instant, inputs.STREAMS.index(self.name), crop])
         return rng.integers(0, 256, (inputs.channels(self.name, 2), 16, 16)).astype(np.uint8)
 
-    def in_crops(self, row: dict, instants: np.ndarray, crops: list[int]):
-        yield from (self(row, instants, crop) for crop in crops)
+    def shown(self, instants: np.ndarray, crop: int = 0) -> inputs.Inputs:
+        """The same as a batch whose planes stand in another order, frames and fields each once."""
+        order = np.random.default_rng(0).permutation(len(instants))
+        planes, each = self(np.asarray(instants)[order], crop), 3 if self.name == "appearance" else 2
+        planes = planes.reshape(-1, each, 16, 16)  # (T, L P, ..) -> (T L, P, ..)
+        places = np.arange(len(planes)).reshape(len(instants), -1)[np.argsort(order)]
+        return inputs.Inputs(torch.from_numpy(planes), torch.from_numpy(places))
 
 
 def co2fi(stream: str) -> CO2FI:
@@ -49,14 +52,16 @@ def all_models() -> dict:
     return {source: model.eval() for source, model in models.items()}
 
 
-def of_clip(models: dict, last: int = 33, crops=(0,), batch: int = 7, streams: dict | None = None) -> dict:
-    streams = streams or {name: NoiseStream(name, last) for name in inputs.STREAMS}
-    return scores.of_clip(models, streams, ROW, crops, PERIOD, batch, CPU)
+def of_clip(models: dict, last: int = 33, crops=(0,), batch: int = 7) -> dict:
+    centres, instants = scores.test_periods(ROW, last, PERIOD)
+    distinct = np.unique(instants)
+    shown = ({name: Noise(name).shown(distinct, crop) for name in inputs.STREAMS} for crop in crops)
+    return scores.of_clip(models, shown, *(np.searchsorted(distinct, which) for which in (centres, instants)), batch)
 
 
 def output_of(net: CO2FI, stream: str, instant: int, crop: int = 0):
     """CO2FI's output for one input alone."""
-    pixels = torch.from_numpy(NoiseStream(stream)(ROW, instant, crop))[None]
+    pixels = torch.from_numpy(Noise(stream)(instant, crop))[None]
     return net(inputs.normalise(pixels, stream))
 
 
@@ -104,7 +109,8 @@ def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
     def alone(net, name: str, wanted: np.ndarray) -> torch.Tensor:
         """Outputs (n, ..) at `wanted` (n,) of the distinct instants among them, in batches."""
         distinct, place = np.unique(wanted, return_inverse=True)
-        return scores.of_inputs(net, NoiseStream(name), ROW, distinct, batch, CPU)[place]
+        parts = [distinct[start:start + batch] for start in range(0, len(distinct), batch)]
+        return torch.cat([net(inputs.normalise(Noise(name).shown(part), name)) for part in parts])[place]
 
     with torch.inference_mode():
         for stream in inputs.STREAMS:
@@ -115,23 +121,6 @@ def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
             first = alone(lambda x, net=net: net.one(x).feature, one, centres)  # (12, hidden)
             second = alone(lambda x, net=net: net.many(x).feature, many, instants.ravel()).reshape(12, 5, HIDDEN)
             np.testing.assert_array_equal(found[direction], net.fusion(first, second)[-1].numpy())
-
-
-@pytest.mark.parametrize("sources", [inputs.STREAMS, [*inputs.DIRECTIONS], [*inputs.STREAMS, *inputs.DIRECTIONS]])
-def test_a_clip_is_read_once_for_all_sources(sources):
-    streams = {name: NoiseStream(name) for name in inputs.STREAMS}
-    models = all_models()
-    found = of_clip({source: models[source] for source in sources}, streams=streams)
-    assert list(found) == list(sources)
-    needed = np.unique([sampling.period(centre, 5, 5, 33) for centre in sampling.test_centres(12, 5, 5, 33)])
-    for stream in streams.values():
-        assert stream.asked == [(t, 0) for t in needed]
-
-
-def test_the_shorter_stream_ends_the_instants():
-    streams = {"appearance": NoiseStream("appearance", 39), "motion": NoiseStream("motion", 30)}
-    of_clip(all_models(), streams=streams)
-    assert max(streams["appearance"].asked) == max(streams["motion"].asked) == (30, 0)
 
 
 def test_logits_of_several_crops_follow_each_other():
@@ -150,45 +139,106 @@ def test_scores_of_a_direction_are_those_of_the_trained_pass():
     """Training runs ASYN whole; scoring takes it apart to run each input once."""
     net = all_models()["appearance-to-motion"]
     found = of_clip({"appearance-to-motion": net}, batch=60)["appearance-to-motion"]
-    one, many = NoiseStream("appearance"), NoiseStream("motion")
+    one, many = Noise("appearance"), Noise("motion")
     centres, instants = scores.test_periods(ROW, 33, PERIOD)
-    frames = one(ROW, centres, 0)  # (12, 3, 16, 16)
-    stacks = np.stack([many(ROW, row, 0) for row in instants])  # (12, 5, 4, 16, 16)
+    frames = one(centres)  # (12, 3, 16, 16)
+    stacks = np.stack([many(row) for row in instants])  # (12, 5, 4, 16, 16)
     with torch.inference_mode():
         output = net(inputs.normalise(torch.from_numpy(frames), "appearance"),
                      inputs.normalise(torch.from_numpy(stacks), "motion"))
     np.testing.assert_allclose(found, output.units[-1].numpy(), atol=1e-5)
 
 
-def test_features_are_those_of_each_instant_and_can_be_learnt_on():
-    torch.manual_seed(0)
-    model = ASYN(co2fi("appearance"), co2fi("motion"), Fusion(HIDDEN, CLASSES, hidden=5))
-    streams = [NoiseStream("appearance", 9), NoiseStream("motion", 6)]
-    (one, many), = scores.features_of_clips(model, *streams, [ROW], 4, CPU)
-    assert one.shape == many.shape == (7, HIDDEN)  # of the instants that both streams have
-    model.eval()
-    with torch.inference_mode():
-        for name, net, found in zip(inputs.STREAMS, (model.one, model.many), (one, many), strict=True):
-            expected = torch.cat([output_of(net, name, t).feature for t in range(7)])
-            torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+# --- of stored clips
+
+
+SIZE, WIDTH, HEIGHT = 16, 40, 30
+CROPS = {"frame": [WIDTH, HEIGHT], "size": SIZE, "test": 20, "appearance": [20], "motion": [20], "flip": True}
+ROWS = [{"clip": f"Archery/v_Archery_g01_c0{number}", "path": f"{number}.avi", "sha256": "0", "frames": frames,
+         "label": 0, "shard": "000"} for number, frames in enumerate((40, 3, 12), start=1)]
+
+
+@pytest.fixture(scope="module", params=["gzip", "defaults"])
+def streams(request, tmp_path_factory) -> dict[str, Stream]:
+    """Clips of texture: more than the periods need, fewer than a stack has fields, and between."""
+    folder, codings = tmp_path_factory.mktemp("set"), {"gzip": ("gzip", "gzip"), "defaults": ("jpeg", "lz4")}[request.param]
+    for kind, shape, coding in zip(("frames", "flow"), ((HEIGHT, WIDTH, 3), (2, HEIGHT, WIDTH)), codings, strict=True):
+        def items(row, kind=kind, shape=shape):
+            rng = np.random.default_rng([row["frames"], kind == "flow"])
+            yield from rng.integers(0, 256, (row["frames"] - (kind == "flow"), *shape)).astype(np.uint8)
+        store.write_shard(folder / kind / "000.h5", kind, ROWS, items, {}, "test", "test", coding=Coding(coding, 90))
+    return {name: Stream(name, folder / kind, CROPS, 2, ROWS) for name, kind in inputs.KINDS.items()}
+
+
+@pytest.mark.parametrize("how", sampling.CROPS)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, how):
+    """Each crop by itself, as a training draw reads it; any number of workers gives the same bits."""
+    models, crops = all_models(), sampling.test_crops((WIDTH, HEIGHT), 20, how)
+    found = list(scores.of_clips(models, streams, ROWS, crops, PERIOD, 7, CPU, workers))
+    assert len(found) == len(ROWS)
+    for row, logits in zip(ROWS, found, strict=True):
+        centres, instants = scores.test_periods(row, min(stream.last(row) for stream in streams.values()), PERIOD)
+        distinct = np.unique(instants)
+        shown = []
+        for crop in crops:
+            planes = {name: torch.from_numpy(stream(row, distinct, crop)).reshape(-1, stream.each, SIZE, SIZE)
+                      for name, stream in streams.items()}  # (T, L P, ..) -> (T L, P, ..)
+            shown.append({name: inputs.Inputs(every, torch.arange(len(every)).reshape(len(distinct), -1))
+                          for name, every in planes.items()})
+        expected = scores.of_clip(models, shown, *(np.searchsorted(distinct, which) for which in (centres, instants)), 7)
+        assert logits.keys() == expected.keys()
+        for source in models:
+            np.testing.assert_array_equal(logits[source], expected[source])
+            assert len(logits[source]) == len(crops) * (60 if source in inputs.STREAMS else 12)
+
+
+@pytest.mark.parametrize("how", sampling.CROPS)
+@pytest.mark.parametrize("sources", [inputs.STREAMS, [*inputs.DIRECTIONS], [*inputs.STREAMS, *inputs.DIRECTIONS]])
+def test_a_clip_is_read_once_for_all_sources_and_crops(streams, monkeypatch, sources, how):
+    """The instants of the periods that both streams have: 38 stacks of 2 in 40 frames, frames 0 to 37, fields 0 to 38."""
+    models, asked, read = all_models(), [], codings.items
+    monkeypatch.setattr(codings, "items", lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut))
+    crops = sampling.test_crops((WIDTH, HEIGHT), 20, how)
+    found = list(scores.of_clips({source: models[source] for source in sources}, streams, ROWS[:1], crops, PERIOD, 7, CPU))
+    assert list(found[0]) == list(sources)
+    needed = np.unique([sampling.period(centre, 5, 5, 37) for centre in sampling.test_centres(12, 5, 5, 37)])
+    assert asked == [needed.tolist(), sorted({*needed, *(needed + 1)})]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_features_are_those_of_each_instant_and_can_be_learnt_on(streams, workers):
+    model = all_models()["appearance-to-motion"]
+    features = scores.features_of_clips(model, tuple(streams.values()), ROWS, 4, CPU, workers)
+    for row, found in zip(ROWS, features, strict=True):
+        count = min(stream.last(row) for stream in streams.values()) + 1
+        for stream, net, part in zip(streams.values(), (model.one, model.many), found, strict=True):
+            assert part.shape == (count, HIDDEN)  # of the instants that both streams have
+            pixels = torch.from_numpy(np.stack([stream(row, t, stream.centre_crop()) for t in range(count)]))
+            with torch.inference_mode():
+                expected = net(inputs.normalise(pixels, stream.name)).feature
+            torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
+    one, many = features[0]
     model.fusion(one[:1], many[None, :5]).sum().backward()
     assert all(weight.grad is not None for weight in model.fusion.parameters())
     assert all(weight.grad is None for net in (model.one, model.many) for weight in net.parameters())
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("batch", [1, 3, 100])
-def test_of_inputs_joins_batches_in_order(batch):
+def test_of_inputs_joins_batches_in_order(streams, batch, workers):
     sizes = []
 
     def net(x):
         sizes.append(len(x))
-        return x[:, :, 0, 0]
+        return x[:, :, 5, 5]
 
-    instants = np.array([5, 2, 9, 1, 7, 3, 8])
-    found = scores.of_inputs(net, NoiseStream("motion"), ROW, instants, batch, CPU).numpy()
-    pixels = np.stack([NoiseStream("motion")(ROW, int(t), 0)[:, 0, 0] for t in instants])
-    np.testing.assert_allclose(found, (pixels - 128.0) / (0.226 * 255), atol=1e-5)
-    assert max(sizes) <= batch and sum(sizes) == 7
+    motion, instants = streams["motion"], [np.array([5, 2, 9, 1, 7, 3, 8]), np.array([0]), np.array([4, 4, 10])]
+    found = list(scores.of_inputs({"motion": net}, {"motion": motion}, ROWS, instants, batch, CPU, workers))
+    assert max(sizes) <= batch and sum(sizes) == 11
+    for row, wanted, values in zip(ROWS, instants, found, strict=True):
+        pixels = np.stack([motion(row, int(t), motion.centre_crop())[:, 5, 5] for t in wanted])
+        np.testing.assert_allclose(values["motion"].numpy(), (pixels - 128.0) / (0.226 * 255), atol=1e-5)
 
 
 def test_summarise():

@@ -25,7 +25,7 @@ from pipeline.datasets.clips import key_of
 from pipeline.inputs import DIRECTIONS, KINDS, STREAMS, Stream
 from pipeline.models import build
 from pipeline.program import plan
-from pipeline.scores import of_clip, summarise
+from pipeline.scores import of_clips, summarise
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 ITERATIONS, EVERY = 6, 2
@@ -296,6 +296,6 @@ def test_the_complete_network_learns_eight_genuine_clips(genuine, tmp_path, monk
     model = build.load(tmp_path / "model.pt", build.asyn(own, direction, 6)).eval()
     streams = {name: Stream(name, genuine / KINDS[name], own["crops"], own["stack"], rows) for name in STREAMS}
     crops = [streams["motion"].centre_crop()]
-    for row in rows:
-        logits = of_clip({direction: model}, streams, row, crops, own["period"], 60, torch.device("cpu"))
+    every = of_clips({direction: model}, streams, rows, crops, own["period"], 60, torch.device("cpu"))
+    for row, logits in zip(rows, every, strict=True):
         assert summarise(logits[direction], "softmax").argmax() == row["label"], row["clip"]

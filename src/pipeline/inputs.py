@@ -41,6 +41,10 @@ class Inputs(NamedTuple):
     planes: torch.Tensor
     places: torch.Tensor
 
+    def at(self, which) -> "Inputs":
+        """Some of the batch, by their places along its first axis."""
+        return self._replace(places=self.places[which])
+
     @property
     def stacked(self) -> torch.Tensor:
         """(.., channels, H, W): RGB, or x1 y1 x2 y2 .., of the dtype of `planes`."""
@@ -138,18 +142,18 @@ class Stream:
             at += len(cut.unique)
         return Inputs(planes, _places(cuts, range(len(cuts))))
 
-    def in_crops(self, row: dict, instants: np.ndarray, crops: list[sampling.Crop]) -> Iterator[np.ndarray]:
-        """What `__call__` gives at `instants` (T,) in each of `crops`; frames or fields are decoded once for all of them."""
-        whole = self.cut(row, instants, sampling.Crop(0, 0, 1, 1))
-        patches = np.empty(whole.shape, np.uint8)
-        for target, patch in zip(patches, whole.patches(), strict=True):
-            target[:] = patch
-        for crop in crops:
-            place = crop.pixels(whole.columns.stop, whole.rows.stop)
-            cut = patches[:, *place] if self.name == "appearance" else patches[..., *place]
-            planes = np.empty((len(cut), self.each, self.size, self.size), np.uint8)
-            self.resized(cut, crop.mirrored, planes)
-            yield Inputs(torch.from_numpy(planes), torch.from_numpy(whole.places)).stacked.numpy()
+    def in_crops(self, patches: "Patches") -> Iterator[Inputs]:
+        """What the network gets of a clip in each of its crops, one after the other, on the device of `patches`."""
+        for rows, columns, mirrored in patches.crops:
+            place = slice(*rows), slice(*columns)
+            cut = patches.planes[:, *place] if self.name == "appearance" else patches.planes[..., *place]
+            if cut.device.type == "cpu":
+                planes = torch.empty((len(cut), self.each, self.size, self.size), dtype=torch.uint8)
+                self.resized(cut.numpy(), mirrored, planes.numpy())
+            else:
+                planes = resize(cut.permute(0, 3, 1, 2) if self.name == "appearance" else cut, self.size)
+                planes = mirror(planes, self.name) if mirrored else planes
+            yield Inputs(planes, patches.places)
 
 
 class Cut(NamedTuple):
@@ -174,6 +178,18 @@ class Cut(NamedTuple):
     def patches(self) -> Iterator[np.ndarray]:
         """Frames (h, w, 3) or fields (2, h, w) as they are stored, each valid until the next."""
         return codings.items(self.data, self.unique, self.rows, self.columns)
+
+
+class Patches(NamedTuple):
+    """A clip at some instants, as it is stored: frames (n, h, w, 3) or fields (n, 2, h, w), no larger than its crops need.
+
+    `places` (T, 1 or L) are the instants' own of them; of each crop `crops` says from where to where its rows and its
+    columns go, and whether it is mirrored.
+    """
+
+    planes: torch.Tensor
+    places: torch.Tensor
+    crops: list[tuple[tuple[int, int], tuple[int, int], bool]]
 
 
 def _places(cuts: list[Cut], order: Iterable[int]) -> torch.Tensor:
@@ -328,6 +344,36 @@ class PeriodDraws(CropDraws):
                 "label": row["label"],
                 "groups_one": self.groups_one(row, [centre])[0],
                 "groups_many": self.groups_many(row, instants)}
+
+
+class ClipReads(Dataset):
+    """Clips for networks that have learnt: number n is what the crops of a clip at some instants need, read once for all."""
+
+    def __init__(self, streams: dict[str, Stream], asked: list[tuple[dict, np.ndarray]], crops: list[sampling.Crop]):
+        """`asked`: of each number the clip's row and the instants (T,)."""
+        self.streams, self.asked, self.crops = streams, asked, crops
+
+    def batch(self, numbers: range) -> dict[str, Patches]:
+        """Of the one number of `numbers`, by stream."""
+        (number,) = numbers
+        return {name: self._patches(stream, *self.asked[number]) for name, stream in self.streams.items()}
+
+    packed = batch
+
+    def finish(self, batch: dict[str, Patches]) -> dict[str, Patches]:
+        return batch
+
+    def _patches(self, stream: Stream, row: dict, instants: np.ndarray) -> Patches:
+        cuts = [stream.cut(row, instants, crop) for crop in self.crops]
+        top, left = (min(getattr(cut, axis).start for cut in cuts) for axis in ("rows", "columns"))
+        bottom, right = (max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns"))
+        whole = cuts[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
+        planes = memory.batch(whole.shape)
+        for target, patch in zip(planes.numpy(), whole.patches(), strict=True):
+            target[:] = patch
+        return Patches(planes, torch.from_numpy(whole.places), [
+            ((cut.rows.start - top, cut.rows.stop - top), (cut.columns.start - left, cut.columns.stop - left), cut.mirrored)
+            for cut in cuts])
 
 
 class FeatureDraws(Dataset):

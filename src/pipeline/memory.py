@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import get_worker_info
 
-KEPT = 4  # blocks that a process keeps: of both streams, of the batch at hand and of the one before
+KEPT = 8  # blocks that a process keeps: of both streams bytes and float32, of the batch at hand and of the one before
 SPARE = 1.25  # times what was asked for, as the next batch may be larger: pages that nobody touches are not there
 FREE = 3  # references to a block that nobody holds: the list's, the loop's and the count's own
 ROOM = 2**29  # bytes of a slot, of which those exist that are touched; a joint ASYN batch of 64 at paper size takes 0.2 GB

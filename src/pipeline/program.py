@@ -24,21 +24,29 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
     return result
 
 
+def reading_parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
+    """`parser` with the number of processes that read for this one."""
+    result = parser(description, *options, record=record)
+    result.add_argument("--workers", type=int, default=0, help="processes that load data, for each process that computes")
+    return result
+
+
+def workers(options: argparse.Namespace) -> int:
+    """How many processes are to read: as many as this one may use cores, at most."""
+    return min(options.workers, len(os.sched_getaffinity(0)))
+
+
 def training_parser(description: str, *options: str) -> argparse.ArgumentParser:
     """`parser` with what every training takes: its clips, where its outputs go, the records of its inputs, how it is run."""
-    result = parser(description, "set", "split", "clips", "checkpoints", "history", "model", *options)
+    result = reading_parser(description, "set", "split", "clips", "checkpoints", "history", "model", *options)
     result.add_argument("--records", nargs="+", required=True, help="records of what it reads")
-    result.add_argument("--workers", type=int, default=0, help="processes that load data, for each process that trains")
     result.add_argument("--accumulate", type=int, default=1, help="parts in which a batch passes through the network")
     return result
 
 
 def plan(options: argparse.Namespace, schedule: str) -> dict:
-    """The plan of a training (`pipeline.train.train`): its `schedule` in the settings, and how it is run.
-
-    No more workers are started than this process may use cores.
-    """
-    how = {"workers": min(options.workers, len(os.sched_getaffinity(0))), "accumulate": options.accumulate}
+    """The plan of a training (`pipeline.train.train`): its `schedule` in the settings, and how it is run."""
+    how = {"workers": workers(options), "accumulate": options.accumulate}
     return options.settings[schedule] | options.settings["compute"] | how
 
 

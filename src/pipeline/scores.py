@@ -1,13 +1,15 @@
 """Scores of test clips: logits at every test instant of every crop, in batches, on a device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import nn
 
 from pipeline import sampling
-from pipeline.inputs import DIRECTIONS, Stream, normalise
+from pipeline.inputs import DIRECTIONS, ClipReads, Inputs, Stream, normalise
+from pipeline.loading import batches
 from pipeline.progress import Progress
 
 
@@ -18,72 +20,95 @@ def test_periods(row: dict, last: int, period: dict) -> tuple[np.ndarray, np.nda
     return centres, instants
 
 
-@torch.inference_mode()
-def of_inputs(net: nn.Module, stream: Stream, row: dict, instants: np.ndarray, batch: int, device: torch.device):
-    """Apply `net` to a clip's centre crops at distinct `instants` (n,); concatenates what it gives along the first axis."""
-    crop = stream.centre_crop()
-    outputs = []
-    for start in range(0, len(instants), batch):
-        pixels = stream(row, instants[start:start + batch], crop)  # (b, C, size, size); what they share is read once
-        outputs.append(net(normalise(torch.from_numpy(pixels).to(device), stream.name)))
-    return torch.cat(outputs)
+def of_inputs(nets: dict[str, Callable], streams: dict[str, Stream], rows: list[dict], instants: list[np.ndarray],
+              batch: int, device: torch.device, workers: int = 0) -> Iterator[dict[str, torch.Tensor]]:
+    """Of each clip what the net of each stream gives at the clip's `instants` (n,), on the centre crop: (n, ..).
 
-
-@torch.inference_mode()
-def of_clip(models: dict[str, nn.Module], streams: dict[str, Stream], row: dict, crops: list[sampling.Crop], period: dict,
-            batch: int, device: torch.device) -> dict[str, np.ndarray]:
-    """Logits of a clip by all `models`, CO2FI by stream and ASYN by direction; what they see is read once for all of them.
-
-    Each of `crops` is the same one for both streams. Returns, by source and crop after crop, (crops P T, classes) of a
-    stream, at every instant of the test periods (what ASYN gets to see, too), and (crops P, classes) of a direction.
-    The pixels of one crop, P T frames and stacks at most, are held at a time, and the frames and fields that they are of.
+    `batch` instants are read and pass through a net at a time; `workers` read ahead.
     """
-    centres, instants = test_periods(row, min(stream.last(row) for stream in streams.values()), period)
-    distinct = np.unique(instants)  # (n,), centres among them: a period has its own
-    centres, instants = (np.searchsorted(distinct, which) for which in (centres, instants))  # places in what is shown
+    asked = [(row, every[start:start + batch]) for row, every in zip(rows, instants, strict=True)
+             for start in range(0, len(every), batch)]
+    reads = ClipReads(streams, asked, [next(iter(streams.values())).centre_crop()])
+    patches = batches(reads, range(len(asked)), 1, device, workers)
+    for every in instants:
+        found = {name: [] for name in nets}
+        for part in islice(patches, -(-len(every) // batch)):
+            with torch.inference_mode():
+                for name, net in nets.items():
+                    (shown,) = streams[name].in_crops(part[name])
+                    found[name].append(net(normalise(shown, name)))
+        yield {name: torch.cat(parts) for name, parts in found.items()}
+
+
+def of_clips(models: dict[str, nn.Module], streams: dict[str, Stream], rows: list[dict], crops: list[sampling.Crop],
+             period: dict, batch: int, device: torch.device, workers: int = 0) -> Iterator[dict[str, np.ndarray]]:
+    """Logits of each clip by all `models`, CO2FI by stream and ASYN by direction; what they see is read once for them all.
+
+    Each of `crops` is the same one for both streams; `workers` read ahead. Gives, by source and crop after crop,
+    (crops P T, classes) of a stream, at every instant of the test periods (what ASYN gets to see, too), and
+    (crops P, classes) of a direction.
+    """
+    periods = [test_periods(row, min(stream.last(row) for stream in streams.values()), period) for row in rows]
+    distinct = [np.unique(instants) for _, instants in periods]  # (n,), centres among them: a period has its own
+    reads = ClipReads(streams, list(zip(rows, distinct, strict=True)), crops)
+    patches = batches(reads, range(len(rows)), 1, device, workers)
+    for every, times, part in zip(distinct, periods, patches, strict=True):
+        centres, instants = (np.searchsorted(every, which) for which in times)  # places in what is shown
+        shown = zip(*(stream.in_crops(part[name]) for name, stream in streams.items()), strict=True)
+        yield of_clip(models, (dict(zip(streams, crop, strict=True)) for crop in shown), centres, instants, batch)
+
+
+@torch.inference_mode()
+def of_clip(models: dict[str, nn.Module], shown: Iterable[dict[str, Inputs]], centres: np.ndarray, instants: np.ndarray,
+            batch: int) -> dict[str, np.ndarray]:
+    """Logits of a clip, as `of_clips` gives them, from what is `shown` of it in each crop: n inputs of each stream.
+
+    `centres` (P,) and `instants` (P, T) of the periods are places among the n inputs.
+    """
     logits = {source: [] for source in models}
-    for parts in zip(*(stream.in_crops(row, distinct, crops) for stream in streams.values()), strict=True):
-        shown = {name: torch.from_numpy(part).to(device) for name, part in zip(streams, parts, strict=True)}
+    for crop in shown:
         for source, model in models.items():
-            logits[source].append(_of_direction(model, source, shown, centres, instants, batch) if source in DIRECTIONS
-                                  else _of_stream(model, source, shown, instants, batch))
+            logits[source].append(_of_direction(model, source, crop, centres, instants, batch) if source in DIRECTIONS
+                                  else _of_stream(model, source, crop, instants, batch))
     return {source: torch.cat(parts).cpu().numpy() for source, parts in logits.items()}
 
 
-def _of_stream(model: nn.Module, stream: str, shown: dict[str, torch.Tensor], instants: np.ndarray, batch: int):
-    """Logits (P T, classes) at `instants` (P, T), places in the pixels `shown`, of each stream (n, C, size, size)."""
+def _of_stream(model: nn.Module, stream: str, shown: dict[str, Inputs], instants: np.ndarray, batch: int) -> torch.Tensor:
+    """Logits (P T, classes) at `instants` (P, T), places in what is `shown` of the stream."""
     return _in_batches(lambda x: model(x).units[-1], shown[stream], stream, batch)[instants.reshape(-1)]
 
 
-def _of_direction(model: nn.Module, direction: str, shown: dict[str, torch.Tensor], centres: np.ndarray,
-                  instants: np.ndarray, batch: int) -> torch.Tensor:
+def _of_direction(model: nn.Module, direction: str, shown: dict[str, Inputs], centres: np.ndarray, instants: np.ndarray,
+                  batch: int) -> torch.Tensor:
     """Logits (P, classes) of the periods with `centres` (P,) and `instants` (P, T), each input through its net once."""
     one, many = DIRECTIONS[direction]
     distinct, place = np.unique(centres, return_inverse=True)
-    first = _in_batches(lambda x: model.one(x).feature, shown[one][distinct], one, batch)[place]  # (P, hidden)
+    first = _in_batches(lambda x: model.one(x).feature, shown[one].at(distinct), one, batch)[place]  # (P, hidden)
     second = _in_batches(lambda x: model.many(x).feature, shown[many], many, batch)[instants]  # (P, T, hidden)
     return model.fusion(first, second)[-1]
 
 
-def _in_batches(net: Callable, pixels: torch.Tensor, stream: str, batch: int) -> torch.Tensor:
-    """Apply `net` to pixels (n, C, size, size) of a stream, `batch` at a time; (n, ..)."""
-    return torch.cat([net(normalise(part, stream)) for part in pixels.split(batch)])
+def _in_batches(net: Callable, pixels: Inputs, stream: str, batch: int) -> torch.Tensor:
+    """Apply `net` to n inputs of a stream, `batch` at a time; (n, ..)."""
+    count = len(pixels.places)
+    return torch.cat([net(normalise(pixels.at(slice(start, start + batch)), stream)) for start in range(0, count, batch)])
 
 
-def features_of_clips(model: nn.Module, one: Stream, many: Stream, rows: list[dict], batch: int,
-                      device: torch.device) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Features (instants, hidden) of both streams of an ASYN `model` at every instant of each clip, on the CPU.
+def features_of_clips(model: nn.Module, streams: tuple[Stream, Stream], rows: list[dict], batch: int, device: torch.device,
+                      workers: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Features (instants, hidden) of both `streams` of an ASYN `model` at every instant of each clip, on the CPU.
 
     They take 4 kB an instant at full width, 10 GB for UCF101.
     """
     model.to(device).eval()
+    names = [stream.name for stream in streams]
+    nets = {name: lambda x, net=net: net(x).feature for name, net in zip(names, (model.one, model.many), strict=True)}
+    instants = [np.arange(min(stream.last(row) for stream in streams) + 1) for row in rows]
     progress = Progress("features", len(rows), "clips")
     features = []
-    for row in rows:
-        instants = np.arange(min(one.last(row), many.last(row)) + 1)
-        first = of_inputs(lambda x: model.one(x).feature, one, row, instants, batch, device)
-        second = of_inputs(lambda x: model.many(x).feature, many, row, instants, batch, device)
-        features.append((first.cpu().clone(), second.cpu().clone()))
+    for row, found in zip(rows, of_inputs(nets, dict(zip(names, streams, strict=True)), rows, instants, batch, device,
+                                          workers), strict=True):
+        features.append(tuple(found[name].cpu().clone() for name in names))
         progress.update(1, row["clip"])
     progress.close()
     return features

@@ -209,7 +209,7 @@ def all_cores(wildcards):
 
 
 def compute_threads(wildcards):
-    """Threads of a training or scoring: a setting, as the result depends on them in the last bits."""
+    """Threads of a computation: a setting, as the result depends on them in the last bits."""
     return own_settings(wildcards)["compute"]["threads"]
 
 
@@ -231,10 +231,20 @@ def how(wildcards):
     return f"--workers {own['workers']} --accumulate {own['accumulate']}"
 
 
-def training_cores(wildcards):
-    """The cores of a training: of all its processes, and of those that load data for them."""
+def readers(wildcards):
+    """The option of a scoring that says how many processes read for it; its numbers do not depend on it."""
+    return f"--workers {own_settings(wildcards)['compute']['workers']}"
+
+
+def reading_cores(wildcards):
+    """The cores of a scoring: its own, and those of the processes that read for it."""
     own = own_settings(wildcards)["compute"]
-    return own["processes"] * (own["threads"] + own["workers"])
+    return own["threads"] + own["workers"]
+
+
+def training_cores(wildcards):
+    """The cores of a training: of all its processes, and of those that read for them."""
+    return processes(wildcards) * reading_cores(wildcards)
 
 
 def training_memory(megabytes):

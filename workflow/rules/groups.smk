@@ -20,9 +20,10 @@ rule groups:
         "results/{set}/benchmarks/{split}/{stream}/groups.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: compute_threads
+    threads: reading_cores
     resources:
         gpu=1,
+        readers=readers,
         mem_mb=8000,
         runtime=720,
     params:
@@ -40,6 +41,6 @@ rule groups:
         code=code_id("groups.py"),
         shards=stream_store,
     shell:
-        'python "$SCRIPTS"/groups.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
+        'python "$SCRIPTS"/groups.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream} {resources.readers}'
         " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
         " --model {input.model:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

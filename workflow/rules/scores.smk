@@ -31,9 +31,10 @@ for kind, sources, runs in kinds_of_runs():
             run=runs,
         conda:
             "../../envs/train.yaml"
-        threads: compute_threads
+        threads: reading_cores
         resources:
             gpu=1,
+            readers=readers,
             mem_mb=16000,
             runtime=2880,
         params:
@@ -54,7 +55,7 @@ for kind, sources, runs in kinds_of_runs():
             sources=sources,
             code=code_id("scores.py"),
         shell:
-            'python "$SCRIPTS"/scores.py --set {wildcards.set} --split {params.split} --sources {params.sources}'
+            'python "$SCRIPTS"/scores.py --set {wildcards.set} --split {params.split} --sources {params.sources} {resources.readers}'
             " --settings {params.settings:q} --code {params.code} --clips {input.clips:q}"
             " --frames results/{wildcards.set}/frames --flow results/{wildcards.set}/flow"
             " --models {input.models:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"

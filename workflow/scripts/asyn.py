@@ -38,7 +38,8 @@ def main() -> None:
         draws = PeriodDraws(rows, one, many, seed, period["delta"], period["instants"], *cached)
         loss_of = objectives.of_direction(options.direction, settings)
     else:
-        features = features_of_clips(model, one, many, rows, settings["scores"]["batch"], processor)
+        features = features_of_clips(model, (one, many), rows, settings["scores"]["batch"], processor,
+                                     program.workers(options))
         draws = FeatureDraws(rows, features, seed, period["delta"], period["instants"])
         loss_of = objectives.of_fusion(settings)
     history = train(model, loss_of, draws, program.plan(options, "asyn"), checkpoints=options.checkpoints,

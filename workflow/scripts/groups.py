@@ -14,7 +14,7 @@ from pipeline.scores import of_inputs
 
 
 def main() -> None:
-    options = program.parser(__doc__, "set", "split", "stream", "clips", "shards", "model", "out").parse_args()
+    options = program.reading_parser(__doc__, "set", "split", "stream", "clips", "shards", "model", "out").parse_args()
     settings = options.settings
     rows = index.read(options.clips)
     classes = index.class_names(rows)
@@ -26,10 +26,11 @@ def main() -> None:
     progress = Progress(f"groups {options.split} {options.stream}", len(rows), "clips")
     digest, hits, positions = hashlib.sha256(), np.zeros(depth), 0
     with store.create(options.out, "groups", settings, options.code, classes=classes) as file:
-        for row in rows:
-            instants = np.arange(0, stream.last(row) + 1, settings["groups"]["stride"])
-            logits = of_inputs(model, stream, row, instants, settings["scores"]["batch"], processor)
-            ranked = groups.rank(logits, depth).cpu().numpy().astype(np.uint16)  # (positions, depth)
+        instants = [np.arange(0, stream.last(row) + 1, settings["groups"]["stride"]) for row in rows]
+        every = of_inputs({stream.name: model}, {stream.name: stream}, rows, instants, settings["scores"]["batch"],
+                          processor, program.workers(options))
+        for row, logits in zip(rows, every, strict=True):
+            ranked = groups.rank(logits[stream.name], depth).cpu().numpy().astype(np.uint16)  # (positions, depth)
             data = file.create_dataset(key_of(row["clip"]), data=ranked)
             data.attrs.update({"clip": row["clip"], "label": row["label"]})
             digest.update(ranked)

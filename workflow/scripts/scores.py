@@ -10,7 +10,7 @@ from pipeline.datasets import index
 from pipeline.inputs import DIRECTIONS, Stream
 from pipeline.models import build
 from pipeline.progress import Progress
-from pipeline.scores import of_clip, summarise
+from pipeline.scores import of_clips, summarise
 
 LISTS = {"sources": "streams and directions", "models": "the model of each", "out": "the scores of each",
          "record": "the record of each"}
@@ -29,7 +29,7 @@ def read_model(path: str, source: str, settings: dict, rows: list[dict], **about
 
 
 def main() -> None:
-    parser = program.parser(__doc__, "set", "split", "clips", "frames", "flow", record=False)
+    parser = program.reading_parser(__doc__, "set", "split", "clips", "frames", "flow", record=False)
     for name, what in LISTS.items():
         parser.add_argument(f"--{name}", nargs="+", required=True, help=what)
     options = parser.parse_args()
@@ -45,21 +45,22 @@ def main() -> None:
     crops = sampling.test_crops(settings["crops"]["frame"], settings["crops"]["test"], settings["scores"]["crops"])
     progress = Progress(f"scores {options.split} {', '.join(models)}", len(rows), "clips")
     logits = {source: [] for source in models}
-    for row in rows:
-        found = of_clip(models, streams, row, crops, settings["period"], settings["scores"]["batch"], processor)
+    every = of_clips(models, streams, rows, crops, settings["period"], settings["scores"]["batch"], processor,
+                     program.workers(options))
+    for row, found in zip(rows, every, strict=True):
         for source in models:
             logits[source].append(found[source])
         progress.update(1, row["clip"])
     progress.close()
     for source, out, beside in zip(models, options.out, options.record, strict=True):
-        every = np.stack(logits.pop(source)).astype(np.float32)  # (clips, crops x instants, classes)
+        whole = np.stack(logits.pop(source)).astype(np.float32)  # (clips, crops x instants, classes)
         with store.create(out, "scores", settings, options.code, source=source) as file:
             file["clips"] = [row["clip"] for row in rows]
             file["labels"] = np.array([row["label"] for row in rows])
             file["classes"] = classes[source]
-            file.create_dataset("logits", data=every, compression="gzip")
-            file["scores"] = summarise(every, settings["scores"]["space"])
-        record.write(beside, "scores", hashlib.sha256(every).hexdigest()[:16], settings, options.code, len(models),
+            file.create_dataset("logits", data=whole, compression="gzip")
+            file["scores"] = summarise(whole, settings["scores"]["space"])
+        record.write(beside, "scores", hashlib.sha256(whole).hexdigest()[:16], settings, options.code, len(models),
                      device=device.name(processor), clips=len(rows))
 
 
