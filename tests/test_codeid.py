@@ -23,7 +23,7 @@ LAYERS = [  # a module imports from the lines above its own only
     {"datasets.ucf101", "datasets.hmdb51", "datasets.demo", "codings", "idt.extract"},
     {"store"},
     {"datasets.sets", "datasets.index", "fusion", "inputs", "views", "idt.fisher", "idt.sample"},
-    {"models.weights"},
+    {"models.weights", "draws"},
     {"models.vgg"},
     {"models.co2fi"},
     {"models.asyn", "models.baseline"},

@@ -19,7 +19,8 @@ import yaml
 
 from pipeline import inputs, loading, sampling, store, video
 from pipeline.datasets import index
-from pipeline.inputs import Groups, PeriodDraws, Stream, StreamDraws
+from pipeline.draws import Groups, PeriodDraws, StreamDraws
+from pipeline.inputs import Stream
 
 ROOT = Path(__file__).resolve().parents[1]
 CLIP = "Run/clip"

@@ -13,7 +13,8 @@ import torch
 from pipeline import flow, inputs, levels, loading, memory, sampling, store, video
 from pipeline.codings import PLAIN, Coding
 from pipeline.datasets.clips import key_of
-from pipeline.inputs import Groups, PeriodDraws, Stream, StreamDraws
+from pipeline.draws import ClipReads, FeatureDraws, Groups, PeriodDraws, StreamDraws
+from pipeline.inputs import Stream
 
 WIDTH, HEIGHT = 80, 60
 # Motion crops are all 48 x 48, the input's own size: nothing is resized, and their pixels can be known again.
@@ -432,7 +433,7 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
 
 def in_crops(source: Stream, row: dict, instants: np.ndarray, crops: list[sampling.Crop]) -> list[np.ndarray]:
     """(T, channels, size, size) of each crop, from one reading of the clip."""
-    reads = inputs.ClipReads({source.name: source}, [(row, instants)], crops)
+    reads = ClipReads({source.name: source}, [(row, instants)], crops)
     (batch,) = loading.batches(reads, range(1), 1, torch.device("cpu"), 0)
     return [found.stacked.numpy() for found in source.in_crops(batch[source.name])]
 
@@ -514,7 +515,7 @@ def test_feature_draws_take_the_instants_of_period_draws():
     rows = [{"clip": f"Run/{number}", "label": number} for number in range(3)]
     instants = torch.arange(34.0)
     features = [((100 * number + instants)[:, None], (1000 * number + instants)[:, None]) for number in range(3)]
-    draws = inputs.FeatureDraws(rows, features, seed=1, delta=5, units=5)
+    draws = FeatureDraws(rows, features, seed=1, delta=5, units=5)
     for draw in range(30):
         item = draws[draw]
         number = item["label"]

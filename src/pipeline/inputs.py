@@ -1,7 +1,7 @@
-"""From the store to what a network eats: crops of frames and of flow stacks, and the draws of training."""
+"""From the store to what a network eats: crops of frames and of flow stacks, on a CPU or finished by a GPU."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -9,10 +9,8 @@ import cv2
 import h5py
 import numpy as np
 import torch
-from torch.utils.data import Dataset, default_collate
 
-from pipeline import codings, levels, memory, sampling, store
-from pipeline.datasets.clips import key_of
+from pipeline import codings, levels, memory, sampling
 from pipeline.store import Shards
 
 STREAMS = ("appearance", "motion")
@@ -276,134 +274,3 @@ def _neighbours(source: int, size: int, device: torch.device, clamped: bool) -> 
     places = [place.clip(0, source - 1) for place in (first, first + 1)]
     weights = [np.rint(part * np.float32(2048)).astype(np.int32) for part in (np.float32(1) - weight, weight)]
     return tuple(torch.from_numpy(part).to(device) for part in (*places, *weights))
-
-
-class CropDraws(Dataset):
-    """Draws of crops, by `item(draw, read)`, where `read` is what is asked of a stream: pixels that are ready, or a cut.
-
-    On a CPU a worker finishes each batch. For a GPU it only cuts the patches out; all else is done there in batch.
-    """
-
-    streams: dict[str, "Stream"]  # by the name of what is read of them in an item
-
-    def __getitem__(self, draw: int) -> dict:
-        return self.item(draw, Stream.__call__)
-
-    def batch(self, numbers: range) -> dict:
-        """The draws `numbers`, the pixels of each stream as Inputs."""
-        return self._collated(numbers, {name: stream.joined for name, stream in self.streams.items()})
-
-    def packed(self, numbers: range) -> dict:
-        """The same for `finish`, the pixels of each stream as Packed."""
-        return self._collated(numbers, dict.fromkeys(self.streams, packed))
-
-    def finish(self, batch: dict) -> dict:
-        """A packed batch, on any device, as `batch` has it."""
-        return batch | {name: unpacked(batch[name], stream.name, stream.size) for name, stream in self.streams.items()}
-
-    def _collated(self, numbers: range, pixels: dict[str, Callable]) -> dict:
-        items = [self.item(number, Stream.cut) for number in numbers]
-        return {name: pixels.get(name, default_collate)([item[name] for item in items]) for name in items[0]}
-
-
-class StreamDraws(CropDraws):
-    """Training draws of one stream: a random instant of a random clip. Item `draw` depends on (seed, draw) alone."""
-
-    def __init__(self, rows: list[dict], stream: Stream, seed: int, groups: "Groups | None" = None):
-        self.rows, self.stream, self.seed, self.groups = rows, stream, seed, groups
-        self.streams = {"input": stream}
-
-    def item(self, draw: int, read: Callable) -> dict:
-        rng = sampling.rng_of(self.seed, draw)
-        row = self.rows[sampling.draw_clip(len(self.rows), self.seed, draw)]
-        instant = int(rng.integers(self.stream.last(row) + 1))
-        item = {"input": read(self.stream, row, instant, self.stream.training_crop(rng)), "label": row["label"]}
-        if self.groups:
-            item["groups"] = self.groups(row, [instant])[0]
-        return item
-
-
-class PeriodDraws(CropDraws):
-    """Training draws of a direction: one instant of a stream, a period of the other, in one crop for all."""
-
-    def __init__(self, rows: list[dict], one: Stream, many: Stream, seed: int, delta: int, units: int,
-                 groups_one: "Groups", groups_many: "Groups"):
-        self.rows, self.one, self.many, self.seed, self.delta, self.units = rows, one, many, seed, delta, units
-        self.groups_one, self.groups_many = groups_one, groups_many
-        self.streams = {"one": one, "many": many}
-
-    def item(self, draw: int, read: Callable) -> dict:
-        rng = sampling.rng_of(self.seed, draw)
-        row = self.rows[sampling.draw_clip(len(self.rows), self.seed, draw)]
-        last = min(self.one.last(row), self.many.last(row))
-        centre, instants = sampling.draw_period(rng, self.delta, self.units, last)
-        motion = self.one if self.one.name == "motion" else self.many
-        crop = motion.training_crop(rng)  # the flow's sizes: those that both streams use
-        return {"one": read(self.one, row, centre, crop),
-                "many": read(self.many, row, instants, crop),
-                "label": row["label"],
-                "groups_one": self.groups_one(row, [centre])[0],
-                "groups_many": self.groups_many(row, instants)}
-
-
-class ClipReads(Dataset):
-    """Clips for networks that have learnt: number n is what the crops of a clip at some instants need, read once for all."""
-
-    def __init__(self, streams: dict[str, Stream], asked: list[tuple[dict, np.ndarray]], crops: list[sampling.Crop]):
-        """`asked`: of each number the clip's row and the instants (T,)."""
-        self.streams, self.asked, self.crops = streams, asked, crops
-
-    def batch(self, numbers: range) -> dict[str, Patches]:
-        """Of the one number of `numbers`, by stream."""
-        (number,) = numbers
-        return {name: self._patches(stream, *self.asked[number]) for name, stream in self.streams.items()}
-
-    packed = batch
-
-    def finish(self, batch: dict[str, Patches]) -> dict[str, Patches]:
-        return batch
-
-    def _patches(self, stream: Stream, row: dict, instants: np.ndarray) -> Patches:
-        cuts = [stream.cut(row, instants, crop) for crop in self.crops]
-        top, left = (min(getattr(cut, axis).start for cut in cuts) for axis in ("rows", "columns"))
-        bottom, right = (max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns"))
-        whole = cuts[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
-        planes = memory.batch(whole.shape)
-        for target, patch in zip(planes.numpy(), whole.patches(), strict=True):
-            target[:] = patch
-        return Patches(planes, torch.from_numpy(whole.places), [
-            ((cut.rows.start - top, cut.rows.stop - top), (cut.columns.start - left, cut.columns.stop - left), cut.mirrored)
-            for cut in cuts])
-
-
-class FeatureDraws(Dataset):
-    """Training draws of a direction whose streams do not learn: their features, computed once, on the centre crop."""
-
-    def __init__(self, rows: list[dict], features: list[tuple[torch.Tensor, torch.Tensor]], seed: int, delta: int,
-                 units: int):
-        """`features`: of each clip, at every instant, of the one and of the many stream, (instants, hidden) each."""
-        self.rows, self.features, self.seed, self.delta, self.units = rows, features, seed, delta, units
-
-    def __getitem__(self, draw: int) -> dict:
-        place = sampling.draw_clip(len(self.rows), self.seed, draw)
-        one, many = self.features[place]
-        centre, instants = sampling.draw_period(sampling.rng_of(self.seed, draw), self.delta, self.units, len(one) - 1)
-        return {"one": one[centre], "many": many[instants], "label": self.rows[place]["label"]}
-
-
-class Groups:
-    """The cached rankings of the teacher (groups.h5) at positions of training clips, all of them in memory: 17 MB of UCF101.
-
-    They are read here, before workers are forked, which then share them.
-    """
-
-    def __init__(self, path: str, stride: int):
-        self.path, self.stride, self.ranked = str(path), stride, store.read_all(path, "groups")
-
-    def __call__(self, row: dict, instants) -> np.ndarray:
-        """(instants, depth) int64 ranked classes; positions between two strides take the one before."""
-        ranked = self.ranked.get(key_of(row["clip"]))
-        if ranked is None:
-            raise store.lacking(self.path, row)
-        places = np.minimum(np.asarray(instants) // self.stride, len(ranked) - 1)
-        return ranked[places].astype(np.int64)

@@ -3,7 +3,7 @@
 The numbers of the draws decide what is loaded and in which order, so batches are the same for any number of workers and go
 on anywhere in an epoch. Draws are any dataset whose item of a number is a dictionary of arrays and numbers. Those that also
 have `batch(numbers)` make their batches themselves, and for a GPU `packed(numbers)`, in a worker, and `finish(batch)`, there
-(see `inputs.CropDraws`).
+(see `draws.CropDraws`).
 """
 
 import multiprocessing

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from pipeline import sampling
-from pipeline.inputs import DIRECTIONS, ClipReads, Inputs, Stream, normalise
+from pipeline.draws import ClipReads
+from pipeline.inputs import DIRECTIONS, Inputs, Stream, normalise
 from pipeline.loading import batches
 from pipeline.progress import Progress
 

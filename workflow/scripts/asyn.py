@@ -4,7 +4,8 @@ import torch
 
 from pipeline import device, objectives, program
 from pipeline.datasets import index
-from pipeline.inputs import DIRECTIONS, FeatureDraws, Groups, PeriodDraws, Stream
+from pipeline.draws import FeatureDraws, Groups, PeriodDraws
+from pipeline.inputs import DIRECTIONS, Stream
 from pipeline.models import build
 from pipeline.scores import features_of_clips
 from pipeline.train import finish, train

@@ -4,7 +4,8 @@ import torch
 
 from pipeline import device, objectives, program
 from pipeline.datasets import index
-from pipeline.inputs import Groups, Stream, StreamDraws
+from pipeline.draws import Groups, StreamDraws
+from pipeline.inputs import Stream
 from pipeline.models import build
 from pipeline.train import finish, train
 

@@ -5,7 +5,8 @@ from torch.nn.functional import cross_entropy
 
 from pipeline import device, program, sampling
 from pipeline.datasets import index
-from pipeline.inputs import Stream, StreamDraws, normalise
+from pipeline.draws import StreamDraws
+from pipeline.inputs import Stream, normalise
 from pipeline.models import build
 from pipeline.train import finish, train
 
