@@ -10,7 +10,6 @@ import math
 import re
 import struct
 
-import cv2
 import imagecodecs
 import numpy as np
 
@@ -27,6 +26,8 @@ END = bytes((0xFF, EOI))
 
 def encode(pixels: np.ndarray, quality: int) -> bytes:
     """(H, W, 3) RGB in strips, chroma of half the size, or (H, W) grey, as a JPEG file."""
+    import cv2  # here, as readers need none of it
+
     options = {cv2.IMWRITE_JPEG_QUALITY: quality, cv2.IMWRITE_JPEG_OPTIMIZE: 1}
     if pixels.ndim == 3:
         pixels, across = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), -(-pixels.shape[1] // MCU)

@@ -27,7 +27,7 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
 def reading_parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
     """`parser` with the number of processes that read for this one."""
     result = parser(description, *options, record=record)
-    result.add_argument("--workers", type=int, default=0, help="processes that load data, for each process that computes")
+    result.add_argument("--workers", type=int, default=0, help="processes that read for this one")
     return result
 
 
