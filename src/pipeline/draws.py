@@ -105,8 +105,7 @@ class ClipReads(Dataset):
         bottom, right = (max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns"))
         whole = cuts[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
         planes = memory.batch(whole.shape)
-        for target, patch in zip(planes.numpy(), whole.patches(), strict=True):
-            target[:] = patch
+        whole.read(planes.numpy())
         return Patches(planes, torch.from_numpy(whole.places), [
             ((cut.rows.start - top, cut.rows.stop - top), (cut.columns.start - left, cut.columns.stop - left), cut.mirrored)
             for cut in cuts])

@@ -177,6 +177,11 @@ class Cut(NamedTuple):
         """Frames (h, w, 3) or fields (2, h, w) as they are stored, each valid until the next."""
         return codings.items(self.data, self.unique, self.rows, self.columns)
 
+    def read(self, out: np.ndarray) -> None:
+        """The patches into `out`, of `shape`."""
+        for target, patch in zip(out, self.patches(), strict=True):
+            target[:] = patch
+
 
 class Patches(NamedTuple):
     """A clip at some instants, as it is stored: frames (n, h, w, 3) or fields (n, 2, h, w), no larger than its crops need.
@@ -216,8 +221,7 @@ def packed(cuts: list[Cut]) -> Packed:
     pixels, at = memory.batch((sum(math.prod(cut.shape) for cut in cuts),)), 0
     for cut in (cuts[place] for place in order):
         size = math.prod(cut.shape)
-        for target, patch in zip(pixels[at:at + size].numpy().reshape(cut.shape), cut.patches(), strict=True):
-            target[:] = patch
+        cut.read(pixels[at:at + size].numpy().reshape(cut.shape))
         at += size
     shapes: dict[tuple[int, ...], int] = {}  # in the order of the pixels
     for place in order:
