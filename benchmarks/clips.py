@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import flow, levels, video
+from pipeline.flow import levels, tvl1
+from pipeline.video.decode import decode
 
 CLIPS = 12  # two of each of six classes
 
@@ -16,8 +17,8 @@ def genuine(videos: Path, folder: Path) -> list[tuple[str, np.ndarray, np.ndarra
         kept = folder / f"{path.stem}.npz"
         if not kept.is_file():
             print(f"flow of {path.stem} ..", flush=True)
-            frames = np.stack(list(video.decode(str(path))))
-            fields = flow.fields(map(flow.grey, frames), backend="cpu")
+            frames = np.stack(list(decode(str(path))))
+            fields = tvl1.fields(map(tvl1.grey, frames), backend="cpu")
             folder.mkdir(parents=True, exist_ok=True)
             np.savez(kept, frames=frames, flow=np.stack([levels.quantise(field).transpose(2, 0, 1) for field in fields]))
         with np.load(kept) as arrays:

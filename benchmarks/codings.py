@@ -24,8 +24,9 @@ import yaml
 from clips import genuine
 from report import ROOT, write
 
-from pipeline import codings, jpeg, sampling
-from pipeline.codings import Coding
+from pipeline.data.crops import training_crop
+from pipeline.storage import decoding, jpeg
+from pipeline.storage.codecs import Codec
 
 UCF101 = {"flow": 2_470_770, "frames": 2_484_000}  # fields and frames, 320 x 240
 STACK, READS, RUNS, WRITTEN = 10, 300, 5, 20
@@ -55,19 +56,19 @@ def plugin(chunk: int, **filters):
 
 
 def ours(name: str, quality: int = 0):
-    coding = Coding(name, quality)
+    coding = Codec(name, quality)
 
     def fill(file, key, items):
         coding.append(coding.create(file, key, items.shape[1:]), items)
-    return fill, codings.read
+    return fill, decoding.read
 
 
 def lz4(level: int, chunk: int, change=lambda items: items):
     """Our LZ4 with other parameters; `change` is what is done to the items before."""
     def fill(file, key, items):
-        with mock.patch.multiple(codings, LEVEL=level, FIELDS=chunk):
+        with mock.patch.multiple(decoding, LEVEL=level, FIELDS=chunk):
             ours("lz4")[0](file, key, np.ascontiguousarray(change(items)))
-    return fill, codings.read
+    return fill, decoding.read
 
 
 def strips(mcus: int):
@@ -75,7 +76,7 @@ def strips(mcus: int):
     def fill(file, key, items):
         with mock.patch.object(jpeg, "STRIP", mcus):
             ours("jpeg", 85)[0](file, key, items)
-    return fill, codings.read
+    return fill, decoding.read
 
 
 def frame_codec(encode, decode):
@@ -143,7 +144,7 @@ def of_kind(kind: str, clips: list[np.ndarray]) -> list[dict]:
     rng = np.random.default_rng(1)
     wanted = [(f"clip{number}", range(start, start + each)) for number, start in zip(
         rng.integers(0, len(clips), READS), rng.integers(0, WRITTEN - each + 1, READS), strict=True)]
-    crops = [sampling.training_crop(rng, CROPS["frame"], CROPS["appearance" if kind == "frames" else "motion"], False)
+    crops = [training_crop(rng, CROPS["frame"], CROPS["appearance" if kind == "frames" else "motion"], False)
              .pixels(*(clips[0].shape[2:0:-1] if kind == "frames" else clips[0].shape[:1:-1])) for _ in wanted]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -180,10 +181,10 @@ def of_kind(kind: str, clips: list[np.ndarray]) -> list[dict]:
                         for key, places in wanted:
                             read(file[key], places, out)
                         rates[name].append(READS / (time.process_time() - begun))
-                        if read is codings.read:
+                        if read is decoding.read:
                             begun = time.process_time()
                             for (key, places), crop in zip(wanted, crops, strict=True):
-                                for _ in codings.items(file[key], places, *crop):
+                                for _ in decoding.frames_or_fields(file[key], places, *crop):
                                     pass
                             cut[name].append(READS / (time.process_time() - begun))
     unit = "stacks" if kind == "flow" else "frames"

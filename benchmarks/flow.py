@@ -21,8 +21,8 @@ import cv2
 import numpy as np
 from report import ROOT, write
 
-from pipeline import flow, levels
 from pipeline.datasets import index
+from pipeline.flow import levels, tvl1
 
 CLIPS, PAIRS = 12, 4  # two clips of each of six classes, pairs evenly over each
 ENERGY_WEIGHT = 0.15  # lambda, the default
@@ -36,9 +36,9 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     pairs = genuine(options.data / "ucf101_6class" / "videos")
-    flow.tvl1(*pairs[0][1:], backend="cpu")  # compiled before it is measured
+    tvl1.tvl1(*pairs[0][1:], backend="cpu")  # compiled before it is measured
     result: dict = {"affinity": len(os.sched_getaffinity(0))}
-    gpu = "gpu" in options.parts and flow.gpus() > 0
+    gpu = "gpu" in options.parts and tvl1.gpus() > 0
     if "clips" in options.parts:
         result["clips"] = of_clips(pairs, options.repeats)
     if "truth" in options.parts:
@@ -96,8 +96,8 @@ def of_clips(pairs: list, repeats: int) -> dict:
           f"{'within 1':>8} {'energy':>7}")
     rows, apart, steps = [], [], []
     for name, first, second in pairs:
-        theirs_s, theirs = seconds(flow.tvl1, first, second, backend="opencv")
-        runs = [seconds(flow.tvl1, first, second, backend="cpu") for _ in range(repeats)]
+        theirs_s, theirs = seconds(tvl1.tvl1, first, second, backend="opencv")
+        runs = [seconds(tvl1.tvl1, first, second, backend="cpu") for _ in range(repeats)]
         ours_s, ours = statistics.median(run[0] for run in runs), runs[0][1]
         distance = np.hypot(*np.moveaxis(theirs - ours, -1, 0))
         step = np.abs(levels.quantise(theirs).astype(int) - levels.quantise(ours))
@@ -141,7 +141,7 @@ def of_truth(folder: Path) -> list[dict]:
         content = (folder / "other-gt-flow" / scene / "flow10.flo").read_bytes()  # 'PIEH', width, height, then u, v
         truth = np.frombuffer(content[12:], np.float32).reshape(*first.shape, 2)
         known = (np.abs(truth) < 1e9).all(axis=-1)
-        errors = {backend: float(np.hypot(*np.moveaxis(flow.tvl1(first, second, backend=backend) - truth, -1, 0))[known]
+        errors = {backend: float(np.hypot(*np.moveaxis(tvl1.tvl1(first, second, backend=backend) - truth, -1, 0))[known]
                                  .mean()) for backend in ("opencv", "cpu")}
         rows.append({"scene": scene, **errors, "ratio": errors["cpu"] / errors["opencv"]})
         print(f"{scene:14} {errors['opencv']:10.4f} {errors['cpu']:8.4f} {rows[-1]['ratio']:7.4f}", flush=True)
@@ -151,10 +151,10 @@ def of_truth(folder: Path) -> list[dict]:
 
 def _work(core: int, pairs: list, begin, done) -> None:
     os.sched_setaffinity(0, {core})
-    flow.tvl1(*pairs[0][1:], backend="cpu")
+    tvl1.tvl1(*pairs[0][1:], backend="cpu")
     begin.wait()
     for _, first, second in pairs:
-        flow.tvl1(first, second, backend="cpu")
+        tvl1.tvl1(first, second, backend="cpu")
     done.wait()
 
 
@@ -203,7 +203,7 @@ def of_job(videos: Path) -> dict:
         for repeat in range(3):
             begun = time.process_time()
             for clip in frames:
-                for _ in flow.fields(clip, backend="cpu"):
+                for _ in tvl1.fields(clip, backend="cpu"):
                     pass
             alone = time.process_time() - begun
             taken = {}
@@ -229,14 +229,14 @@ def of_gpu(pairs: list) -> tuple[str, dict]:
 
     device = torch.cuda.get_device_name()
     firsts, seconds_ = (np.stack([pair[i] for pair in pairs]) for i in (1, 2))
-    same = np.array_equal(flow.tvl1(firsts, seconds_, backend="cuda"), flow.tvl1(firsts, seconds_, backend="cpu"))
-    alone = np.array_equal(flow.tvl1(firsts[:1], seconds_[:1], backend="cuda"),
-                           flow.tvl1(firsts, seconds_, backend="cuda")[:1])
+    same = np.array_equal(tvl1.tvl1(firsts, seconds_, backend="cuda"), tvl1.tvl1(firsts, seconds_, backend="cpu"))
+    alone = np.array_equal(tvl1.tvl1(firsts[:1], seconds_[:1], backend="cuda"),
+                           tvl1.tvl1(firsts, seconds_, backend="cuda")[:1])
     print(f"{device}: {'the same bits as' if same else 'NOT the bits of'} the cpu solver; a pair "
           f"{'does not depend' if alone else 'DEPENDS'} on its batch")
     rates = {}
     for batch in (1, 16, 64, 132, 264, 528):
-        solve = flow.solver("cuda", *firsts.shape[1:])
+        solve = tvl1.solver("cuda", *firsts.shape[1:])
         solve.batch = batch
         first, second = (solve.pyramid(np.resize(images, (batch, *firsts.shape[1:]))) for images in (firsts, seconds_))
         solve(first, second)

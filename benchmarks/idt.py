@@ -20,9 +20,9 @@ import cv2
 import numpy as np
 from report import write
 
-from pipeline import video
 from pipeline.idt import fisher
 from pipeline.idt.extract import trajectories
+from pipeline.video.decode import decode
 
 UCF101 = ["Archery_g01_c01", "HorseRace_g01_c01", "PlayingPiano_g01_c01", "PlayingViolin_g01_c02", "Surfing_g01_c02"]
 KTH = "idt_reference/person01_boxing_d1_uncomp.avi"
@@ -50,11 +50,11 @@ def main() -> None:
     cv2.setNumThreads(1)
     clips = [f"ucf101_6class/videos/{name.partition('_')[0]}/v_{name}.avi" for name in UCF101] + [KTH]
     books, rows = codebooks(), []
-    next(trajectories(video.decode(options.data / KTH), LENGTH))  # compile
+    next(trajectories(decode(options.data / KTH), LENGTH))  # compile
     print(f"{'clip':28} {'frames':>6} {'trajectories':>12} {'frames/s':>9} {'original':>9} {'encoding':>9} {'peak MB':>8}")
     for clip, original in zip(clips, ORIGINAL, strict=True):
         begun, frames, found = time.perf_counter(), 0, []
-        for ended in trajectories(video.decode(options.data / clip), LENGTH):
+        for ended in trajectories(decode(options.data / clip), LENGTH):
             frames += 1
             found.append(ended)
         extracted = time.perf_counter()
@@ -69,7 +69,7 @@ def main() -> None:
     total |= {"clip": "the five of UCF101", "original_frames_per_second": 6.2, "peak_mb": peak()}
     show(total)
     del found
-    again = chain.from_iterable(video.decode(options.data / clips[0]) for _ in range(AGAIN))
+    again = chain.from_iterable(decode(options.data / clips[0]) for _ in range(AGAIN))
     fisher.encode(trajectories(again, LENGTH), books)
     print(f"the peak after the first clip {AGAIN} times over, extracted and encoded as one: {peak()} MB")
     write("idt", {"clips": rows, "five": total, "times_over": AGAIN, "peak_mb_times_over": peak()})

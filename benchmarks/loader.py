@@ -35,12 +35,20 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from pipeline import device, inputs, loading, sampling, settings, store
-from pipeline.codings import Coding
-from pipeline.datasets.clips import key_of
-from pipeline.draws import Groups, PeriodDraws, StreamDraws
-from pipeline.inputs import DIRECTIONS, Stream, normalise
-from pipeline.train import Step
+from pipeline.compute import device
+from pipeline.config import runs
+from pipeline.data import loader
+from pipeline.data.crops import Crop
+from pipeline.data.dataset import PeriodDataset, StreamDataset
+from pipeline.data.groups import CachedRankings
+from pipeline.data.instants import stack_fields
+from pipeline.data.stream import Stream
+from pipeline.data.transforms import normalise
+from pipeline.storage import writer
+from pipeline.storage.codecs import Codec
+from pipeline.storage.keys import key_of
+from pipeline.streams import DIRECTIONS, MEAN, STD, STORES, STREAMS
+from pipeline.training.step import Step
 
 CPU, BATCH, RUNS, SAMPLES = torch.device("cpu"), 16, 5, 20_000
 BEFORE = 6  # steps of training before the clock
@@ -86,9 +94,9 @@ def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
             for name, frames, _ in clips]
     by_name = {name: {"frames": frames, "flow": fields} for name, frames, fields in clips}
     for kind in ("frames", "flow"):
-        store.write_shard(folder / kind / "000.h5", kind, rows, lambda row, kind=kind: iter(by_name[row["path"]][kind]),
-                          {"store": CONFIG["store"]}, "benchmark", "benchmark", coding=Coding.of(CONFIG, kind))
-    with store.create(folder / "groups.h5", "groups", {}, "benchmark") as file:
+        writer.write_shard(folder / kind / "000.h5", kind, rows, lambda row, kind=kind: iter(by_name[row["path"]][kind]),
+                          {"store": CONFIG["store"]}, "benchmark", "benchmark", coding=Codec.of(CONFIG, kind))
+    with writer.create(folder / "groups.h5", "groups", {}, "benchmark") as file:
         for row in rows:
             file[key_of(row["clip"])] = np.zeros((row["frames"], 5), np.uint16)
     for name, frames, fields in clips if files else ():
@@ -102,12 +110,12 @@ def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
 
 
 def draws_of(kind: str, rows: list[dict], folder: Path, own: dict = CONFIG) -> Dataset:
-    streams = {name: Stream(name, folder / inputs.KINDS[name], own["crops"], own["stack"], rows) for name in inputs.STREAMS}
+    streams = {name: Stream(name, folder / STORES[name], own["crops"], own["stack"], rows) for name in STREAMS}
     if kind in streams:
-        return StreamDraws(rows, streams[kind], 1)
+        return StreamDataset(rows, streams[kind], 1)
     one, many = (streams[name] for name in DIRECTIONS[kind])
-    groups = Groups(folder / "groups.h5", 1)
-    return PeriodDraws(rows, one, many, 1, own["period"]["delta"], own["period"]["instants"], groups, groups)
+    groups = CachedRankings(folder / "groups.h5", 1)
+    return PeriodDataset(rows, one, many, 1, own["period"]["delta"], own["period"]["instants"], groups, groups)
 
 
 class Unfinished:
@@ -122,30 +130,30 @@ class Files(Dataset):
 
     def __init__(self, draws: Dataset, folder: Path, reader: str):
         self.draws, self.folder, self.reader = draws, folder, reader
-        self.normalise = {name: v2.Normalize(inputs.MEAN[name], inputs.STD[name]) for name in inputs.STREAMS}
+        self.normalise = {name: v2.Normalize(MEAN[name], STD[name]) for name in STREAMS}
 
     def __getitem__(self, draw: int) -> dict:
         """The draw's own clip, instants and crop: asked of it with a reader that reads files."""
         return self.draws.item(draw, self.read)
 
-    def read(self, stream: Stream, row: dict, instants, crop: sampling.Crop) -> torch.Tensor:
+    def read(self, stream: Stream, row: dict, instants, crop: Crop) -> torch.Tensor:
         found = [self.frame(row, t, crop) if stream.name == "appearance" else self.stack(row, t, crop)
                  for t in np.atleast_1d(instants)]
         return torch.stack(found) if np.ndim(instants) else found[0]
 
-    def frame(self, row: dict, instant: int, crop: sampling.Crop) -> torch.Tensor:
+    def frame(self, row: dict, instant: int, crop: Crop) -> torch.Tensor:
         pixels = self.image(self.folder / row["path"] / f"img_{instant + 1:05}.jpg", crop, colour=True)
         return self.normalise["appearance"](pixels)
 
-    def stack(self, row: dict, instant: int, crop: sampling.Crop) -> torch.Tensor:
+    def stack(self, row: dict, instant: int, crop: Crop) -> torch.Tensor:
         planes = []
-        for t in sampling.stack_fields(int(instant), CONFIG["stack"], row["frames"] - 1):
+        for t in stack_fields(int(instant), CONFIG["stack"], row["frames"] - 1):
             for axis in "xy":
                 plane = self.image(self.folder / row["path"] / f"flow_{axis}_{t + 1:05}.jpg", crop, colour=False)
                 planes.append(1 - plane if crop.mirrored and axis == "x" else plane)
         return self.normalise["motion"](torch.cat(planes))
 
-    def image(self, path: Path, crop: sampling.Crop, colour: bool) -> torch.Tensor:
+    def image(self, path: Path, crop: Crop, colour: bool) -> torch.Tensor:
         """(3 or 1, size, size) float32 in 0 .. 1."""
         side = CONFIG["crops"]["size"]
         if self.reader == "PIL":
@@ -168,14 +176,14 @@ class Files(Dataset):
 def of_speed(kind: str, rows: list[dict], folder: Path, workers: int) -> dict:
     """Samples a second of ours and of files, in turns."""
     draws = draws_of(kind, rows, folder)
-    names = {"input": kind} if kind in inputs.STREAMS else dict(zip(("one", "many"), DIRECTIONS[kind], strict=True))
+    names = {"input": kind} if kind in STREAMS else dict(zip(("one", "many"), DIRECTIONS[kind], strict=True))
     plain = {reader: Files(draws, folder, reader) for reader in READERS}
 
     def finished(numbers: range) -> Iterator[list[torch.Tensor]]:
-        for batch in loading.batches(draws, numbers, BATCH, CPU, workers):
+        for batch in loader.iterate_batches(draws, numbers, BATCH, CPU, workers):
             yield [normalise(batch[name], stream) for name, stream in names.items()]
 
-    sides = {"gpu": lambda numbers: loading.batches(Unfinished(draws), numbers, BATCH, CPU, workers), "cpu": finished,
+    sides = {"gpu": lambda numbers: loader.iterate_batches(Unfinished(draws), numbers, BATCH, CPU, workers), "cpu": finished,
              **{reader: lambda numbers, files=files: DataLoader(files, BATCH, sampler=numbers, num_workers=workers)
                 for reader, files in plain.items()}}
     apart = max(float((normalise(torch.from_numpy(draws[3][name]), stream) - plain["OpenCV alone"][3][name]).abs().mean())
@@ -209,14 +217,14 @@ def rate(batches: Iterator, before: int) -> float:
 def of_training(direction: str, rows: list[dict], folder: Path, workers: int, processor: torch.device, steps: int) -> dict:
     """Samples a second of joint ASYN training on batches that are at hand, and on those of the loader, in turns."""
     gpu = processor.type == "cuda"
-    own = settings.for_run(CONFIG, "ucf101" if gpu else "demo", settings.Run("split1", settings.COMPLETE))
+    own = runs.for_run(CONFIG, "ucf101" if gpu else "demo", runs.Run("split1", runs.COMPLETE))
     torch.manual_seed(0)
     net, loss_of, schedule = train.network("asyn", direction, own, len(rows))
     size = schedule["batch"] if gpu else BATCH
     net.to(processor, memory_format=device.layout("auto", processor)).train()
     step = Step(net, loss_of, schedule | {"lr": 1e-5, "accumulate": 1, "precision": "auto"}, processor)
     draws = draws_of(direction, rows, folder, own)
-    ready = list(loading.batches(draws, range(4 * size), size, processor, 0))
+    ready = list(loader.iterate_batches(draws, range(4 * size), size, processor, 0))
 
     def learnt(batches: Iterable[dict]) -> Iterator[None]:
         for number, batch in enumerate(batches):
@@ -229,7 +237,7 @@ def of_training(direction: str, rows: list[dict], folder: Path, workers: int, pr
     for turn in range(3):
         numbers = range(turn * 1000 * size, (turn * 1000 + BEFORE + steps) * size)
         found["at_hand"].append(size * rate(learnt(islice(cycle(ready), BEFORE + steps)), BEFORE))
-        found["loader"].append(size * rate(learnt(loading.batches(draws, numbers, size, processor, workers)), BEFORE))
+        found["loader"].append(size * rate(learnt(loader.iterate_batches(draws, numbers, size, processor, workers)), BEFORE))
     row = {"direction": direction, "workers": workers, "batch": size,
            **{name: statistics.median(rates) for name, rates in found.items()}}
     row["share"] = row["loader"] / row["at_hand"]
@@ -261,7 +269,7 @@ def of_memory(rows: list[dict], folder: Path, workers: int) -> dict:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for number, _ in enumerate(loading.batches(draws, range(SAMPLES * 11 // 10), BATCH, CPU, workers)):
+    for number, _ in enumerate(loader.iterate_batches(draws, range(SAMPLES * 11 // 10), BATCH, CPU, workers)):
         place = min(number * BATCH * 10 // SAMPLES, 10)
     ended.set()
     watcher.join()

@@ -6,7 +6,7 @@ import os
 import platform
 from pathlib import Path
 
-from pipeline.record import versions
+from pipeline.jobs.record import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 

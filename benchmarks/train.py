@@ -23,10 +23,13 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import vgg16
 
-from pipeline import device, inputs, objectives, settings
-from pipeline.inputs import DIRECTIONS, STREAMS
-from pipeline.models import build
-from pipeline.train import Step
+from pipeline.compute import device
+from pipeline.config import runs, settings
+from pipeline.data import transforms
+from pipeline.models import factory
+from pipeline.streams import DIRECTIONS, STREAMS, channels
+from pipeline.training import objectives
+from pipeline.training.step import Step
 
 CLASSES = {"ucf101": 101, "hmdb51": 51, "demo": 8}
 # Dense bfloat16 products of NVIDIA's data sheets, in 1e12 operations a second, without sparsity.
@@ -60,8 +63,8 @@ def main() -> None:
     if settings.for_set(config, options.set)["network"]["width"] < 1:  # beside narrow networks it says nothing
         options.networks = [name for name in options.networks if name != "reference"]
     for name, kind, of in networks(options.networks):
-        variant = kind if kind in ("baseline", "direct") else settings.COMPLETE
-        own = settings.for_run(config, options.set, settings.Run("split1", variant))
+        variant = kind if kind in ("baseline", "direct") else runs.COMPLETE
+        own = runs.for_run(config, options.set, runs.Run("split1", variant))
         rows.append(measured(name, kind, of, own, options, processor, peak))
         show(rows[-1])
     where = f"_{result['device'].replace(' ', '_')}" if processor.type == "cuda" else ""
@@ -80,7 +83,7 @@ def networks(kinds: list[str]) -> list[tuple[str, str, str]]:
 def pictures(stream: str, own: dict, *shape: int) -> torch.Tensor:
     """(*shape, channels, size, size) bytes of noise, as a loader hands them out."""
     side = own["crops"]["size"]
-    return torch.randint(256, (*shape, inputs.channels(stream, own["stack"]), side, side), dtype=torch.uint8)
+    return torch.randint(256, (*shape, channels(stream, own["stack"]), side, side), dtype=torch.uint8)
 
 
 def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
@@ -98,12 +101,12 @@ def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
 def network(kind: str, of: str, own: dict, classes: int) -> tuple[nn.Module, objectives.LossOf, dict]:
     """A network with random weights, its loss, and its schedule."""
     if kind in ("reference", "teacher"):
-        net = vgg16(weights=None, num_classes=classes) if kind == "reference" else build.teacher(own, of, classes)
+        net = vgg16(weights=None, num_classes=classes) if kind == "reference" else factory.teacher(own, of, classes)
         schedule = own["co2fi" if kind == "reference" else "teacher"]
-        return net, lambda net, batch: cross_entropy(net(inputs.normalise(batch["input"], of)), batch["label"]), schedule
+        return net, lambda net, batch: cross_entropy(net(transforms.normalise(batch["input"], of)), batch["label"]), schedule
     if kind == "asyn":
-        return build.asyn(own, of, classes), objectives.of_direction(of, own), own["asyn"] | {"fusion_lr": 1.0}
-    return build.stream_net(own, of, classes), objectives.of_stream(of, own), own["co2fi"]
+        return factory.asyn(own, of, classes), objectives.of_direction(of, own), own["asyn"] | {"fusion_lr": 1.0}
+    return factory.stream_net(own, of, classes), objectives.of_stream(of, own), own["co2fi"]
 
 
 def measured(name: str, kind: str, of: str, own: dict, options: argparse.Namespace, processor: torch.device,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline import video
 from pipeline.datasets import demo
+from pipeline.video.encode import encode
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = "results/mini/split1/acc.json"
@@ -50,7 +50,7 @@ class Workspace:
         for clip in clip_set.clips.values():
             path = folder / "videos" / clip.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            video.encode(path, demo.render(clip.id, seed=1, frames=FRAMES), demo.FPS)
+            encode(path, demo.render(clip.id, seed=1, frames=FRAMES), demo.FPS)
         demo.write_lists(clip_set, folder / "lists")
         self.config = {"sets": {"mini": {"format": "ucf101", "videos": "videos", "lists": "lists", "shards": 3,
                                          "accept_damaged": [], "settings": json.loads(json.dumps(TINY))}}}

@@ -3,8 +3,12 @@
 from functools import lru_cache, wraps
 from pathlib import Path
 
-from pipeline import codeid, settings, tables
-from pipeline.datasets import clips, sets
+from pipeline.config import check, runs, settings
+from pipeline.evaluation import tables
+from pipeline.jobs import code_id as code_ids
+from pipeline.datasets import clips
+from pipeline.datasets.load import load_set
+from pipeline.datasets.videos import locate
 from pipeline.errors import PipelineError
 
 STORES = {"appearance": "frames", "motion": "flow"}  # what a stream reads
@@ -30,7 +34,7 @@ def speaks(function):
     return spoken
 
 
-check_config = speaks(settings.check)
+check_config = speaks(check.check)
 
 
 @lru_cache(maxsize=None)
@@ -47,7 +51,7 @@ def entry(name):
 @speaks
 def clip_set(name):
     """The clips, classes and splits of a set, from its lists."""
-    return sets.read(name, entry(name))
+    return load_set(name, entry(name))
 
 
 @lru_cache(maxsize=None)
@@ -66,7 +70,7 @@ def paths(name):
         return {
             clip.id: str(videos / clip.file) for clip in clip_set(name).clips.values()
         }
-    return clips.locate(clip_set(name), videos)[0]
+    return locate(clip_set(name), videos)[0]
 
 
 @lru_cache(maxsize=None)
@@ -82,14 +86,14 @@ def shards_of_part(name, split, part):
 def settings_of(name, run):
     """The settings of a set, or of one of its runs."""
     return (
-        settings.for_run(config, name, run) if run else settings.for_set(config, name)
+        runs.for_run(config, name, run) if run else settings.for_set(config, name)
     )
 
 
 def run_of(wildcards):
     """The run that a job belongs to: a variant and a seed on a split; None before there are any."""
     text = dict(wildcards.items()).get("run")
-    return settings.Run.parse(text) if text else None
+    return runs.Run.parse(text) if text else None
 
 
 def split_of(wildcards):
@@ -200,7 +204,7 @@ def reads_entry(*keys, shard=False, part=False, lists=False):
 @speaks
 def code_id(script):
     """Identity of a program and of all that it imports from the package."""
-    return codeid.code_id(HERE / "workflow" / "scripts" / script)
+    return code_ids.code_id(HERE / "workflow" / "scripts" / script)
 
 
 def all_cores(wildcards):
@@ -329,8 +333,8 @@ def kinds_of_runs():
         "scores_of_streams": [*STORES],
         "scores_of_directions": [*DIRECTIONS],
     }
-    variants = [settings.COMPLETE, *config["variants"]]
-    runs = [settings.Run("split[0-9]+", variant) for variant in variants]
+    variants = [runs.COMPLETE, *config["variants"]]
+    runs = [runs.Run("split[0-9]+", variant) for variant in variants]
     for kind, sources in kinds.items():
         names = "|".join(str(run) for run in runs if sources_of(run) == sources)
         if names:  # a config may have no variants
@@ -372,7 +376,7 @@ def idt_scores(ending):
         idt, run = own_settings(wildcards)["idt"], run_of(wildcards)
         made = "scores" if idt["scores"] == "none" else "given"
         name = f"results/{wildcards.set}/{run.split}/idt/{made}.{ending}"
-        return [name] if idt["enabled"] and run.variant == settings.COMPLETE else []
+        return [name] if idt["enabled"] and run.variant == runs.COMPLETE else []
 
     return files
 
@@ -460,7 +464,7 @@ def table_runs(wildcards):
         splits = plan["splits"] if row.get("splits") == "all" else plan["splits"][:1]
         for split in splits:
             for seed in plan["seeds"]:
-                run = settings.Run(
+                run = runs.Run(
                     split, row["variant"], None if seed == own["seed"] else seed
                 )
                 runs[f"{row['variant']}/{split}/{seed}"] = run

@@ -2,17 +2,22 @@
 
 import torch
 
-from pipeline import device, objectives, program
+from pipeline.compute import device
+from pipeline.data.dataset import FeatureDataset, PeriodDataset
+from pipeline.data.groups import CachedRankings
+from pipeline.data.stream import Stream
 from pipeline.datasets import index
-from pipeline.draws import FeatureDraws, Groups, PeriodDraws
-from pipeline.inputs import DIRECTIONS, Stream
-from pipeline.models import build
-from pipeline.scores import features_of_clips
-from pipeline.train import finish, train
+from pipeline.inference.features import features_of_clips
+from pipeline.jobs import program
+from pipeline.models import checkpoint, factory
+from pipeline.streams import DIRECTIONS
+from pipeline.training import job, objectives
+from pipeline.training.job import finish, identity, schedule
+from pipeline.training.loop import train
 
 
 def main() -> None:
-    parser = program.training_parser(__doc__, "direction")
+    parser = job.parser(__doc__, "direction")
     for stream in ("one", "many"):
         parser.add_argument(f"--shards-{stream}", required=True)
         parser.add_argument(f"--groups-{stream}", required=True)
@@ -24,10 +29,10 @@ def main() -> None:
     names = DIRECTIONS[options.direction]
     processor = device.prepare(settings["compute"]["threads"])
     torch.manual_seed(seed)
-    model = build.asyn(settings, options.direction, len(classes))
+    model = factory.asyn(settings, options.direction, len(classes))
     if options.co2fi:
         for net, path, stream in zip((model.one, model.many), options.co2fi, names, strict=True):
-            build.load(path, net, kind="co2fi", set=options.set, split=options.split, stream=stream)
+            checkpoint.load(path, net, kind="co2fi", set=options.set, split=options.split, stream=stream)
     else:
         for net in (model.one, model.many):
             net.start_from(settings["network"]["weights"])
@@ -35,16 +40,16 @@ def main() -> None:
                  for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True))
     period = settings["period"]
     if settings["asyn"]["joint"]:
-        cached = [Groups(path, settings["groups"]["stride"]) for path in (options.groups_one, options.groups_many)]
-        draws = PeriodDraws(rows, one, many, seed, period["delta"], period["instants"], *cached)
+        cached = [CachedRankings(path, settings["groups"]["stride"]) for path in (options.groups_one, options.groups_many)]
+        draws = PeriodDataset(rows, one, many, seed, period["delta"], period["instants"], *cached)
         loss_of = objectives.of_direction(options.direction, settings)
     else:
         features = features_of_clips(model, (one, many), rows, settings["scores"]["batch"], processor,
                                      program.workers(options))
-        draws = FeatureDraws(rows, features, seed, period["delta"], period["instants"])
+        draws = FeatureDataset(rows, features, seed, period["delta"], period["instants"])
         loss_of = objectives.of_fusion(settings)
-    history = train(model, loss_of, draws, program.plan(options, "asyn"), checkpoints=options.checkpoints,
-                    identity=program.identity(options), seed=seed, processor=processor,
+    history = train(model, loss_of, draws, schedule(options, "asyn"), checkpoints=options.checkpoints,
+                    identity=identity(options), seed=seed, processor=processor,
                     title=f"asyn {options.split} {options.direction}")
     finish(options, "asyn", model, history, classes, processor, rows)
 

@@ -2,16 +2,20 @@
 
 import torch
 
-from pipeline import device, objectives, program
+from pipeline.compute import device
+from pipeline.data.dataset import StreamDataset
+from pipeline.data.groups import CachedRankings
+from pipeline.data.stream import Stream
 from pipeline.datasets import index
-from pipeline.draws import Groups, StreamDraws
-from pipeline.inputs import Stream
-from pipeline.models import build
-from pipeline.train import finish, train
+from pipeline.jobs import program
+from pipeline.models import checkpoint, factory
+from pipeline.training import job, objectives
+from pipeline.training.job import finish, identity, schedule
+from pipeline.training.loop import train
 
 
 def main() -> None:
-    parser = program.training_parser(__doc__, "stream", "shards", "groups")
+    parser = job.parser(__doc__, "stream", "shards", "groups")
     parser.add_argument("--teacher", nargs="*", default=[], help="the teacher, which network.kind direct starts from")
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
@@ -19,15 +23,15 @@ def main() -> None:
     classes = index.class_names(rows)
     processor = device.prepare(settings["compute"]["threads"])
     torch.manual_seed(seed)
-    model = build.stream_net(settings, options.stream, len(classes))
+    model = factory.stream_net(settings, options.stream, len(classes))
     model.start_from(settings["network"]["weights"])
     for path in options.teacher:
-        build.load(path, model.beside, kind="teacher", set=options.set, split=options.split, stream=options.stream)
+        checkpoint.load(path, model.beside, kind="teacher", set=options.set, split=options.split, stream=options.stream)
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
-    cached = Groups(options.groups, settings["groups"]["stride"])
-    draws = StreamDraws(rows, stream, seed, cached)
-    history = train(model, objectives.of_stream(options.stream, settings), draws, program.plan(options, "co2fi"),
-                    checkpoints=options.checkpoints, identity=program.identity(options), seed=seed, processor=processor,
+    cached = CachedRankings(options.groups, settings["groups"]["stride"])
+    draws = StreamDataset(rows, stream, seed, cached)
+    history = train(model, objectives.of_stream(options.stream, settings), draws, schedule(options, "co2fi"),
+                    checkpoints=options.checkpoints, identity=identity(options), seed=seed, processor=processor,
                     title=f"co2fi {options.split} {options.stream}")
     finish(options, "co2fi", model, history, classes, processor, rows)
 

@@ -3,9 +3,11 @@
 import hashlib
 from pathlib import Path
 
-from pipeline import program, record, video
 from pipeline.datasets import demo
-from pipeline.progress import Progress
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.video import ffmpeg
+from pipeline.video.encode import encode
 
 
 def main() -> None:
@@ -18,12 +20,12 @@ def main() -> None:
         frames = demo.render(clip.id, settings["seed"], settings["frames"])
         path = Path(settings["videos"]) / clip.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        video.encode(path, frames, demo.FPS)
+        encode(path, frames, demo.FPS)
         digest.update(frames)
         progress.update(1, clip.id)
     progress.close()
     demo.write_lists(clip_set, Path(settings["lists"]))
-    record.write(options.record, "demo", digest.hexdigest()[:16], settings, options.code, ffmpeg=video.version())
+    record.write(options.record, "demo", digest.hexdigest()[:16], settings, options.code, ffmpeg=ffmpeg.version())
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pipeline import program
-from pipeline.datasets import index, sets
-from pipeline.datasets.clips import locate
+from pipeline.datasets import index
+from pipeline.datasets.load import load_set
+from pipeline.datasets.videos import locate
+from pipeline.jobs import program
 
 
 def main() -> None:
@@ -12,7 +13,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="clips decoded at a time")
     options = parser.parse_args()
     settings = options.settings
-    clip_set = sets.read(options.set, settings)
+    clip_set = load_set(options.set, settings)
     clips = clip_set.shards(settings["shards"])[options.shard]
     paths, _ = locate(clip_set, Path(settings["videos"]))
     index.write(options.out, index.examine(clips, paths, settings["accept_damaged"], options.workers), index.EXAMINED)

@@ -6,36 +6,40 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import flow, levels, program, record, store, video
-from pipeline.codings import Coding
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
-from pipeline.progress import Progress
+from pipeline.flow import levels, tvl1
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.storage import writer
+from pipeline.storage.codecs import Codec
+from pipeline.video import ffmpeg
+from pipeline.video.decode import decode
 
 
 def main() -> None:
     options = program.parser(__doc__, "clips", "out").parse_args()
     settings = options.settings
     parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
-    parameters["backend"] = flow.resolved(parameters["backend"])
+    parameters["backend"] = tvl1.resolved(parameters["backend"])
     rows = index.read(options.clips, index.EXAMINED)
     progress = Progress(f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs")
     cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
 
     def fields(row: dict) -> Iterator[np.ndarray]:
         accept = row["clip"] in settings["accept_damaged"]
-        frames = map(flow.grey, video.decode(row["path"], settings["decode"]["short_side"], accept))
+        frames = map(tvl1.grey, decode(row["path"], settings["decode"]["short_side"], accept))
         try:
-            for field in flow.fields(frames, **parameters):  # (H, W, 2)
+            for field in tvl1.fields(frames, **parameters):  # (H, W, 2)
                 yield levels.quantise(field, settings["flow"]["bound"]).transpose(2, 0, 1)  # (2, H, W)
                 progress.update(1, row["clip"])
         except ValueError as error:
             raise PipelineError(f"{row['path']}: {error}") from error
 
-    solver = flow.made_with(parameters["backend"])
-    made_with = f"{solver}, ffmpeg {video.version()}"
-    digest = store.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with,
-                               kept=lambda row: progress.skip(row["frames"] - 1), coding=Coding.of(settings, "flow"),
+    solver = tvl1.made_with(parameters["backend"])
+    made_with = f"{solver}, ffmpeg {ffmpeg.version()}"
+    digest = writer.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with,
+                               kept=lambda row: progress.skip(row["frames"] - 1), coding=Codec.of(settings, "flow"),
                                solver=solver)
     progress.close()
     record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, solver=solver,

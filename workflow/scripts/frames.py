@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import program, record, store, video
-from pipeline.codings import Coding
 from pipeline.datasets import index
-from pipeline.progress import Progress
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.storage import writer
+from pipeline.storage.codecs import Codec
+from pipeline.video import ffmpeg
+from pipeline.video.decode import decode
 
 
 def main() -> None:
@@ -19,14 +22,14 @@ def main() -> None:
 
     def frames(row: dict) -> Iterator[np.ndarray]:
         accept = row["clip"] in settings["accept_damaged"]
-        yield from video.decode(row["path"], settings["decode"]["short_side"], accept)
+        yield from decode(row["path"], settings["decode"]["short_side"], accept)
         progress.update(1, row["clip"])
 
-    digest = store.write_shard(options.out, "frames", rows, frames, settings, options.code,
-                               f"ffmpeg {video.version()}", kept=lambda row: progress.skip(1),
-                               coding=Coding.of(settings, "frames"))
+    digest = writer.write_shard(options.out, "frames", rows, frames, settings, options.code,
+                               f"ffmpeg {ffmpeg.version()}", kept=lambda row: progress.skip(1),
+                               coding=Codec.of(settings, "frames"))
     progress.close()
-    record.write(options.record, "frames", digest, settings, options.code, ffmpeg=video.version(), clips=len(rows))
+    record.write(options.record, "frames", digest, settings, options.code, ffmpeg=ffmpeg.version(), clips=len(rows))
 
 
 if __name__ == "__main__":

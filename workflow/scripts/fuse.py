@@ -3,9 +3,14 @@
 import json
 from pathlib import Path
 
-from pipeline import fusion, program, record, report
+from pipeline.evaluation import fusion, metrics
+from pipeline.evaluation.provenance import provenance
+from pipeline.evaluation.score_files import read_scores
 from pipeline.files import replacing
-from pipeline.inputs import DIRECTIONS, STREAMS
+from pipeline.jobs import program, record
+from pipeline.report.figures import draw_result
+from pipeline.report.text import result_lines
+from pipeline.streams import DIRECTIONS, STREAMS
 
 
 def main() -> None:
@@ -15,7 +20,7 @@ def main() -> None:
     parser.add_argument("--idt", nargs="*", default=[], help="scores by trajectories, where there are any")
     parser.add_argument("--records", nargs="+", required=True, help="records of all that the scores rest on")
     options = parser.parse_args()
-    sources = fusion.align({Path(path).parent.name: fusion.read(path) for path in [*options.scores, *options.idt]})
+    sources = fusion.align({Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]})
     weights, idt = options.settings["fusion"]["weights"], options.settings["fusion"]["idt"]
     first = next(iter(sources.values()))
     fused = {name: sources[name].values for name in STREAMS if name in sources}
@@ -27,12 +32,12 @@ def main() -> None:
         both = [fusion.normalise(fused[name], idt["normalise"]) for name in ("asyn", "idt")]
         fused["asyn_idt"] = fusion.combine(both, [1 - idt["weight"], idt["weight"]])
     headline = "asyn" if "asyn" in fused else "two_stream"
-    result = {"set": options.set, "split": options.run, **fusion.summary(fused, first.labels, first.classes, headline),
-              "provenance": record.provenance(options.records, options.config, options.code)}
-    report.draw_result(result, options.png)
+    result = {"set": options.set, "split": options.run, **metrics.summary(fused, first.labels, first.classes, headline),
+              "provenance": provenance(options.records, options.config, options.code)}
+    draw_result(result, options.png)
     with replacing(options.json) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n")
-    record.log(report.table(result))
+    record.log(result_lines(result))
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ import hashlib
 
 import numpy as np
 
-from pipeline import device, groups, program, record, store
+from pipeline.compute import device
+from pipeline.data import groups
+from pipeline.data.stream import Stream
 from pipeline.datasets import index
-from pipeline.datasets.clips import key_of
-from pipeline.inputs import Stream
-from pipeline.models import build
-from pipeline.progress import Progress
-from pipeline.scores import of_inputs
+from pipeline.inference.scores import apply_at_instants
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.models import checkpoint, factory
+from pipeline.storage import writer
+from pipeline.storage.keys import key_of
 
 
 def main() -> None:
@@ -20,14 +23,14 @@ def main() -> None:
     classes = index.class_names(rows)
     depth = max(settings["granularities"])
     processor = device.prepare(settings["compute"]["threads"])
-    model = build.load(options.model, build.teacher(settings, options.stream, len(classes)), kind="teacher",
+    model = checkpoint.load(options.model, factory.teacher(settings, options.stream, len(classes)), kind="teacher",
                        set=options.set, split=options.split, stream=options.stream).to(processor).eval()
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     progress = Progress(f"groups {options.split} {options.stream}", len(rows), "clips")
     digest, hits, positions = hashlib.sha256(), np.zeros(depth), 0
-    with store.create(options.out, "groups", settings, options.code, classes=classes) as file:
+    with writer.create(options.out, "groups", settings, options.code, classes=classes) as file:
         instants = [np.arange(0, stream.last(row) + 1, settings["groups"]["stride"]) for row in rows]
-        every = of_inputs({stream.name: model}, {stream.name: stream}, rows, instants, settings["scores"]["batch"],
+        every = apply_at_instants({stream.name: model}, {stream.name: stream}, rows, instants, settings["scores"]["batch"],
                           processor, program.workers(options))
         for row, logits in zip(rows, every, strict=True):
             ranked = groups.rank(logits[stream.name], depth).cpu().numpy().astype(np.uint16)  # (positions, depth)

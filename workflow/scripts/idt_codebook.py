@@ -5,18 +5,20 @@ from dataclasses import asdict
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipeline import files, program, record, store
+from pipeline import files
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.idt import fisher
-from pipeline.progress import Progress
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.storage import reader, writer
 
 
 def main() -> None:
     options = program.parser(__doc__, "split", "clips", "samples", "out").parse_args()
     settings, idt = options.settings, options.settings["idt"]
     rows = index.read(options.clips)
-    shards = store.Shards(options.samples, "samples")
+    shards = reader.Shards(options.samples, "samples")
     sampled = [shards(row) for row in rows]
     counts = [len(data) for data in sampled]
     least = max(idt["components"], max(fisher.LENGTHS.values()) // 2)
@@ -29,7 +31,7 @@ def main() -> None:
     masks = np.split(chosen, np.cumsum(counts)[:-1])  # by clip
     progress = Progress(f"idt codebook {options.split}", len(fisher.PARTS), "descriptors")
     with threadpool_limits(settings["compute"]["threads"]), \
-            store.create(options.out, "codebook", settings, options.code) as file:
+            writer.create(options.out, "codebook", settings, options.code) as file:
         for part, columns in fisher.PARTS.items():
             values = np.concatenate([data[:, columns][mask] for data, mask in zip(sampled, masks, strict=True)])
             for name, array in asdict(fisher.learn(values, idt["components"], settings["seed"])).items():

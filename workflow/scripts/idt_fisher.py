@@ -6,11 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import program, record, store, video
 from pipeline.datasets import index
 from pipeline.idt import fisher
 from pipeline.idt.extract import trajectories
-from pipeline.progress import Progress
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.storage import writer
+from pipeline.video import ffmpeg
+from pipeline.video.decode import decode
 
 
 def main() -> None:
@@ -25,14 +28,14 @@ def main() -> None:
     def vector(row: dict) -> Iterator[np.ndarray]:
         def frames() -> Iterator[np.ndarray]:
             accept = row["clip"] in settings["accept_damaged"]
-            for frame in video.decode(row["path"], settings["decode"]["short_side"], accept):
+            for frame in decode(row["path"], settings["decode"]["short_side"], accept):
                 yield frame
                 progress.update(1, row["clip"])
 
         yield fisher.encode(trajectories(frames(), row["frames"]), codebooks)
 
-    made_with = f"opencv {cv2.__version__}, ffmpeg {video.version()}"
-    digest = store.write_shard(options.out, "fisher", rows, vector, settings, options.code, made_with,
+    made_with = f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}"
+    digest = writer.write_shard(options.out, "fisher", rows, vector, settings, options.code, made_with,
                                kept=lambda row: progress.skip(row["frames"]))
     progress.close()
     record.write(options.record, "idt_fisher", digest, settings, options.code, made_with=made_with, clips=len(rows))

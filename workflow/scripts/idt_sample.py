@@ -7,11 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import program, record, store, video
 from pipeline.datasets import index
 from pipeline.idt.extract import trajectories
 from pipeline.idt.sample import draw, rng_of, window
-from pipeline.progress import Progress
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.storage import writer
+from pipeline.video import ffmpeg
+from pipeline.video.decode import decode
 
 
 def main() -> None:
@@ -24,12 +27,12 @@ def main() -> None:
     def sample(row: dict) -> Iterator[np.ndarray]:
         rng = rng_of(settings["seed"], row["clip"])
         first, end = window(row["frames"], idt["window"], rng)
-        frames = video.decode(row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"])
+        frames = decode(row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"])
         yield draw(trajectories(islice(frames, first, end), end - first), idt["samples_per_clip"], rng)
         progress.update(1, row["clip"])
 
-    made_with = f"opencv {cv2.__version__}, ffmpeg {video.version()}"
-    digest = store.write_shard(options.out, "samples", rows, sample, settings, options.code, made_with,
+    made_with = f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}"
+    digest = writer.write_shard(options.out, "samples", rows, sample, settings, options.code, made_with,
                                kept=lambda row: progress.skip(1))
     progress.close()
     record.write(options.record, "idt_sample", digest, settings, options.code, made_with=made_with, clips=len(rows))

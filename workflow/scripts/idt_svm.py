@@ -3,9 +3,11 @@
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipeline import files, program, record, store
+from pipeline import files
 from pipeline.datasets import index
 from pipeline.idt import svm
+from pipeline.jobs import program, record
+from pipeline.storage import reader, writer
 
 
 def main() -> None:
@@ -13,12 +15,12 @@ def main() -> None:
     settings = options.settings
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    vectors = store.Shards(options.fisher, "fisher")
+    vectors = reader.Shards(options.fisher, "fisher")
     record.log(f"idt svm {options.split}: {len(rows)} training clips, {len(classes)} classes")
     with threadpool_limits(settings["compute"]["threads"]):
         weights, bias = svm.learn([vectors(row) for row in rows], np.array([row["label"] for row in rows]), len(classes),
                                   settings["idt"]["penalty"])
-    with store.create(options.out, "svm", settings, options.code, set=options.set, split=options.split) as file:
+    with writer.create(options.out, "svm", settings, options.code, set=options.set, split=options.split) as file:
         file["weights"], file["bias"], file["classes"] = weights, bias, classes
     record.write(options.record, "idt_svm", files.digest(options.out), settings, options.code, clips=len(rows))
 

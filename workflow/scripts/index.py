@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
-from pipeline import files, program, record, video
-from pipeline.datasets import index, sets
-from pipeline.datasets.clips import locate
+from pipeline import files
+from pipeline.datasets import index
+from pipeline.datasets.load import load_set
+from pipeline.datasets.videos import locate
+from pipeline.jobs import program, record
+from pipeline.video import ffmpeg
 
 
 def main() -> None:
@@ -12,7 +15,7 @@ def main() -> None:
     parser.add_argument("--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv")
     options = parser.parse_args()
     settings = options.settings
-    clip_set = sets.read(options.set, settings)
+    clip_set = load_set(options.set, settings)
     _, extra = locate(clip_set, Path(settings["videos"]))
     for name in extra:
         record.log(f"note: {settings['videos']}/{name} is in no split list and is not used")
@@ -20,7 +23,7 @@ def main() -> None:
                        {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
     index.write(options.index, rows, index.COLUMNS + clip_set.splits)
     record.write(options.record, "index", files.digest(options.index), settings, options.code,
-                 ffmpeg=video.version(), clips=len(rows), frames=sum(row["frames"] for row in rows), extra=extra)
+                 ffmpeg=ffmpeg.version(), clips=len(rows), frames=sum(row["frames"] for row in rows), extra=extra)
 
 
 if __name__ == "__main__":

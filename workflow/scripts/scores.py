@@ -5,12 +5,16 @@ import hashlib
 import numpy as np
 from torch import nn
 
-from pipeline import device, program, record, sampling, store
+from pipeline.compute import device
+from pipeline.data.crops import eval_crops
+from pipeline.data.stream import Stream
 from pipeline.datasets import index
-from pipeline.inputs import DIRECTIONS, Stream
-from pipeline.models import build
-from pipeline.progress import Progress
-from pipeline.scores import of_clips, summarise
+from pipeline.inference.scores import score_clips, summarise
+from pipeline.jobs import program, record
+from pipeline.jobs.progress import Progress
+from pipeline.models import checkpoint, factory
+from pipeline.storage import writer
+from pipeline.streams import DIRECTIONS
 
 LISTS = {"sources": "streams and directions", "models": "the model of each", "out": "the scores of each",
          "record": "the record of each"}
@@ -18,12 +22,12 @@ LISTS = {"sources": "streams and directions", "models": "the model of each", "ou
 
 def read_model(path: str, source: str, settings: dict, rows: list[dict], **about) -> tuple[nn.Module, list[str]]:
     """The model of a stream or a direction, which must not have seen the clips `rows`, and the classes that it knows."""
-    classes = build.classes_of(path)
+    classes = checkpoint.classes_of(path)
     if source in DIRECTIONS:
-        net, about = build.asyn(settings, source, len(classes)), about | {"kind": "asyn", "direction": source}
+        net, about = factory.asyn(settings, source, len(classes)), about | {"kind": "asyn", "direction": source}
     else:
-        net, about = build.stream_net(settings, source, len(classes)), about | {"kind": "co2fi", "stream": source}
-    build.load(path, net, rows, **about)
+        net, about = factory.stream_net(settings, source, len(classes)), about | {"kind": "co2fi", "stream": source}
+    checkpoint.load(path, net, rows, **about)
     index.check_classes(rows, classes)
     return net.eval(), classes
 
@@ -42,10 +46,10 @@ def main() -> None:
     for source, path in zip(options.sources, options.models, strict=True):
         net, classes[source] = read_model(path, source, settings, rows, set=options.set, split=options.split)
         models[source] = net.to(processor)
-    crops = sampling.test_crops(settings["crops"]["frame"], settings["crops"]["test"], settings["scores"]["crops"])
+    crops = eval_crops(settings["crops"]["frame"], settings["crops"]["test"], settings["scores"]["crops"])
     progress = Progress(f"scores {options.split} {', '.join(models)}", len(rows), "clips")
     logits = {source: [] for source in models}
-    every = of_clips(models, streams, rows, crops, settings["period"], settings["scores"]["batch"], processor,
+    every = score_clips(models, streams, rows, crops, settings["period"], settings["scores"]["batch"], processor,
                      program.workers(options))
     for row, found in zip(rows, every, strict=True):
         for source in models:
@@ -54,7 +58,7 @@ def main() -> None:
     progress.close()
     for source, out, beside in zip(models, options.out, options.record, strict=True):
         whole = np.stack(logits.pop(source)).astype(np.float32)  # (clips, crops x instants, classes)
-        with store.create(out, "scores", settings, options.code, source=source) as file:
+        with writer.create(out, "scores", settings, options.code, source=source) as file:
             file["clips"] = [row["clip"] for row in rows]
             file["labels"] = np.array([row["label"] for row in rows])
             file["classes"] = classes[source]

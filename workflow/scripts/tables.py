@@ -2,8 +2,11 @@
 
 import json
 
-from pipeline import program, record, report, tables
+from pipeline.evaluation import tables
 from pipeline.files import replacing
+from pipeline.jobs import program, record
+from pipeline.report.tables import markdown
+from pipeline.report.text import read_result
 
 
 def main() -> None:
@@ -14,14 +17,14 @@ def main() -> None:
     results = {}
     for run, path in zip(options.runs, options.results, strict=True):
         variant, split, seed = run.split("/")
-        results[variant, split, int(seed)] = report.read(path)
+        results[variant, split, int(seed)] = read_result(path)
     filled = tables.fill(options.set, options.settings["tables"], results)
     filled["provenance"] = {"results": dict(zip(options.runs, options.results, strict=True)), "code": options.code,
                             "packages": record.versions()}
-    for path, text in ((options.json, json.dumps(filled, indent=1) + "\n"), (options.markdown, tables.markdown(filled))):
+    for path, text in ((options.json, json.dumps(filled, indent=1) + "\n"), (options.markdown, markdown(filled))):
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
-    record.log(tables.markdown(filled))
+    record.log(markdown(filled))
 
 
 if __name__ == "__main__":

@@ -3,30 +3,34 @@
 import torch
 from torch.nn.functional import cross_entropy
 
-from pipeline import device, program, sampling
+from pipeline.compute import device
+from pipeline.data import sampler
+from pipeline.data.dataset import StreamDataset
+from pipeline.data.stream import Stream
+from pipeline.data.transforms import normalise
 from pipeline.datasets import index
-from pipeline.draws import StreamDraws
-from pipeline.inputs import Stream, normalise
-from pipeline.models import build
-from pipeline.train import finish, train
+from pipeline.jobs import program
+from pipeline.models import factory
+from pipeline.training.job import finish, identity, parser, schedule
+from pipeline.training.loop import train
 
 
 def main() -> None:
-    options = program.training_parser(__doc__, "stream", "shards").parse_args()
+    options = parser(__doc__, "stream", "shards").parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    chosen = sampling.fraction(rows, settings["teacher"]["fraction"], seed)
+    chosen = sampler.class_fraction(rows, settings["teacher"]["fraction"], seed)
     processor = device.prepare(settings["compute"]["threads"])
     torch.manual_seed(seed)
-    model = build.teacher(settings, options.stream, len(classes))
+    model = factory.teacher(settings, options.stream, len(classes))
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], chosen)
 
     def loss_of(net, batch):
         return cross_entropy(net(normalise(batch["input"], options.stream)), batch["label"])
 
-    history = train(model, loss_of, StreamDraws(chosen, stream, seed),
-                    program.plan(options, "teacher"), checkpoints=options.checkpoints, identity=program.identity(options),
+    history = train(model, loss_of, StreamDataset(chosen, stream, seed),
+                    schedule(options, "teacher"), checkpoints=options.checkpoints, identity=identity(options),
                     seed=seed, processor=processor, title=f"teacher {options.split} {options.stream}")
     finish(options, "teacher", model, history, classes, processor, chosen)
 

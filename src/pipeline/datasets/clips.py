@@ -7,9 +7,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from urllib.parse import quote, unquote
 
 from pipeline.errors import PipelineError, require
 
@@ -62,24 +60,6 @@ class ClipSet:
 def shard_of(group: str, count: int) -> str:
     """The shard of a group among `count`: stable however many other groups there are."""
     return f"{int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], 'big') % count:03d}"
-
-
-@lru_cache(maxsize=2**16)  # every draw asks
-def key_of(clip_id: str) -> str:
-    """HDF5 path of a clip: HDF5 and shells leave it whole, and `id_of` gives the id back.
-
-    All but letters, digits, '_', '.', '-' is written %XX, as in URLs; so is a leading '-' or '.'.
-    """
-    def part(text: str) -> str:
-        safe = quote(text, safe="").replace("~", "%7E")
-        return f"%{ord(safe[0]):02X}{safe[1:]}" if safe[:1] in ("-", ".") else safe
-
-    return "/".join(part(text) for text in clip_id.split("/"))
-
-
-def id_of(key: str) -> str:
-    """The clip id that `key_of` made `key` from."""
-    return unquote(key.strip("/"))
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
@@ -144,45 +124,3 @@ def check_counts(clip_set: ClipSet, expected: dict[str, list[int]], source: Path
                             f"have {counts[0]} and {counts[1]}; get the lists again, or remove sets.{clip_set.name}."
                             "counts from the config if you cut them on purpose")
     require(problems)
-
-
-def locate(clip_set: ClipSet, videos: Path) -> tuple[dict[str, str], list[str]]:
-    """Where each clip's file lies, by clip id, and the video files that no list names.
-
-    Names are matched exactly, else ignoring case (redistributions of UCF101 renamed HandStandPushups).
-    Raises PipelineError for a missing or empty folder, for missing clips, each by name, and for ambiguous names.
-    """
-    how = f"put the videos there as <class>/<file>, or correct sets.{clip_set.name}.videos in the config"
-    if not videos.is_dir():
-        raise PipelineError(f"{videos}: the video folder of set '{clip_set.name}' does not exist; {how}")
-    folders: dict[str, list[str]] = {}
-    for folder in sorted(entry.name for entry in os.scandir(videos) if entry.is_dir()):
-        folders[folder] = sorted(entry.name for entry in os.scandir(videos / folder) if entry.is_file())
-    if not any(folders.values()):
-        raise PipelineError(f"{videos}: the video folder of set '{clip_set.name}' holds no videos; {how}")
-    exact = {f"{folder}/{name}" for folder, names in folders.items() for name in names}
-    folded: dict[str, list[str]] = {}
-    for path in sorted(exact):
-        folded.setdefault(path.casefold(), []).append(path)
-    found, problems, missing = {}, [], []
-    for clip in clip_set.clips.values():
-        matches = [clip.file] if clip.file in exact else folded.get(clip.file.casefold(), [])
-        if len(matches) == 1:
-            found[clip.id] = str(videos / matches[0])
-        elif matches:
-            problems.append(f"{videos}: clip '{clip.file}' could be any of {matches}, which differ only in case; keep one")
-        else:
-            missing.append(clip.file)
-    if missing:
-        problems.append(f"{videos}: {len(missing)} of {len(clip_set.clips)} clips of set '{clip_set.name}' are missing: "
-                        f"{', '.join(missing)}; add them, or remove them from the split lists")
-    taken: dict[str, str] = {}
-    for clip_id, path in found.items():
-        if taken.setdefault(path, clip_id) != clip_id:
-            problems.append(f"{path}: would be both clip '{clip_set.clips[taken[path]].file}' and clip "
-                            f"'{clip_set.clips[clip_id].file}', which differ only in case; add the other file, or remove "
-                            "one from the split lists")
-    require(problems)
-    used = set(found.values())
-    extra = [path for path in sorted(exact) if str(videos / path) not in used]
-    return found, extra

@@ -35,7 +35,6 @@ FPS = 25
 DOT = 45  # luma of a dot
 SPLITS = 3
 LISTS = ["classInd", *(f"{part}list{number:02d}" for part in (TRAIN, TEST) for number in range(1, SPLITS + 1))]
-
 # Tints: chroma (Cb, Cr) off grey, and the rows of the window that it covers. Within a pair both differ clearly: a network
 # has no reason to keep apart what its own classes do not need, and the fusion cannot use what was not kept.
 ABOVE, MIDDLE, BELOW = (2, 22), (12, 36), (26, 46)

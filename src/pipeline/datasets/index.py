@@ -8,10 +8,11 @@ import csv
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline import files, video
+from pipeline import files
 from pipeline.datasets.clips import Clip, ClipSet
 from pipeline.errors import PipelineError, remake, require
-from pipeline.progress import Progress
+from pipeline.jobs.progress import Progress
+from pipeline.video.decode import probe
 
 COLUMNS = ["clip", "class", "label", "group", "shard", "path", "sha256", "frames", "width", "height"]  # + the splits
 NUMBERS = ("label", "frames", "width", "height")
@@ -25,7 +26,7 @@ def examine(clips: list[Clip], paths: dict[str, str], accept_damaged: list[str],
     def one(clip: Clip) -> dict:
         path = paths[clip.id]
         try:
-            found = video.probe(path, clip.id in accept_damaged)
+            found = probe(path, clip.id in accept_damaged)
             return {"clip": clip.id, "path": path, "sha256": files.digest(path), **found, "problem": ""}
         except PipelineError as error:
             return {"clip": clip.id, "path": path, "problem": str(error)}

@@ -9,7 +9,6 @@ CORNERS, QUALITY, APART = 1000, 0.001, 3  # corners: how many, how weak relative
 MATCHES, INLIERS = 50, 25  # more than these, or the camera counts as standing still
 TOLERANCE = 1.0  # pixels that an inlier may be off
 MARGIN = 5  # pixels next to its border where a frame is not trusted
-
 _detector = cv2.ORB_create(FEATURES)
 _matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
 

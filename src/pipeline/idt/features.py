@@ -7,13 +7,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline import store, video
-from pipeline.codeid import code_id
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
 from pipeline.idt.extract import COLUMNS, trajectories
 from pipeline.idt.fisher import PARTS
-from pipeline.progress import Progress
+from pipeline.jobs.code_id import code_id
+from pipeline.jobs.progress import Progress
+from pipeline.storage import writer
+from pipeline.video.decode import decode, probe
 
 FORMAT = "\t".join(["%d"] + ["%f"] * (PARTS["shape"].stop - 1) + ["%.7f"] * (COLUMNS - PARTS["shape"].stop))
 
@@ -25,12 +26,12 @@ def write(path: Path, out: Path | None, text: Path | None, short_side: int | Non
     """
     if out is None and text is None:
         raise PipelineError("say where the trajectories go: --out FILE.h5, or --text FILE")
-    frames = video.probe(path)["frames"]
+    frames = probe(path)["frames"]
     progress, count = Progress(f"idt {path.name}", frames, "frames"), 0
     cv2.setNumThreads(1)
 
     def images() -> Iterator[np.ndarray]:
-        for frame in video.decode(path, short_side):
+        for frame in decode(path, short_side):
             yield frame
             progress.update()
 
@@ -52,7 +53,7 @@ def write(path: Path, out: Path | None, text: Path | None, short_side: int | Non
 @contextmanager
 def _hdf5(place: Path, path: Path, short_side: int | None) -> Iterator[Callable[[np.ndarray], None]]:
     """What appends rows to a new HDF5 file."""
-    with store.create(place, "trajectories", {"short_side": short_side}, code_id(__file__), source=path.name) as file:
+    with writer.create(place, "trajectories", {"short_side": short_side}, code_id(__file__), source=path.name) as file:
         data = file.create_dataset("trajectories", (0, COLUMNS), np.float32, maxshape=(None, COLUMNS), chunks=(256, COLUMNS))
 
         def append(rows: np.ndarray) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipeline.store import open_checked
+from pipeline.storage.reader import open_checked
 
 PARTS = {"shape": slice(10, 40), "hog": slice(40, 136), "hof": slice(136, 244), "mbh_x": slice(244, 340),
          "mbh_y": slice(340, 436)}  # columns of a trajectory

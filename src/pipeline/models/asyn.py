@@ -1,20 +1,11 @@
 """The asynchronous fusion network (ASYN): paper, section 5 and Fig. 5."""
 
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from pipeline.models.co2fi import CO2FI, CO2FIOutput
-
-
-@dataclass
-class ASYNOutput:
-    """Logits of the fusion units, and the two streams' own outputs for Eq. 6."""
-
-    units: torch.Tensor  # (T, B, classes); the last is the prediction
-    one: CO2FIOutput  # of B inputs
-    many: CO2FIOutput  # of B T inputs, instant by instant within a sample
+from pipeline.models.co2fi import CO2FI
+from pipeline.models.outputs import ASYNOutput
 
 
 class Fusion(nn.Module):

@@ -3,9 +3,10 @@
 import torch
 from torch import nn
 
+from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.cnn_m import CNNM2048
-from pipeline.models.co2fi import CO2FIOutput, rates
-from pipeline.models.vgg import VGG16
+from pipeline.models.co2fi import dropout_rates
+from pipeline.models.outputs import CO2FIOutput
 
 
 class Baseline(nn.Module):
@@ -26,7 +27,7 @@ class Baseline(nn.Module):
         self.beside = beside
         self.features = fc + (beside.classifier[-1].in_features if beside else 0)
         self.classes = nn.Linear(self.features, classes)
-        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in rates(dropout, "fc6", "fc7"))
+        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in dropout_rates(dropout, "fc6", "fc7"))
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)

@@ -1,24 +1,15 @@
 """The coarse-to-fine network (CO2FI): paper, section 4 and Fig. 3."""
 
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from pipeline.models.vgg import VGG16
+from pipeline.models.backbones.vgg import VGG16
+from pipeline.models.outputs import CO2FIOutput
 
 
-@dataclass
-class CO2FIOutput:
-    """What the losses and the asynchronous network need of a stream."""
-
-    feature: torch.Tensor  # h_3, (B, hidden): the integrated feature
-    units: torch.Tensor  # (3, B, classes): logits of FC1' on each LSTM unit; the last is the prediction
-    granularities: torch.Tensor | None  # (3, B, classes): logits of FC3 for each; None when evaluating, and of a baseline
-
-
-def rates(dropout: float | dict[str, float], *layers: str) -> list[float]:
+def dropout_rates(dropout: float | dict[str, float], *layers: str) -> list[float]:
     """The dropout of each of `layers`: the same of all, or each its own."""
     return [dropout[layer] if isinstance(dropout, dict) else dropout for layer in layers]
 
@@ -50,7 +41,7 @@ class CO2FI(nn.Module):
                                   for c, fed in zip(self.vgg.channels, self.fed, strict=True))
         plane = (size // 4) ** 2  # conv3_3's
         self.fc1 = nn.ModuleList(nn.Linear(count * side_maps * plane, fc1) for count in read)
-        after_fc1, after_fc2, after_units = rates(dropout, "fc1", "fc2", "hidden")
+        after_fc1, after_fc2, after_units = dropout_rates(dropout, "fc1", "fc2", "hidden")
         self.heads = nn.ModuleList(  # FC2 and FC3: only training needs them (section 4.2)
             nn.Sequential(nn.Linear(fc1, fc2), nn.ReLU(), nn.Dropout(after_fc2), nn.Linear(fc2, classes))
             for _ in range(granularities))

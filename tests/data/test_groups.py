@@ -1,0 +1,47 @@
+"""Class groups: the teacher's likeliest classes, the true one always among them."""
+
+import torch
+
+from pipeline.data.groups import NONE, form, form_all, rank
+
+
+def test_rank_likeliest_first_and_ties_by_class_number():
+    logits = torch.tensor([[0.0, 3.0, 1.0, 3.0, 2.0, 3.0], [5.0, 5.0, 5.0, 5.0, 5.0, 5.0]])
+    assert rank(logits, 5).tolist() == [[1, 3, 5, 4, 2], [0, 1, 2, 3, 4]]
+    assert rank(logits, 2).tolist() == [[1, 3], [0, 1]]
+
+
+def test_form_keeps_a_group_that_has_the_true_class():
+    ranked = torch.tensor([[4, 2, 9, 0, 7]])
+    for label in (4, 2, 9):
+        assert form(ranked, torch.tensor([label]), 3).tolist() == [[4, 2, 9]]
+
+
+def test_form_puts_the_true_class_in_place_of_the_last():
+    """Paper, section 4.2: the ground truth is 'mandatorily included'."""
+    ranked = torch.tensor([[4, 2, 9, 0, 7]])
+    for label in (0, 7, 5):  # ranked lower, and not ranked at all
+        assert form(ranked, torch.tensor([label]), 3).tolist() == [[4, 2, label]]
+
+
+def test_form_may_add_the_true_class_instead():
+    ranked = torch.tensor([[4, 2, 9, 0, 7]] * 4)
+    labels = torch.tensor([2, 0, 5, 9])
+    assert form(ranked, labels, 3, "add").tolist() == [[4, 2, 9, NONE], [4, 2, 9, 0], [4, 2, 9, 5], [4, 2, 9, NONE]]
+    assert [group.tolist() for group in form_all(ranked[:1], labels[:1], [2, 1], "add")] == [[[4, 2, NONE]], [[4, 2]]]
+
+
+def test_form_all_of_a_batch():
+    ranked = torch.tensor([[4, 2, 9, 0, 7], [1, 2, 3, 4, 5], [8, 6, 4, 2, 0]], dtype=torch.int32)
+    labels = torch.tensor([7, 6, 8])
+    coarse, middle, fine = form_all(ranked, labels, [5, 3, 1])
+    assert coarse.tolist() == [[4, 2, 9, 0, 7], [1, 2, 3, 4, 6], [8, 6, 4, 2, 0]]
+    assert middle.tolist() == [[4, 2, 7], [1, 2, 6], [8, 6, 4]]
+    assert fine.tolist() == [[7], [6], [8]]  # a group of one is the true class, whatever the teacher says
+    assert coarse.dtype == torch.int64
+
+
+def test_form_leaves_the_ranking_as_it_is():
+    ranked = torch.tensor([[4, 2, 9]])
+    form(ranked, torch.tensor([5]), 3)
+    assert ranked.tolist() == [[4, 2, 9]]

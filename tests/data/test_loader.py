@@ -1,0 +1,131 @@
+"""Batches of any draws: which, in what order, from which process, and what happens to an error."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset
+
+from pipeline.data import loader, memory
+from pipeline.errors import PipelineError
+
+CPU = torch.device("cpu")
+
+
+class Numbers(Dataset):
+    """Item n: n as an array and as a label, and the process that read it; draw 13 is broken."""
+
+    def __getitem__(self, draw: int) -> dict:
+        if draw == 13:
+            raise PipelineError("000.h5: broken; mend it")
+        return {"input": np.full((2, 3), draw, np.uint8), "label": draw, "process": os.getpid()}
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+@pytest.mark.parametrize("numbers", [range(0, 12), range(5, 12), range(20, 60, 3), range(4, 4)])
+def test_batches_are_the_numbers_in_their_order(numbers, workers):
+    found = list(loader.iterate_batches(Numbers(), numbers, 4, CPU, workers))
+    assert [len(batch["label"]) for batch in found] == [len(numbers[i:i + 4]) for i in range(0, len(numbers), 4)]
+    assert [int(label) for batch in found for label in batch["label"]] == list(numbers)
+    for batch in found:
+        assert batch["input"].dtype == torch.uint8 and batch["input"].shape[1:] == (2, 3)
+        assert (batch["input"] == batch["label"][:, None, None]).all()
+    processes = {int(process) for batch in found for process in batch["process"]}
+    assert os.getpid() in processes if not workers and len(numbers) else os.getpid() not in processes
+    assert len(processes) == (min(workers, len(found)) if workers else bool(len(numbers)))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_stays_one_sentence(workers):
+    found = loader.iterate_batches(Numbers(), range(8, 20), 4, CPU, workers)
+    assert next(found)["label"].tolist() == [8, 9, 10, 11]
+    with pytest.raises(PipelineError) as caught:
+        next(found)
+    assert str(caught.value) == "000.h5: broken; mend it"
+
+
+def test_moved_keeps_what_is_no_tensor():
+    from pipeline.data.batch import RawBatch
+
+    packed = RawBatch(torch.zeros(3), torch.ones(1), [(1, 2)], torch.ones(1))
+    found = loader.to_device({"a": packed, "b": "text"}, torch.device("meta"))
+    assert found["a"].pixels.device.type == "meta" and found["a"].shapes == [(1, 2)] and found["b"] == "text"
+
+
+class Large(Numbers):
+    """Batches of a large tensor and a small one, all of one number, as draws of crops write them."""
+
+    def batch(self, numbers: range) -> dict:
+        large, small = memory.batch((len(numbers), 300, 1000)), memory.batch((len(numbers), 10))
+        for number, *tensors in zip(numbers, large, small, strict=True):
+            for tensor in tensors:
+                tensor.fill_(number)
+        return {"large": large, "small": small, "address": large.data_ptr()}
+
+    def finish(self, batch: dict) -> dict:
+        return batch
+
+
+def right(batch: dict, numbers: range) -> bool:
+    return all(batch[name].shape[0] == len(numbers) and all(
+        (part == number).all() for part, number in zip(batch[name], numbers, strict=True)) for name in ("large", "small"))
+
+
+@pytest.mark.parametrize("room", [2**29, 1000, 8, 2**62])
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(monkeypatch, workers, room):
+    """All are held, or a part of each, or none but the last; slots are large enough, for the small tensors only, not at
+    all, or cannot be had.
+    """
+    monkeypatch.setattr(memory, "SLOT_BYTES", room)
+    numbers = [range(start, start + 4) for start in range(0, 120, 4)]
+    every = list(loader.iterate_batches(Large(), range(120), 4, CPU, workers))
+    assert len(every) == 30 and all(right(*pair) for pair in zip(every, numbers, strict=True))
+    parts = [batch["large"][2, 7].numpy()[3:] for batch in loader.iterate_batches(Large(), range(120), 4, CPU, workers)]
+    assert [int(part[0]) for part in parts] == [part[2] for part in numbers]
+    assert all((part == part[0]).all() for part in parts)
+    addresses = set()
+    for batch, part in zip(loader.iterate_batches(Large(), range(120), 4, CPU, workers), numbers, strict=True):
+        assert right(batch, part)
+        addresses.add((part.start // 4 % workers if workers else 0, batch["address"]))
+    if room == 2**29:
+        assert len(addresses) <= max(workers, 1) * memory_kept(workers)
+
+
+def memory_kept(workers: int) -> int:
+    """Large tensors that a process has in turns."""
+    return loader.STREAMS_PER_BATCH * (loader.PREFETCH + 1) if workers else memory.MAX_BLOCKS
+
+
+def test_loaders_that_are_left_in_the_middle_and_side_by_side():
+    first, second = (loader.iterate_batches(Large(), range(start, 400), 4, CPU, 2) for start in (0, 200))
+    for start in range(0, 40, 4):
+        assert right(next(first), range(start, start + 4)) and right(next(second), range(200 + start, 204 + start))
+    first.close()
+    assert right(next(second), range(240, 244))
+    third = loader.iterate_batches(Large(), range(100, 120), 4, CPU, 1)
+    assert right(next(third), range(100, 104)) and right(next(second), range(244, 248))
+
+
+FORKED = """
+import cv2, numpy as np, torch
+from pipeline.data import loader
+
+class Draws(torch.utils.data.Dataset):
+    def __getitem__(self, draw):
+        return {"x": cv2.resize(PICTURE, (900, 900))}
+
+PICTURE = np.zeros((2000, 2000, 3), np.uint8)
+cv2.setNumThreads(2)
+cv2.GaussianBlur(PICTURE, (9, 9), 2)  # OpenCV's threads are at work
+print(sum(len(batch["x"]) for batch in loader.iterate_batches(Draws(), range(8), 2, torch.device("cpu"), 2)))
+"""
+
+
+def test_workers_do_not_wait_for_threads_of_the_process_that_they_are_forks_of():
+    """OpenCV's pool, once used, is broken in a fork: a worker that changed its size hung for ever."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["8"], done.stderr[-2000:]
