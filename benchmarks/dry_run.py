@@ -21,7 +21,9 @@ TARGET = "results/ucf101/split1/acc.json"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("lists", type=Path, help="the official ucfTrainTestlist")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
@@ -36,8 +38,19 @@ def main() -> None:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
                     clips += 1
-        command = [sys.executable, "-m", "snakemake", "--cores", "8", "--dry-run", "--directory", folder,
-                   "--snakefile", str(ROOT / "Snakefile"), TARGET]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "8",
+            "--dry-run",
+            "--directory",
+            folder,
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            TARGET,
+        ]
         seconds = []
         for _ in range(options.runs):
             begun = time.perf_counter()
@@ -46,7 +59,9 @@ def main() -> None:
     jobs = int(re.search(r"^total +(\d+)$", done.stdout, re.M)[1])
     print(f"{'clips':>8} {'jobs':>6} {'median s':>9} {'worst s':>9}")
     print(f"{clips:8} {jobs:6} {statistics.median(seconds):9.2f} {max(seconds):9.2f}")
-    write("dry_run", {"clips": clips, "jobs": jobs, "seconds": [round(value, 2) for value in seconds]})
+    write(
+        "dry_run", {"clips": clips, "jobs": jobs, "seconds": [round(value, 2) for value in seconds]}
+    )
 
 
 if __name__ == "__main__":

@@ -29,10 +29,17 @@ ENERGY_WEIGHT = 0.15  # lambda, the default
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--parts", nargs="+", default=["clips", "truth", "processes", "job", "gpu"])
-    parser.add_argument("--repeats", type=int, default=3, help="of ours, whose median counts; OpenCV's solver runs once")
+    parser.add_argument(
+        "--repeats",
+        type=int,
+        default=3,
+        help="of ours, whose median counts; OpenCV's solver runs once",
+    )
     options = parser.parse_args()
     cv2.setNumThreads(1)
     pairs = genuine(options.data / "ucf101_6class" / "videos")
@@ -65,10 +72,12 @@ def genuine(videos: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
     """(clip and instant, first, second) of CLIPS clips."""
     pairs = []
     for folder in sorted(videos.iterdir()):
-        for path in sorted(folder.iterdir())[::17][:CLIPS // 6]:
+        for path in sorted(folder.iterdir())[::17][: CLIPS // 6]:
             frames = grey_frames(path)
-            pairs += [(f"{path.stem} {t}", frames[t], frames[t + 1])
-                      for t in np.linspace(0, len(frames) - 2, PAIRS).astype(int)]
+            pairs += [
+                (f"{path.stem} {t}", frames[t], frames[t + 1])
+                for t in np.linspace(0, len(frames) - 2, PAIRS).astype(int)
+            ]
     return pairs
 
 
@@ -92,8 +101,10 @@ def energy(first: np.ndarray, second: np.ndarray, field: np.ndarray) -> float:
 
 def of_clips(pairs: list, repeats: int) -> dict:
     """Speed and sameness, both solvers on each pair in turn."""
-    print(f"{'clip and instant':32} {'opencv ms':>10} {'cpu ms':>8} {'ratio':>6} {'mean px':>8} {'p99 px':>7} {'equal':>7} "
-          f"{'within 1':>8} {'energy':>7}")
+    print(
+        f"{'clip and instant':32} {'opencv ms':>10} {'cpu ms':>8} {'ratio':>6} {'mean px':>8} {'p99 px':>7} {'equal':>7} "
+        f"{'within 1':>8} {'energy':>7}"
+    )
     rows, apart, steps = [], [], []
     for name, first, second in pairs:
         theirs_s, theirs = seconds(tvl1.tvl1, first, second, backend="opencv")
@@ -102,32 +113,55 @@ def of_clips(pairs: list, repeats: int) -> dict:
         distance = np.hypot(*np.moveaxis(theirs - ours, -1, 0))
         step = np.abs(levels.quantise(theirs).astype(int) - levels.quantise(ours))
         energies = [energy(first, second, field) for field in (theirs, ours)]
-        rows.append({"pair": name, "opencv_ms": theirs_s * 1e3, "cpu_ms": ours_s * 1e3, "ratio": theirs_s / ours_s,
-                     "mean_px": float(distance.mean()), "p99_px": float(np.percentile(distance, 99)),
-                     "bytes_equal": float((step == 0).mean()), "bytes_within_1": float((step <= 1).mean()),
-                     "energy_opencv": energies[0], "energy_ratio": energies[1] / energies[0]})
+        rows.append(
+            {
+                "pair": name,
+                "opencv_ms": theirs_s * 1e3,
+                "cpu_ms": ours_s * 1e3,
+                "ratio": theirs_s / ours_s,
+                "mean_px": float(distance.mean()),
+                "p99_px": float(np.percentile(distance, 99)),
+                "bytes_equal": float((step == 0).mean()),
+                "bytes_within_1": float((step <= 1).mean()),
+                "energy_opencv": energies[0],
+                "energy_ratio": energies[1] / energies[0],
+            }
+        )
         row = rows[-1]
-        print(f"{name:32} {row['opencv_ms']:10.0f} {row['cpu_ms']:8.1f} {row['ratio']:6.1f} {row['mean_px']:8.5f} "
-              f"{row['p99_px']:7.4f} {row['bytes_equal']:7.2%} {row['bytes_within_1']:8.3%} {row['energy_ratio']:7.4f}",
-              flush=True)
+        print(
+            f"{name:32} {row['opencv_ms']:10.0f} {row['cpu_ms']:8.1f} {row['ratio']:6.1f} {row['mean_px']:8.5f} "
+            f"{row['p99_px']:7.4f} {row['bytes_equal']:7.2%} {row['bytes_within_1']:8.3%} {row['energy_ratio']:7.4f}",
+            flush=True,
+        )
         apart.append(distance)
         steps.append(step)
-    energies = np.array([[row["energy_opencv"], row["energy_opencv"] * row["energy_ratio"]] for row in rows])
-    total = {"pairs": len(rows), "median_ratio": statistics.median(row["ratio"] for row in rows),
-             "lowest_ratio": min(row["ratio"] for row in rows),
-             "time_ratio": sum(row["opencv_ms"] for row in rows) / sum(row["cpu_ms"] for row in rows),
-             "opencv_ms": statistics.median(row["opencv_ms"] for row in rows),
-             "cpu_ms": statistics.median(row["cpu_ms"] for row in rows),
-             "mean_px": float(np.mean(apart)), "p99_px": float(np.percentile(apart, 99)),
-             "bytes_equal": float(np.mean(np.array(steps) == 0)), "bytes_within_1": float(np.mean(np.array(steps) <= 1)),
-             "energy_ratio": float(energies[:, 1].sum() / energies[:, 0].sum()),
-             "pairs_over_1_percent_energy": int((energies[:, 1] > 1.01 * energies[:, 0]).sum()),
-             "pairs_under_1_percent_energy": int((energies[:, 0] > 1.01 * energies[:, 1]).sum())}
-    print(f"{'all pairs: medians; pooled':32} {total['opencv_ms']:10.0f} {total['cpu_ms']:8.1f} "
-          f"{total['median_ratio']:6.1f} {total['mean_px']:8.5f} {total['p99_px']:7.4f} {total['bytes_equal']:7.2%} "
-          f"{total['bytes_within_1']:8.3%} {total['energy_ratio']:7.4f}")
-    print(f"time of all pairs: {total['time_ratio']:.1f} times as fast; energy over 1 % higher on "
-          f"{total['pairs_over_1_percent_energy']} pairs, over 1 % lower on {total['pairs_under_1_percent_energy']}\n")
+    energies = np.array(
+        [[row["energy_opencv"], row["energy_opencv"] * row["energy_ratio"]] for row in rows]
+    )
+    total = {
+        "pairs": len(rows),
+        "median_ratio": statistics.median(row["ratio"] for row in rows),
+        "lowest_ratio": min(row["ratio"] for row in rows),
+        "time_ratio": sum(row["opencv_ms"] for row in rows) / sum(row["cpu_ms"] for row in rows),
+        "opencv_ms": statistics.median(row["opencv_ms"] for row in rows),
+        "cpu_ms": statistics.median(row["cpu_ms"] for row in rows),
+        "mean_px": float(np.mean(apart)),
+        "p99_px": float(np.percentile(apart, 99)),
+        "bytes_equal": float(np.mean(np.array(steps) == 0)),
+        "bytes_within_1": float(np.mean(np.array(steps) <= 1)),
+        "energy_ratio": float(energies[:, 1].sum() / energies[:, 0].sum()),
+        "pairs_over_1_percent_energy": int((energies[:, 1] > 1.01 * energies[:, 0]).sum()),
+        "pairs_under_1_percent_energy": int((energies[:, 0] > 1.01 * energies[:, 1]).sum()),
+    }
+    print(
+        f"{'all pairs: medians; pooled':32} {total['opencv_ms']:10.0f} {total['cpu_ms']:8.1f} "
+        f"{total['median_ratio']:6.1f} {total['mean_px']:8.5f} {total['p99_px']:7.4f} {total['bytes_equal']:7.2%} "
+        f"{total['bytes_within_1']:8.3%} {total['energy_ratio']:7.4f}"
+    )
+    print(
+        f"time of all pairs: {total['time_ratio']:.1f} times as fast; energy over 1 % higher on "
+        f"{total['pairs_over_1_percent_energy']} pairs, over 1 % lower on {total['pairs_under_1_percent_energy']}\n"
+    )
     return {"pairs": rows, "total": total}
 
 
@@ -136,15 +170,28 @@ def of_truth(folder: Path) -> list[dict]:
     print(f"{'Middlebury':14} {'opencv px':>10} {'cpu px':>8} {'ratio':>7}   mean endpoint error")
     rows = []
     for scene in sorted(path.name for path in (folder / "other-gt-flow").iterdir()):
-        first, second = (cv2.imread(str(folder / "other-data" / scene / f"frame{n}.png"), cv2.IMREAD_GRAYSCALE)
-                         for n in (10, 11))
-        content = (folder / "other-gt-flow" / scene / "flow10.flo").read_bytes()  # 'PIEH', width, height, then u, v
+        first, second = (
+            cv2.imread(str(folder / "other-data" / scene / f"frame{n}.png"), cv2.IMREAD_GRAYSCALE)
+            for n in (10, 11)
+        )
+        content = (
+            folder / "other-gt-flow" / scene / "flow10.flo"
+        ).read_bytes()  # 'PIEH', width, height, then u, v
         truth = np.frombuffer(content[12:], np.float32).reshape(*first.shape, 2)
         known = (np.abs(truth) < 1e9).all(axis=-1)
-        errors = {backend: float(np.hypot(*np.moveaxis(tvl1.tvl1(first, second, backend=backend) - truth, -1, 0))[known]
-                                 .mean()) for backend in ("opencv", "cpu")}
+        errors = {
+            backend: float(
+                np.hypot(*np.moveaxis(tvl1.tvl1(first, second, backend=backend) - truth, -1, 0))[
+                    known
+                ].mean()
+            )
+            for backend in ("opencv", "cpu")
+        }
         rows.append({"scene": scene, **errors, "ratio": errors["cpu"] / errors["opencv"]})
-        print(f"{scene:14} {errors['opencv']:10.4f} {errors['cpu']:8.4f} {rows[-1]['ratio']:7.4f}", flush=True)
+        print(
+            f"{scene:14} {errors['opencv']:10.4f} {errors['cpu']:8.4f} {rows[-1]['ratio']:7.4f}",
+            flush=True,
+        )
     print()
     return rows
 
@@ -162,12 +209,17 @@ def of_processes(pairs: list) -> dict:
     """Pairs a second of one process, and of two on two cores."""
     rates, context = {}, multiprocessing.get_context("spawn")
     everything = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, range(os.cpu_count()))  # what `taskset` gave is for the parts of one core
+    os.sched_setaffinity(
+        0, range(os.cpu_count())
+    )  # what `taskset` gave is for the parts of one core
     for count in (1, 2) if os.cpu_count() > 1 else ():
         taken = []
         for _ in range(3):
             begin, done = context.Barrier(count + 1), context.Barrier(count + 1)
-            workers = [context.Process(target=_work, args=(core, pairs, begin, done)) for core in range(count)]
+            workers = [
+                context.Process(target=_work, args=(core, pairs, begin, done))
+                for core in range(count)
+            ]
             for worker in workers:
                 worker.start()
             begin.wait()
@@ -191,12 +243,25 @@ def of_job(videos: Path) -> dict:
     The program's time is its processor time and its decoder's, but for what the start of Python takes.
     """
     clips = [sorted(folder.iterdir())[0] for folder in sorted(videos.iterdir())][:3]
-    settings = ('{"accept_damaged": [], "decode": {"short_side": 256}, "flow": {"backend": "cpu", "bound": 20.0}}')
+    settings = '{"accept_damaged": [], "decode": {"short_side": 256}, "flow": {"backend": "cpu", "bound": 20.0}}'
     with tempfile.TemporaryDirectory() as folder:
         frames = [grey_frames(path) for path in clips]
-        index.write(Path(folder) / "clips.csv", [
-            {"clip": f"c/{path.stem}", "path": str(path), "sha256": "0" * 16, "frames": len(clip), "width": 320,
-             "height": 240, "problem": ""} for path, clip in zip(clips, frames, strict=True)], index.EXAMINED)
+        index.write(
+            Path(folder) / "clips.csv",
+            [
+                {
+                    "clip": f"c/{path.stem}",
+                    "path": str(path),
+                    "sha256": "0" * 16,
+                    "frames": len(clip),
+                    "width": 320,
+                    "height": 240,
+                    "problem": "",
+                }
+                for path, clip in zip(clips, frames, strict=True)
+            ],
+            index.EXAMINED,
+        )
         index.write(Path(folder) / "none.csv", [], index.EXAMINED)
         pairs = sum(len(clip) - 1 for clip in frames)
         runs = []
@@ -209,18 +274,41 @@ def of_job(videos: Path) -> dict:
             taken = {}
             for name in ("clips", "none"):
                 before = os.times()
-                command = [sys.executable, str(ROOT / "workflow/scripts/flow.py"), "--clips", f"{folder}/{name}.csv",
-                           "--settings", settings, "--code", "benchmark", "--out", f"{folder}/{name}{repeat}.h5",
-                           "--record", f"{folder}/{name}{repeat}.json"]
+                command = [
+                    sys.executable,
+                    str(ROOT / "workflow/scripts/flow.py"),
+                    "--clips",
+                    f"{folder}/{name}.csv",
+                    "--settings",
+                    settings,
+                    "--code",
+                    "benchmark",
+                    "--out",
+                    f"{folder}/{name}{repeat}.h5",
+                    "--record",
+                    f"{folder}/{name}{repeat}.json",
+                ]
                 subprocess.run(command, check=True, capture_output=True)
                 after = os.times()
-                taken[name] = (after.children_user - before.children_user
-                               + after.children_system - before.children_system)
+                taken[name] = (
+                    after.children_user
+                    - before.children_user
+                    + after.children_system
+                    - before.children_system
+                )
             runs.append((pairs / alone, pairs / (taken["clips"] - taken["none"]), taken["none"]))
     solver, job, start = (statistics.median(run[i] for run in runs) for i in range(3))
-    print(f"one shard, {len(clips)} clips, {pairs} pairs: solver alone {solver:.2f} pairs/s, decode + flow + write "
-          f"{job:.2f} pairs/s a core: {job / solver:.1%} (Python's start, once a shard, {start:.1f} s)\n")
-    return {"pairs": pairs, "solver_pairs_per_s": solver, "job_pairs_per_s": job, "share": job / solver, "start_s": start}
+    print(
+        f"one shard, {len(clips)} clips, {pairs} pairs: solver alone {solver:.2f} pairs/s, decode + flow + write "
+        f"{job:.2f} pairs/s a core: {job / solver:.1%} (Python's start, once a shard, {start:.1f} s)\n"
+    )
+    return {
+        "pairs": pairs,
+        "solver_pairs_per_s": solver,
+        "job_pairs_per_s": job,
+        "share": job / solver,
+        "start_s": start,
+    }
 
 
 def of_gpu(pairs: list) -> tuple[str, dict]:
@@ -229,24 +317,40 @@ def of_gpu(pairs: list) -> tuple[str, dict]:
 
     device = torch.cuda.get_device_name()
     firsts, seconds_ = (np.stack([pair[i] for pair in pairs]) for i in (1, 2))
-    same = np.array_equal(tvl1.tvl1(firsts, seconds_, backend="cuda"), tvl1.tvl1(firsts, seconds_, backend="cpu"))
-    alone = np.array_equal(tvl1.tvl1(firsts[:1], seconds_[:1], backend="cuda"),
-                           tvl1.tvl1(firsts, seconds_, backend="cuda")[:1])
-    print(f"{device}: {'the same bits as' if same else 'NOT the bits of'} the cpu solver; a pair "
-          f"{'does not depend' if alone else 'DEPENDS'} on its batch")
+    same = np.array_equal(
+        tvl1.tvl1(firsts, seconds_, backend="cuda"), tvl1.tvl1(firsts, seconds_, backend="cpu")
+    )
+    alone = np.array_equal(
+        tvl1.tvl1(firsts[:1], seconds_[:1], backend="cuda"),
+        tvl1.tvl1(firsts, seconds_, backend="cuda")[:1],
+    )
+    print(
+        f"{device}: {'the same bits as' if same else 'NOT the bits of'} the cpu solver; a pair "
+        f"{'does not depend' if alone else 'DEPENDS'} on its batch"
+    )
     rates = {}
     for batch in (1, 16, 64, 132, 264, 528):
         solve = tvl1.solver("cuda", *firsts.shape[1:])
         solve.batch = batch
-        first, second = (solve.pyramid(np.resize(images, (batch, *firsts.shape[1:]))) for images in (firsts, seconds_))
+        first, second = (
+            solve.pyramid(np.resize(images, (batch, *firsts.shape[1:])))
+            for images in (firsts, seconds_)
+        )
         solve(first, second)
         taken = []
         for _ in range(3):
             torch.cuda.synchronize()
             taken.append(seconds(solve, first, second)[0])
         rates[batch] = batch / statistics.median(taken)
-        print(f"batch {batch:4}: {rates[batch]:8.1f} pairs/s, peak {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB")
-    return f"flow_{device.replace(' ', '_')}", {"device": device, "same_bits": same, "alone": alone, "pairs_per_s": rates}
+        print(
+            f"batch {batch:4}: {rates[batch]:8.1f} pairs/s, peak {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB"
+        )
+    return f"flow_{device.replace(' ', '_')}", {
+        "device": device,
+        "same_bits": same,
+        "alone": alone,
+        "pairs_per_s": rates,
+    }
 
 
 if __name__ == "__main__":

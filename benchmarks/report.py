@@ -15,11 +15,20 @@ def write(name: str, result: dict) -> None:
     """Write one benchmark's result with what it was measured on."""
     processor = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").is_file():
-        named = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                 if line.startswith("model name")]
+        named = [
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ]
         processor = named[0] if named else processor
-    content = {"date": datetime.date.today().isoformat(), "processor": processor, "cores": os.cpu_count(),
-               "python": platform.python_version(), "packages": versions(), **result}
+    content = {
+        "date": datetime.date.today().isoformat(),
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "packages": versions(),
+        **result,
+    }
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")

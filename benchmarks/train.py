@@ -33,34 +33,63 @@ from pipeline.training.step import Step
 
 CLASSES = {"ucf101": 101, "hmdb51": 51, "demo": 8}
 # Dense bfloat16 products of NVIDIA's data sheets, in 1e12 operations a second, without sparsity.
-PEAKS = {"H200": 989.5, "H100 PCIe": 756.5, "H100": 989.5, "A100": 312.0, "L40S": 362.0, "RTX 4090": 165.2, "V100": None}
+PEAKS = {
+    "H200": 989.5,
+    "H100 PCIe": 756.5,
+    "H100": 989.5,
+    "A100": 312.0,
+    "L40S": 362.0,
+    "RTX 4090": 165.2,
+    "V100": None,
+}
 WARM = {"cuda": 5, "cpu": 1}  # steps before the clock starts
 TOLERANCE = 1e-4  # of a GPU's losses beside a CPU's, relative: float32 sums in another order
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", default="ucf101", choices=CLASSES, help="whose settings of config.yaml are taken")
-    parser.add_argument("--networks", nargs="+", default=["reference", "teacher", "co2fi", "baseline", "direct", "asyn"])
-    parser.add_argument("--steps", type=int, default=20, help="timed steps of each, whose median counts")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--set", default="ucf101", choices=CLASSES, help="whose settings of config.yaml are taken"
+    )
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        default=["reference", "teacher", "co2fi", "baseline", "direct", "asyn"],
+    )
+    parser.add_argument(
+        "--steps", type=int, default=20, help="timed steps of each, whose median counts"
+    )
     parser.add_argument("--batch", type=int, help="the schedule's by default")
     parser.add_argument("--accumulate", type=int, default=1)
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
-    parser.add_argument("--layout", default="auto", choices=["auto", "channels_first", "channels_last"])
+    parser.add_argument(
+        "--layout", default="auto", choices=["auto", "channels_first", "channels_last"]
+    )
     parser.add_argument("--threads", type=int, default=1, help="of a CPU")
     options = parser.parse_args()
     processor = device.prepare(options.threads)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    result = {"device": device.name(processor), "precision": device.precision(options.precision, processor),
-              "set": options.set, "accumulate": options.accumulate, "threads": options.threads}
+    result = {
+        "device": device.name(processor),
+        "precision": device.precision(options.precision, processor),
+        "set": options.set,
+        "accumulate": options.accumulate,
+        "threads": options.threads,
+    }
     if processor.type == "cuda":
         result["losses_of_cpu"] = of_both(config, processor)
     peak = next((value for name, value in PEAKS.items() if name in result["device"]), None)
     print(f"{result['device']}, {result['precision']}, settings of {options.set}")
-    print(f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} {'GFLOP/image':>11} {'TFLOP/s':>8} "
-          f"{'of peak':>7} {'peak MB':>8} {'hours':>7}")
+    print(
+        f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} {'GFLOP/image':>11} {'TFLOP/s':>8} "
+        f"{'of peak':>7} {'peak MB':>8} {'hours':>7}"
+    )
     rows = []
-    if settings.for_set(config, options.set)["network"]["width"] < 1:  # beside narrow networks it says nothing
+    if (
+        settings.for_set(config, options.set)["network"]["width"] < 1
+    ):  # beside narrow networks it says nothing
         options.networks = [name for name in options.networks if name != "reference"]
     for name, kind, of in networks(options.networks):
         variant = kind if kind in ("baseline", "direct") else runs.COMPLETE
@@ -74,43 +103,82 @@ def main() -> None:
 def networks(kinds: list[str]) -> list[tuple[str, str, str]]:
     """What is measured of the `kinds`: its name, its kind, and the stream or direction it is of."""
     every = [("reference", "reference", "appearance")]
-    every += [(kind, kind, stream) for kind in ("teacher", "co2fi", "baseline", "direct") for stream in STREAMS]
+    every += [
+        (kind, kind, stream)
+        for kind in ("teacher", "co2fi", "baseline", "direct")
+        for stream in STREAMS
+    ]
     every += [("asyn", "asyn", direction) for direction in DIRECTIONS]
-    return [(f"{kind} {of}" if kind != "reference" else "torchvision's VGG-16", kind, of)
-            for _, kind, of in every if kind in kinds]
+    return [
+        (f"{kind} {of}" if kind != "reference" else "torchvision's VGG-16", kind, of)
+        for _, kind, of in every
+        if kind in kinds
+    ]
 
 
 def pictures(stream: str, own: dict, *shape: int) -> torch.Tensor:
     """(*shape, channels, size, size) bytes of noise, as a loader hands them out."""
     side = own["crops"]["size"]
-    return torch.randint(256, (*shape, channels(stream, own["stack"]), side, side), dtype=torch.uint8)
+    return torch.randint(
+        256, (*shape, channels(stream, own["stack"]), side, side), dtype=torch.uint8
+    )
 
 
 def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
     """A batch of noise for a network."""
     depth, instants = min(max(own["granularities"]), classes), own["period"]["instants"]
     labels = torch.randint(classes, (batch,))
-    ranked = torch.rand(batch, instants + 1, classes).argsort(dim=-1)[..., :depth]  # (B, T + 1, depth) classes
+    ranked = torch.rand(batch, instants + 1, classes).argsort(dim=-1)[
+        ..., :depth
+    ]  # (B, T + 1, depth) classes
     if kind != "asyn":
         return {"input": pictures(of, own, batch), "label": labels, "groups": ranked[:, 0]}
     one, many = DIRECTIONS[of]
-    return {"one": pictures(one, own, batch), "many": pictures(many, own, batch, instants), "label": labels,
-            "groups_one": ranked[:, 0], "groups_many": ranked[:, 1:]}
+    return {
+        "one": pictures(one, own, batch),
+        "many": pictures(many, own, batch, instants),
+        "label": labels,
+        "groups_one": ranked[:, 0],
+        "groups_many": ranked[:, 1:],
+    }
 
 
-def network(kind: str, of: str, own: dict, classes: int) -> tuple[nn.Module, objectives.LossOf, dict]:
+def network(
+    kind: str, of: str, own: dict, classes: int
+) -> tuple[nn.Module, objectives.LossOf, dict]:
     """A network with random weights, its loss, and its schedule."""
     if kind in ("reference", "teacher"):
-        net = vgg16(weights=None, num_classes=classes) if kind == "reference" else factory.teacher(own, of, classes)
+        net = (
+            vgg16(weights=None, num_classes=classes)
+            if kind == "reference"
+            else factory.teacher(own, of, classes)
+        )
         schedule = own["co2fi" if kind == "reference" else "teacher"]
-        return net, lambda net, batch: cross_entropy(net(transforms.normalise(batch["input"], of)), batch["label"]), schedule
+        return (
+            net,
+            lambda net, batch: cross_entropy(
+                net(transforms.normalise(batch["input"], of)), batch["label"]
+            ),
+            schedule,
+        )
     if kind == "asyn":
-        return factory.asyn(own, of, classes), objectives.of_direction(of, own), own["asyn"] | {"fusion_lr": 1.0}
+        return (
+            factory.asyn(own, of, classes),
+            objectives.of_direction(of, own),
+            own["asyn"] | {"fusion_lr": 1.0},
+        )
     return factory.stream_net(own, of, classes), objectives.of_stream(of, own), own["co2fi"]
 
 
-def measured(name: str, kind: str, of: str, own: dict, options: argparse.Namespace, processor: torch.device,
-             peak: float | None) -> dict:
+def measured(
+    name: str,
+    kind: str,
+    of: str,
+    own: dict,
+    options: argparse.Namespace,
+    processor: torch.device,
+    peak: float | None,
+) -> dict:
     """The row of a network."""
     torch.manual_seed(0)
     classes = CLASSES[options.set]
@@ -119,7 +187,10 @@ def measured(name: str, kind: str, of: str, own: dict, options: argparse.Namespa
     plan = schedule | {"lr": 1e-5, "accumulate": options.accumulate, "precision": options.precision}
     net.to(processor, memory_format=device.layout(options.layout, processor)).train()
     step = Step(net, loss_of, plan, processor)
-    part = {key: value.to(processor) for key, value in example(kind, of, own, classes, batch // options.accumulate).items()}
+    part = {
+        key: value.to(processor)
+        for key, value in example(kind, of, own, classes, batch // options.accumulate).items()
+    }
     single = {key: value[:1] for key, value in part.items()}
     with FlopCounterMode(display=False) as counter, step.autocast:
         loss_of(net, single).backward()
@@ -136,10 +207,23 @@ def measured(name: str, kind: str, of: str, own: dict, options: argparse.Namespa
     assert loss.isfinite(), f"the loss of {name} is {loss}"
     seconds = statistics.median(taken)
     images = batch * (1 + own["period"]["instants"] if kind == "asyn" else 1)
-    return {"name": name, "batch": batch, "seconds_a_step": seconds, "fastest": min(taken), "slowest": max(taken),
-            "images_a_second": images / seconds, "gflop_an_image": flops / images / 1e9, "tflops": flops / seconds / 1e12,
-            "share_of_peak": flops / seconds / 1e12 / peak if peak else None, "peak_mb": peak_mb(processor),
-            "hours_of_the_schedule": schedule["iterations"] * schedule["batch"] / batch * seconds / 3600}
+    return {
+        "name": name,
+        "batch": batch,
+        "seconds_a_step": seconds,
+        "fastest": min(taken),
+        "slowest": max(taken),
+        "images_a_second": images / seconds,
+        "gflop_an_image": flops / images / 1e9,
+        "tflops": flops / seconds / 1e12,
+        "share_of_peak": flops / seconds / 1e12 / peak if peak else None,
+        "peak_mb": peak_mb(processor),
+        "hours_of_the_schedule": schedule["iterations"]
+        * schedule["batch"]
+        / batch
+        * seconds
+        / 3600,
+    }
 
 
 def reset_peak(processor: torch.device) -> None:
@@ -168,7 +252,10 @@ def of_both(config: dict, processor: torch.device) -> dict:
         torch.manual_seed(0)
         net, loss_of, schedule = network("asyn", "appearance-to-motion", own, 8)
         plan = schedule | {"accumulate": 1, "precision": "float32"}
-        batch = {key: value.to(where) for key, value in example("asyn", "appearance-to-motion", own, 8, 8).items()}
+        batch = {
+            key: value.to(where)
+            for key, value in example("asyn", "appearance-to-motion", own, 8, 8).items()
+        }
         net.to(where, memory_format=device.layout("auto", where)).train()
         step = Step(net, loss_of, plan, where)
         with exact if where.type == "cuda" else nullcontext():
@@ -176,16 +263,21 @@ def of_both(config: dict, processor: torch.device) -> dict:
     apart = max(abs(a / b - 1) for a, b in zip(found["cuda"], found["cpu"], strict=True))
     print(f"losses of three steps beside the CPU's: {apart:.1e} apart at most")
     if apart > TOLERANCE:
-        raise SystemExit(f"error: the GPU's losses are {apart:.1e} from the CPU's, over {TOLERANCE}: {found}")
+        raise SystemExit(
+            f"error: the GPU's losses are {apart:.1e} from the CPU's, over {TOLERANCE}: {found}"
+        )
     return found
 
 
 def show(row: dict) -> None:
     spread = (row["slowest"] - row["fastest"]) / row["seconds_a_step"]
     share = f"{row['share_of_peak']:.1%}" if row["share_of_peak"] else "-"
-    print(f"{row['name']:34} {row['batch']:5} {1000 * row['seconds_a_step']:9.1f} {spread:7.1%} "
-          f"{row['images_a_second']:9.1f} {row['gflop_an_image']:11.2f} {row['tflops']:8.3f} {share:>7} "
-          f"{row['peak_mb']:8} {row['hours_of_the_schedule']:7.1f}", flush=True)
+    print(
+        f"{row['name']:34} {row['batch']:5} {1000 * row['seconds_a_step']:9.1f} {spread:7.1%} "
+        f"{row['images_a_second']:9.1f} {row['gflop_an_image']:11.2f} {row['tflops']:8.3f} {share:>7} "
+        f"{row['peak_mb']:8} {row['hours_of_the_schedule']:7.1f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -56,8 +56,18 @@ def test_packages_hold_nothing_themselves():
 def test_snakefile_imports_light_modules_only():
     """Every job of a cluster reads the Snakefile, so it must not load what only computing needs."""
     files = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
-    lines = [line for path in files for line in path.read_text().splitlines() if line.startswith("from pipeline")]
-    assert {"from pipeline.config import check, runs, settings", "from pipeline.datasets import clips"} <= set(lines)
+    lines = [
+        line
+        for path in files
+        for line in path.read_text().splitlines()
+        if line.startswith("from pipeline")
+    ]
+    assert {
+        "from pipeline.config import check, runs, settings",
+        "from pipeline.datasets import clips",
+    } <= set(lines)
     code = "\n".join(["import sys", *lines, "print(*sys.modules)"])
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert not {"numpy", "h5py", "cv2", "torch", "ffmpeg", "tqdm", "matplotlib"} & set(loaded)

@@ -16,17 +16,43 @@ from pipeline.video.encode import encode
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = "results/mini/split1/acc.json"
-STREAM_JOBS = {"teacher": 2, "groups": 2, "co2fi": 2, "asyn": 2, "scores": 1, "fuse": 1}  # jobs of one split
-IDT_JOBS = {"idt_codebook": 1, "idt_fisher": 3, "idt_svm": 1, "idt_scores": 1}  # those of its trajectories
+STREAM_JOBS = {
+    "teacher": 2,
+    "groups": 2,
+    "co2fi": 2,
+    "asyn": 2,
+    "scores": 1,
+    "fuse": 1,
+}  # jobs of one split
+IDT_JOBS = {
+    "idt_codebook": 1,
+    "idt_fisher": 3,
+    "idt_svm": 1,
+    "idt_scores": 1,
+}  # those of its trajectories
 FRAMES = 18  # of a clip: trajectories take 15 steps
 TINY = {
     "stack": 3,
     "flow": {"bound": 5.0, "warps": 1, "outer": 2},
     "store": {"frames": "gzip"},
-    "crops": {"frame": [80, 60], "size": 48, "test": 56, "appearance": [60, 52], "motion": [60, 52]},
+    "crops": {
+        "frame": [80, 60],
+        "size": 48,
+        "test": 56,
+        "appearance": [60, 52],
+        "motion": [60, 52],
+    },
     "period": {"count": 2, "delta": 2},
     "teacher": {"width": 0.05, "fraction": 0.5, "iterations": 4, "checkpoint_every": 2},
-    "network": {"weights": "none", "fc": 16, "width": 0.1, "side_maps": 1, "fc1": 16, "fc2": 16, "hidden": 16},
+    "network": {
+        "weights": "none",
+        "fc": 16,
+        "width": 0.1,
+        "side_maps": 1,
+        "fc1": 16,
+        "fc2": 16,
+        "hidden": 16,
+    },
     "fusion_network": {"hidden": 16},
     "co2fi": {"iterations": 4, "checkpoint_every": 2},
     "asyn": {"iterations": 4, "batch": 4, "checkpoint_every": 2},
@@ -43,7 +69,11 @@ class Workspace:
         for name in ("Snakefile", "config.yaml", "workflow", "src", "profiles", "envs"):
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+                shutil.copytree(
+                    source,
+                    folder / name,
+                    ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
+                )
             else:
                 shutil.copy(source, folder / name)
         clip_set = demo.clip_set("mini", groups=3, clips=2)
@@ -52,8 +82,18 @@ class Workspace:
             path.parent.mkdir(parents=True, exist_ok=True)
             encode(path, demo.render(clip.id, seed=1, frames=FRAMES), demo.FPS)
         demo.write_lists(clip_set, folder / "lists")
-        self.config = {"sets": {"mini": {"format": "ucf101", "videos": "videos", "lists": "lists", "shards": 3,
-                                         "accept_damaged": [], "settings": json.loads(json.dumps(TINY))}}}
+        self.config = {
+            "sets": {
+                "mini": {
+                    "format": "ucf101",
+                    "videos": "videos",
+                    "lists": "lists",
+                    "shards": 3,
+                    "accept_damaged": [],
+                    "settings": json.loads(json.dumps(TINY)),
+                }
+            }
+        }
 
     def moved(self, folder: Path) -> "Workspace":
         """A workspace like this one on a copy of its folder."""
@@ -67,12 +107,28 @@ class Workspace:
 
     def command(self, *arguments: str) -> list[str]:
         (self.folder / "mini.yaml").write_text(yaml.safe_dump(self.config))
-        return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "mini.yaml", *arguments]
+        return [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--cores",
+            "2",
+            "--configfile",
+            "mini.yaml",
+            *arguments,
+        ]
 
     def snakemake(self, *arguments: str, target: str = RESULT) -> subprocess.CompletedProcess:
         """Run Snakemake to its end; stdout and stderr come as one text in `stdout`."""
-        return subprocess.run(self.command(*arguments, "--", target), cwd=self.folder, env=environment(), text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
+        return subprocess.run(
+            self.command(*arguments, "--", target),
+            cwd=self.folder,
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=900,
+        )
 
     def make(self, target: str = RESULT) -> str:
         """Run Snakemake, which must succeed; returns what it printed."""
@@ -88,8 +144,14 @@ class Workspace:
 
     def start(self, target: str = RESULT) -> subprocess.Popen:
         """Start Snakemake in a process group of its own, to be killed."""
-        return subprocess.Popen(self.command("--", target), cwd=self.folder, env=environment(), start_new_session=True,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(
+            self.command("--", target),
+            cwd=self.folder,
+            env=environment(),
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def read(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()
@@ -104,7 +166,11 @@ def kill(process: subprocess.Popen) -> None:
 def environment() -> dict:
     """The environment of a user: no bars, and the programs of this interpreter first on the path."""
     here = str(Path(sys.executable).parent)
-    return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **os.environ,
+        "PATH": f"{here}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def jobs(text: str) -> dict[str, int]:

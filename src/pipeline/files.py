@@ -12,7 +12,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A path to write to in place of `path`, which it becomes when the block ends well; otherwise nothing is left."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")  # another ending: nothing takes it for a finished file
+    temporary = path.with_name(
+        f".{path.name}.{os.getpid()}"
+    )  # another ending: nothing takes it for a finished file
     try:
         yield temporary
         os.replace(temporary, path)

@@ -2,7 +2,10 @@
 
 STREAMS = ("appearance", "motion")
 # An appearance-to-motion net fuses one frame with five stacks, a motion-to-appearance net one stack with five frames.
-DIRECTIONS = {"appearance-to-motion": ("appearance", "motion"), "motion-to-appearance": ("motion", "appearance")}
+DIRECTIONS = {
+    "appearance-to-motion": ("appearance", "motion"),
+    "motion-to-appearance": ("motion", "appearance"),
+}
 STORES = {"appearance": "frames", "motion": "flow"}  # the store that a stream reads
 # ImageNet statistics for RGB (torchvision's weights); flow is 128-centred and has the same scale, 1 / (0.226 * 255), as
 # the RGB weights that its first layer starts from.

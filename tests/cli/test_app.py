@@ -14,7 +14,10 @@ from pipeline.storage import writer
 
 @pytest.fixture
 def shard(tmp_path):
-    rows = [{"clip": f"Run/run_{i}", "path": f"run_{i}.avi", "sha256": "ab", "frames": 2} for i in range(5)]
+    rows = [
+        {"clip": f"Run/run_{i}", "path": f"run_{i}.avi", "sha256": "ab", "frames": 2}
+        for i in range(5)
+    ]
     path, black = tmp_path / "000.h5", np.zeros((2, 6, 8, 3), np.uint8)
     writer.write_shard(path, "frames", rows, lambda row: iter(black), {}, "c0de", "by hand")
     return path
@@ -26,7 +29,11 @@ def inspect(*arguments):
 
 def test_version():
     result = CliRunner().invoke(app, ["--version"])
-    assert result.exit_code == 0 and result.output.split()[0] == "pipeline" and result.output.split()[1][0].isdigit()
+    assert (
+        result.exit_code == 0
+        and result.output.split()[0] == "pipeline"
+        and result.output.split()[1][0].isdigit()
+    )
 
 
 def test_file_and_clip(shard):
@@ -37,7 +44,10 @@ def test_file_and_clip(shard):
 
 
 def test_picture_of_a_clip_and_of_the_first(shard, tmp_path):
-    first, named = inspect(shard, "--png", tmp_path / "a.png"), inspect(shard, "run_3", "--png", tmp_path / "b.png")
+    first, named = (
+        inspect(shard, "--png", tmp_path / "a.png"),
+        inspect(shard, "run_3", "--png", tmp_path / "b.png"),
+    )
     assert f"{tmp_path / 'a.png'}: a picture of Run/run_0, the first clip" in first.output
     assert named.output.endswith("a picture of Run/run_3\n")
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in ("a.png", "b.png"))
@@ -50,33 +60,58 @@ def broken(name, tmp_path, shard):
     cut.write_bytes(shard.read_bytes()[:3000])
     with h5py.File(foreign, "w") as file:
         file["data"] = 1
-    return {"missing": ([tmp_path / "none.h5"], "no such file"), "folder": ([tmp_path], "folder"),
-            "text": ([text], "HDF5"), "cut": ([cut], "HDF5"), "foreign": ([foreign], "pipeline"),
-            "clip": ([shard, "run_7"], "the nearest: Run/run_"), "far": ([shard, "~"], "Run/run_0"),
-            "ending": ([shard, "--png", tmp_path / "a.pdf"], "PNG"),
-            "place": ([shard, "--png", tmp_path / "none" / "a.png"], "folder does not exist")}[name]
+    return {
+        "missing": ([tmp_path / "none.h5"], "no such file"),
+        "folder": ([tmp_path], "folder"),
+        "text": ([text], "HDF5"),
+        "cut": ([cut], "HDF5"),
+        "foreign": ([foreign], "pipeline"),
+        "clip": ([shard, "run_7"], "the nearest: Run/run_"),
+        "far": ([shard, "~"], "Run/run_0"),
+        "ending": ([shard, "--png", tmp_path / "a.pdf"], "PNG"),
+        "place": ([shard, "--png", tmp_path / "none" / "a.png"], "folder does not exist"),
+    }[name]
 
 
-@pytest.mark.parametrize("name", ["missing", "folder", "text", "cut", "foreign", "clip", "far", "ending", "place"])
+@pytest.mark.parametrize(
+    "name", ["missing", "folder", "text", "cut", "foreign", "clip", "far", "ending", "place"]
+)
 def test_bad_input_is_answered_with_one_sentence(name, tmp_path, shard):
     arguments, word = broken(name, tmp_path, shard)
     result = inspect(*arguments)
     assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
-    assert result.stdout == "" and result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert (
+        result.stdout == ""
+        and result.stderr.startswith("error: ")
+        and result.stderr.count("\n") == 1
+    )
     assert word in result.stderr
 
 
 def test_output_in_a_pipe_is_plain_and_may_be_cut(shard):
-    program = [sys.executable, "-c", "from pipeline.cli.app import app; app()", "inspect", str(shard), "--all"]
+    program = [
+        sys.executable,
+        "-c",
+        "from pipeline.cli.app import app; app()",
+        "inspect",
+        str(shard),
+        "--all",
+    ]
     whole = subprocess.run(program, capture_output=True, check=True)
     assert b"\x1b" not in whole.stdout and whole.stderr == b""
-    cut = subprocess.run(f"{subprocess.list2cmdline(program[:1])} -c 'from pipeline.cli.app import app; app()' "
-                         f"inspect '{shard}' --all | head -1", shell=True, capture_output=True)
+    cut = subprocess.run(
+        f"{subprocess.list2cmdline(program[:1])} -c 'from pipeline.cli.app import app; app()' "
+        f"inspect '{shard}' --all | head -1",
+        shell=True,
+        capture_output=True,
+    )
     assert cut.stdout.decode().strip() == str(shard) and cut.stderr == b""
 
 
 def test_help_and_text_do_not_load_heavy_modules():
-    for modules, heavy in (("pipeline.cli.app", {"torch", "cv2", "matplotlib", "h5py", "numpy"}),
-                           ("pipeline.report.inspect, pipeline.report.pictures", {"torch", "cv2", "matplotlib"})):
+    for modules, heavy in (
+        ("pipeline.cli.app", {"torch", "cv2", "matplotlib", "h5py", "numpy"}),
+        ("pipeline.report.inspect, pipeline.report.pictures", {"torch", "cv2", "matplotlib"}),
+    ):
         program = f"import sys, {modules}; assert not {heavy} & set(sys.modules)"
         subprocess.run([sys.executable, "-c", program], check=True)

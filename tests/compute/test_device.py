@@ -125,7 +125,16 @@ def test_auto_is_mixed_precision_and_channels_last_on_a_gpu_that_has_them(monkey
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
     for has, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated, has=has: has)
-        assert device.precision("auto", gpu) == expected and device.precision("auto", cpu) == "float32"
-        assert device.precision("bfloat16", cpu) == "bfloat16" and device.precision("float32", gpu) == "float32"
+        assert (
+            device.precision("auto", gpu) == expected and device.precision("auto", cpu) == "float32"
+        )
+        assert (
+            device.precision("bfloat16", cpu) == "bfloat16"
+            and device.precision("float32", gpu) == "float32"
+        )
     assert device.layout("auto", gpu) == device.layout("channels_last", cpu) == torch.channels_last
-    assert device.layout("auto", cpu) == device.layout("channels_first", gpu) == torch.contiguous_format
+    assert (
+        device.layout("auto", cpu)
+        == device.layout("channels_first", gpu)
+        == torch.contiguous_format
+    )

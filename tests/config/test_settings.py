@@ -67,23 +67,47 @@ def test_every_mapping_of_the_schema_is_closed():
 
 
 def test_every_property_is_described():
-    bare = [f"{where}/{key}" for where, schema in objects(SCHEMA) for key, sub in schema.get("properties", {}).items()
-            if not described(sub)]
+    bare = [
+        f"{where}/{key}"
+        for where, schema in objects(SCHEMA)
+        for key, sub in schema.get("properties", {}).items()
+        if not described(sub)
+    ]
     assert bare == []
 
 
 UNKNOWN = {  # a slip at every level, and the name that was meant
-    "flwo": "flow", "decode.short_sdie": "short_side", "flow.lamda": "lambda_", "flow.bond": "bound",
-    "crops.tests": "test", "period.delat": "delta", "teacher.iteration": "iterations", "groups.strid": "stride",
+    "flwo": "flow",
+    "decode.short_sdie": "short_side",
+    "flow.lamda": "lambda_",
+    "flow.bond": "bound",
+    "crops.tests": "test",
+    "period.delat": "delta",
+    "teacher.iteration": "iterations",
+    "groups.strid": "stride",
     "groups.mising": "missing",
-    "network.dropout.fc_1": "fc1", "network.readings": "reading", "fusion_network.share": "shared",
-    "network.fc_1": "fc1", "fusion_network.hiden": "hidden", "loss.alfa": "alpha", "co2fi.learn_step": "lr_step",
-    "asyn.batches": "batch", "scores.spaces": "space", "scores.crop": "crops", "fusion.weigths": "weights",
-    "fusion.weights.motoin": "motion", "fusion.idt.wieght": "weight",
-    "idt.enable": "enabled", "compute.thread": "threads", "sets.demo.shard": "shards",
+    "network.dropout.fc_1": "fc1",
+    "network.readings": "reading",
+    "fusion_network.share": "shared",
+    "network.fc_1": "fc1",
+    "fusion_network.hiden": "hidden",
+    "loss.alfa": "alpha",
+    "co2fi.learn_step": "lr_step",
+    "asyn.batches": "batch",
+    "scores.spaces": "space",
+    "scores.crop": "crops",
+    "fusion.weigths": "weights",
+    "fusion.weights.motoin": "motion",
+    "fusion.idt.wieght": "weight",
+    "idt.enable": "enabled",
+    "compute.thread": "threads",
+    "sets.demo.shard": "shards",
     "store.flows": "flow",
-    "variants.syn.stream": "streams", "variants.baseline.settings.networks": "network", "tables.seed": "seeds",
-    "sets.demo.settings.stak": "stack", "sets.demo.settings.co2fi.momentun": "momentum",
+    "variants.syn.stream": "streams",
+    "variants.baseline.settings.networks": "network",
+    "tables.seed": "seeds",
+    "sets.demo.settings.stak": "stack",
+    "sets.demo.settings.co2fi.momentun": "momentum",
 }
 
 
@@ -104,32 +128,35 @@ def test_unlike_anything_lists_what_there_is():
     assert "'decode.zzz'" in line and "short_side" in line
 
 
-@pytest.mark.parametrize("path, value, parts", [
-    ("seed", "one", ["integer", '"one"']),
-    ("seed", True, ["integer", "true"]),
-    ("seed", -1, ["-1", "0"]),
-    ("flow", None, ["object"]),
-    ("flow.bound", "20", ["number"]),
-    ("flow.median", 4, ["1, 3, 5"]),
-    ("crops.flip", "yes", ["boolean"]),
-    ("crops.frame", [340], ["[340]"]),
-    ("granularities", "5 3 1", ["array"]),
-    ("granularities", [5, "three"], ["integer", "three"]),
-    ("period.instants", 4, ["4", "odd"]),
-    ("network.weights", 3, ["string"]),
-    ("network.dropout", 0.5, ["object", "each layer"]),
-    ("network.reading", "diagonal", ["slices", "triangular"]),
-    ("groups.missing", "leave", ["replace", "add"]),
-    ("scores.space", "probability", ["softmax", "logits"]),
-    ("scores.crops", 10, ["centre", "ten"]),
-    ("fusion.idt.weight", 1.5, ["1.5", "maximum"]),
-    ("idt.components", 0, ["0", "minimum"]),
-    ("sets.demo.clips", 13, ["13", "multiple of"]),
-    ("sets.demo.format", "avi", ["ucf101", "hmdb51", "demo"]),
-    ("sets.demo.format", "what this is", ["what this is", "hmdb51"]),
-    ("sets.ucf101.counts", {"split1": [9537]}, ["9537"]),
-    ("sets.demo.settings.stack", 2.5, ["integer"]),
-])
+@pytest.mark.parametrize(
+    "path, value, parts",
+    [
+        ("seed", "one", ["integer", '"one"']),
+        ("seed", True, ["integer", "true"]),
+        ("seed", -1, ["-1", "0"]),
+        ("flow", None, ["object"]),
+        ("flow.bound", "20", ["number"]),
+        ("flow.median", 4, ["1, 3, 5"]),
+        ("crops.flip", "yes", ["boolean"]),
+        ("crops.frame", [340], ["[340]"]),
+        ("granularities", "5 3 1", ["array"]),
+        ("granularities", [5, "three"], ["integer", "three"]),
+        ("period.instants", 4, ["4", "odd"]),
+        ("network.weights", 3, ["string"]),
+        ("network.dropout", 0.5, ["object", "each layer"]),
+        ("network.reading", "diagonal", ["slices", "triangular"]),
+        ("groups.missing", "leave", ["replace", "add"]),
+        ("scores.space", "probability", ["softmax", "logits"]),
+        ("scores.crops", 10, ["centre", "ten"]),
+        ("fusion.idt.weight", 1.5, ["1.5", "maximum"]),
+        ("idt.components", 0, ["0", "minimum"]),
+        ("sets.demo.clips", 13, ["13", "multiple of"]),
+        ("sets.demo.format", "avi", ["ucf101", "hmdb51", "demo"]),
+        ("sets.demo.format", "what this is", ["what this is", "hmdb51"]),
+        ("sets.ucf101.counts", {"split1": [9537]}, ["9537"]),
+        ("sets.demo.settings.stack", 2.5, ["integer"]),
+    ],
+)
 def test_wrong_values_are_named(path, value, parts):
     lines = refusal(changed(path, value))
     assert len(lines) == 1 and path in lines[0] and all(part in lines[0] for part in parts)
@@ -140,16 +167,22 @@ def test_every_problem_is_named_at_once():
     config["flow"]["lamda"] = 1
     config["stack"] = 0
     lines = refusal(config)
-    assert len(lines) == 3 and all(any(name in line for line in lines) for name in ("seed", "flow.lamda", "stack"))
+    assert len(lines) == 3 and all(
+        any(name in line for line in lines) for name in ("seed", "flow.lamda", "stack")
+    )
 
 
-@pytest.mark.parametrize("path", ["seed", "flow", "flow.tau", "fusion.weights.motion", "co2fi.momentum"])
+@pytest.mark.parametrize(
+    "path", ["seed", "flow", "flow.tau", "fusion.weights.motion", "co2fi.momentum"]
+)
 def test_missing_keys_are_named(path):
     (line,) = refusal(changed(path, remove=True))
     assert f"'{path}' is missing" in line
 
 
-@pytest.mark.parametrize("path", ["sets.ucf101.format", "sets.ucf101.videos", "sets.demo.groups", "sets.hmdb51.shards"])
+@pytest.mark.parametrize(
+    "path", ["sets.ucf101.format", "sets.ucf101.videos", "sets.demo.groups", "sets.hmdb51.shards"]
+)
 def test_missing_keys_of_a_set_are_named(path):
     (line,) = refusal(changed(path, remove=True))
     assert path.rsplit(".", 1)[0] in line and f"'{path.rsplit('.', 1)[1]}'" in line
@@ -157,12 +190,16 @@ def test_missing_keys_of_a_set_are_named(path):
 
 
 def test_set_names_are_plain():
-    assert any("My Set" in line for line in refusal(changed("sets.My Set", CONFIG["sets"]["ucf101"])))
+    assert any(
+        "My Set" in line for line in refusal(changed("sets.My Set", CONFIG["sets"]["ucf101"]))
+    )
 
 
 def test_for_set_lays_its_settings_over_the_rest():
     before = copy.deepcopy(CONFIG)
-    config = changed("sets.demo.settings", {"stack": 7, "flow": {"bound": 3.5}, "crops": {"frame": [90, 70]}})
+    config = changed(
+        "sets.demo.settings", {"stack": 7, "flow": {"bound": 3.5}, "crops": {"frame": [90, 70]}}
+    )
     del config["sets"]["ucf101"]["settings"]
     own = settings.for_set(config, "demo")
     assert "sets" not in own and own["stack"] == 7 and own["crops"]["frame"] == [90, 70]
@@ -171,7 +208,9 @@ def test_for_set_lays_its_settings_over_the_rest():
     plain = settings.for_set(config, "ucf101")
     assert plain == {key: value for key, value in CONFIG.items() if key not in ("sets", "variants")}
     own["flow"]["tau"] = plain["flow"]["tau"] = -1
-    assert config["flow"] == before["flow"] and config["sets"]["demo"]["settings"]["flow"] == {"bound": 3.5}
+    assert config["flow"] == before["flow"] and config["sets"]["demo"]["settings"]["flow"] == {
+        "bound": 3.5
+    }
 
 
 def test_unknown_set():
@@ -184,7 +223,10 @@ def test_unknown_set():
 def test_cut_takes_what_is_named():
     config = {"seed": 1, "flow": {"tau": 0.25, "bound": 20}, "co2fi": {"lr": 0.01, "batch": 16}}
     assert settings.cut(config, "seed", "co2fi.lr") == {"seed": 1, "co2fi": {"lr": 0.01}}
-    assert settings.cut(config, "flow", "co2fi.lr", "co2fi.batch") == {"flow": config["flow"], "co2fi": config["co2fi"]}
+    assert settings.cut(config, "flow", "co2fi.lr", "co2fi.batch") == {
+        "flow": config["flow"],
+        "co2fi": config["co2fi"],
+    }
     assert settings.cut(config) == {}
     with pytest.raises(KeyError):
         settings.cut(config, "flow.theta")
@@ -192,7 +234,10 @@ def test_cut_takes_what_is_named():
 
 def test_dump_is_one_stable_line():
     text = settings.dump({"b": {"y": [1, 2.5], "x": "\u00e9\n"}, "a": None})
-    assert text == settings.dump({"a": None, "b": {"x": "\u00e9\n", "y": [1, 2.5]}}) and "\n" not in text
+    assert (
+        text == settings.dump({"a": None, "b": {"x": "\u00e9\n", "y": [1, 2.5]}})
+        and "\n" not in text
+    )
     assert json.loads(text) == {"a": None, "b": {"x": "\u00e9\n", "y": [1, 2.5]}}
     assert text != settings.dump({"b": {"y": [1, 2], "x": "\u00e9\n"}, "a": None})
 
@@ -200,8 +245,15 @@ def test_dump_is_one_stable_line():
 # Runs: variants and seeds
 
 
-@pytest.mark.parametrize("text, variant, seed", [("split1", "complete", None), ("split2/baseline", "baseline", None),
-                                                 ("split1/seed3", "complete", 3), ("split3/syn/seed12", "syn", 12)])
+@pytest.mark.parametrize(
+    "text, variant, seed",
+    [
+        ("split1", "complete", None),
+        ("split2/baseline", "baseline", None),
+        ("split1/seed3", "complete", 3),
+        ("split3/syn/seed12", "syn", 12),
+    ],
+)
 def test_a_run_is_its_path(text, variant, seed):
     run = runs.Run.parse(text)
     assert (run.split, run.variant, run.seed, str(run)) == (text.split("/")[0], variant, seed, text)
@@ -218,19 +270,44 @@ def test_a_variant_takes_the_streams_that_it_names():
     def streams(text):
         return str(runs.Run.parse(text).streams(CONFIG))
 
-    assert streams("split1/baseline_asyn1/seed2") == "split1/baseline/seed2" and streams("split2/syn") == "split2"
+    assert (
+        streams("split1/baseline_asyn1/seed2") == "split1/baseline/seed2"
+        and streams("split2/syn") == "split2"
+    )
     assert streams("split1/direct") == "split1/direct" and streams("split1") == "split1"
-    fuses = {name for name in ("complete", *CONFIG["variants"]) if runs.Run("split1", name).fuses(CONFIG)}
+    fuses = {
+        name for name in ("complete", *CONFIG["variants"]) if runs.Run("split1", name).fuses(CONFIG)
+    }
     assert fuses == {"complete", "baseline_syn", "baseline_asyn1", "baseline_asyn5", "syn"}
 
 
-@pytest.mark.parametrize("path, value, words", [
-    ("variants.two_granularities.settings.loss", {"alpha": [1.0]}, "variant 'two_granularities' has 1 weights for 2"),
-    ("variants.two_granularities.settings.granularities", [9, 1], "go to 9 classes"),
-    ("variants.baseline_syn.streams", "basline", "no variant 'basline'.*did you mean 'baseline'"),
-    ("variants.syn.settings.asyn", {"start": "weights", "joint": False}, "knows? no action"),
-    ("tables.rows", [{"table": 1, "name": "R", "variant": "direct", "sources": ["asyn"]}], "row 'R'.*no asynchronous"),
-    ("tables.rows", [{"table": 1, "name": "R", "variant": "dirct", "sources": ["motion"]}], "did you mean 'direct'")])
+@pytest.mark.parametrize(
+    "path, value, words",
+    [
+        (
+            "variants.two_granularities.settings.loss",
+            {"alpha": [1.0]},
+            "variant 'two_granularities' has 1 weights for 2",
+        ),
+        ("variants.two_granularities.settings.granularities", [9, 1], "go to 9 classes"),
+        (
+            "variants.baseline_syn.streams",
+            "basline",
+            "no variant 'basline'.*did you mean 'baseline'",
+        ),
+        ("variants.syn.settings.asyn", {"start": "weights", "joint": False}, "knows? no action"),
+        (
+            "tables.rows",
+            [{"table": 1, "name": "R", "variant": "direct", "sources": ["asyn"]}],
+            "row 'R'.*no asynchronous",
+        ),
+        (
+            "tables.rows",
+            [{"table": 1, "name": "R", "variant": "dirct", "sources": ["motion"]}],
+            "did you mean 'direct'",
+        ),
+    ],
+)
 def test_variants_that_cannot_be_are_refused(path, value, words):
     with pytest.raises(PipelineError, match=words):
         check.check(changed(path, value))

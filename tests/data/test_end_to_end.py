@@ -31,15 +31,26 @@ from pipeline.video.encode import encode
 ROOT = Path(__file__).resolve().parents[2]
 CLIP = "Run/clip"
 WIDTH, HEIGHT, SIZE, STACK, DELTA = 160, 120, 96, 3, 1
-CROPS = {"frame": [WIDTH, HEIGHT], "size": SIZE, "test": SIZE, "appearance": [SIZE], "motion": [SIZE], "flip": True}
+CROPS = {
+    "frame": [WIDTH, HEIGHT],
+    "size": SIZE,
+    "test": SIZE,
+    "appearance": [SIZE],
+    "motion": [SIZE],
+    "flip": True,
+}
 CENTRE = (32, 12)
 CORNERS = [(0, 0), (64, 0), (0, 24), (64, 24), CENTRE]  # left and top of a crop
-MOVES = np.array([(2, 1), (2, 1), (-1, 2), (3, -2), (0, 1), (-3, 2), (1, -1), (2, 3), (-2, 0), (1, -3), (-1, -2)])
+MOVES = np.array(
+    [(2, 1), (2, 1), (-1, 2), (3, -2), (0, 1), (-3, 2), (1, -1), (2, 3), (-2, 0), (1, -3), (-1, -2)]
+)
 FRAMES = len(MOVES) + 1  # MOVES[t]: (right, down) in pixels from frame t to t + 1
 QUARTERS = [(slice(y, y + 60), slice(x, x + 80)) for y in (0, 60) for x in (0, 80)]
 MARGIN = 8  # pixels about the seams of the quarters, where content comes and goes
-STORES = {"default": yaml.safe_load((ROOT / "config.yaml").read_text())["store"],
-          "gzip": {"frames": "gzip", "frames_quality": 85, "flow": "gzip", "flow_quality": 90}}
+STORES = {
+    "default": yaml.safe_load((ROOT / "config.yaml").read_text())["store"],
+    "gzip": {"frames": "gzip", "frames_quality": 85, "flow": "gzip", "flow_quality": 90},
+}
 STREAMS = {"appearance": "frames", "motion": "flow"}
 CPU = torch.device("cpu")
 ROW = {"clip": CLIP, "frames": FRAMES, "label": 0, "shard": "000"}
@@ -56,10 +67,16 @@ def rendered() -> np.ndarray:
     rng = np.random.default_rng(0)
     frames = np.empty((FRAMES, 3, HEIGHT, WIDTH), np.uint8)
     for number, (rows, columns) in enumerate(QUARTERS):
-        canvas = np.stack([cv2.GaussianBlur(rng.standard_normal((140, 160)), (0, 0), 4) for _ in range(3)])
+        canvas = np.stack(
+            [cv2.GaussianBlur(rng.standard_normal((140, 160)), (0, 0), 4) for _ in range(3)]
+        )
         canvas = np.clip(128 + 45 * canvas / canvas.std(), 0, 255)
-        for frame, (right, down) in zip(frames, np.vstack([[0, 0], np.cumsum(moves(number), axis=0)]), strict=True):
-            frame[:, rows, columns] = np.rint(canvas[:, 40 - down:100 - down, 40 - right:120 - right])
+        for frame, (right, down) in zip(
+            frames, np.vstack([[0, 0], np.cumsum(moves(number), axis=0)]), strict=True
+        ):
+            frame[:, rows, columns] = np.rint(
+                canvas[:, 40 - down : 100 - down, 40 - right : 120 - right]
+            )
     return frames
 
 
@@ -68,13 +85,13 @@ def motion() -> tuple[np.ndarray, np.ndarray]:
     fields, holds = np.empty((FRAMES - 1, 2, HEIGHT, WIDTH)), np.ones((HEIGHT, WIDTH), bool)
     for number, (rows, columns) in enumerate(QUARTERS):
         fields[:, :, rows, columns] = moves(number)[:, :, None, None]
-    holds[60 - MARGIN:60 + MARGIN], holds[:, 80 - MARGIN:80 + MARGIN] = False, False
+    holds[60 - MARGIN : 60 + MARGIN], holds[:, 80 - MARGIN : 80 + MARGIN] = False, False
     return fields, holds
 
 
 def cut(planes: np.ndarray, corner: tuple[int, int], mirrored: bool) -> np.ndarray:
     left, top = corner
-    planes = planes[..., top:top + SIZE, left:left + SIZE]
+    planes = planes[..., top : top + SIZE, left : left + SIZE]
     return planes[..., ::-1] if mirrored else planes
 
 
@@ -85,16 +102,23 @@ def stacks(fields: np.ndarray, negated) -> dict:
         for corner in CORNERS:
             for mirrored in (False, True):
                 planes = []
-                for x, y in fields[t:t + STACK]:
-                    planes += [cut(negated(x) if mirrored else x, corner, mirrored), cut(y, corner, mirrored)]
+                for x, y in fields[t : t + STACK]:
+                    planes += [
+                        cut(negated(x) if mirrored else x, corner, mirrored),
+                        cut(y, corner, mirrored),
+                    ]
                 result[t, corner, mirrored] = np.stack(planes)  # x1 y1 x2 y2 x3 y3
     return result
 
 
 def pictures(frames: np.ndarray) -> dict:
     """The same of `frames`."""
-    return {(t, corner, mirrored): cut(frames[t], corner, mirrored)
-            for t in range(FRAMES) for corner in CORNERS for mirrored in (False, True)}
+    return {
+        (t, corner, mirrored): cut(frames[t], corner, mirrored)
+        for t in range(FRAMES)
+        for corner in CORNERS
+        for mirrored in (False, True)
+    }
 
 
 FIELDS, HOLDS = motion()
@@ -125,17 +149,40 @@ def folder(request, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("set") / request.param
     folder.mkdir()
     encode(folder / "clip.avi", rendered().transpose(0, 2, 3, 1), 25, quality=2)
-    row = {"clip": CLIP, "path": str(folder / "clip.avi"), "sha256": "0" * 64, "problem": "",
-           **probe(folder / "clip.avi")}
+    row = {
+        "clip": CLIP,
+        "path": str(folder / "clip.avi"),
+        "sha256": "0" * 64,
+        "problem": "",
+        **probe(folder / "clip.avi"),
+    }
     index.write(folder / "clips.csv", [row], index.EXAMINED)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    settings = {"decode": config["decode"], "flow": config["flow"] | {"backend": "cpu"}, "store": STORES[request.param],
-                "accept_damaged": []}
+    settings = {
+        "decode": config["decode"],
+        "flow": config["flow"] | {"backend": "cpu"},
+        "store": STORES[request.param],
+        "accept_damaged": [],
+    }
     for kind in ("frames", "flow"):
-        subprocess.run([sys.executable, ROOT / "workflow" / "scripts" / f"{kind}.py", "--clips", folder / "clips.csv",
-                        "--settings", json.dumps(settings), "--out", folder / kind / "000.h5",
-                        "--record", folder / kind / "000.json"], check=True)
-    with writer.create(folder / "groups.h5", "groups", {}, "test") as file:  # position p ranks class p
+        subprocess.run(
+            [
+                sys.executable,
+                ROOT / "workflow" / "scripts" / f"{kind}.py",
+                "--clips",
+                folder / "clips.csv",
+                "--settings",
+                json.dumps(settings),
+                "--out",
+                folder / kind / "000.h5",
+                "--record",
+                folder / kind / "000.json",
+            ],
+            check=True,
+        )
+    with writer.create(
+        folder / "groups.h5", "groups", {}, "test"
+    ) as file:  # position p ranks class p
         file[CLIP] = np.arange(FRAMES, dtype=np.uint16)[:, None]
     return folder
 
@@ -147,8 +194,11 @@ def stream(folder: Path, name: str) -> Stream:
 def items(draws, count: int) -> list[dict]:
     """Draws as `loading` hands them on, apart again."""
     batches = loader.iterate_batches(draws, range(count), 8, CPU, 0)
-    return [{name: getattr(value, "stacked", value)[place].numpy() for name, value in batch.items()} for batch in batches
-            for place in range(len(batch["label"]))]
+    return [
+        {name: getattr(value, "stacked", value)[place].numpy() for name, value in batch.items()}
+        for batch in batches
+        for place in range(len(batch["label"]))
+    ]
 
 
 def stored(folder: Path, kind: str) -> np.ndarray:
@@ -157,11 +207,16 @@ def stored(folder: Path, kind: str) -> np.ndarray:
     with h5py.File(path, locking=False) as file:
         data, coding = file[CLIP], file.attrs["coding"].split(":")[0]
         if coding == "jpeg":
-            chunks = [np.frombuffer(data.id.read_direct_chunk((t, 0, 0, 0))[1], np.uint8) for t in range(len(data))]
+            chunks = [
+                np.frombuffer(data.id.read_direct_chunk((t, 0, 0, 0))[1], np.uint8)
+                for t in range(len(data))
+            ]
             pixels = np.stack([cv2.imdecode(chunk, cv2.IMREAD_COLOR_RGB) for chunk in chunks])
         elif coding == "gzip":
             pixels = data[...]
-    if coding == "lz4":  # in a process of its own: importing the plug-in here would register it for all tests
+    if (
+        coding == "lz4"
+    ):  # in a process of its own: importing the plug-in here would register it for all tests
         subprocess.run([sys.executable, "-c", LZ4, path, CLIP, folder / "pixels.npy"], check=True)
         pixels = np.load(folder / "pixels.npy")
     return pixels.transpose(0, 3, 1, 2) if kind == "frames" else pixels
@@ -177,7 +232,9 @@ def test_the_files_are_in_the_codings_that_are_meant(folder):
     expected = {"default": ("jpeg", "lz4"), "gzip": ("gzip", "gzip")}[folder.name]
     for kind, coding in zip(("frames", "flow"), expected, strict=True):
         with h5py.File(folder / kind / "000.h5", locking=False) as file:
-            assert file.attrs["coding"].startswith(f"{coding}: ") and len(file[CLIP]) == FRAMES - (kind == "flow")
+            assert file.attrs["coding"].startswith(f"{coding}: ") and len(file[CLIP]) == FRAMES - (
+                kind == "flow"
+            )
 
 
 def test_frames_show_their_instant_in_rgb(folder):
@@ -186,8 +243,13 @@ def test_frames_show_their_instant_in_rgb(folder):
     for t in range(FRAMES):
         pixels = appearance(ROW, t, appearance.centre_crop())
         assert seen(pixels) == (t, CENTRE, False)
-        likeness = np.corrcoef(pixels.reshape(3, -1), PICTURES[t, CENTRE, False].reshape(3, -1))[:3, 3:]
-        assert np.diag(likeness).min() > 0.95 and np.abs(likeness - np.diag(np.diag(likeness))).max() < 0.5
+        likeness = np.corrcoef(pixels.reshape(3, -1), PICTURES[t, CENTRE, False].reshape(3, -1))[
+            :3, 3:
+        ]
+        assert (
+            np.diag(likeness).min() > 0.95
+            and np.abs(likeness - np.diag(np.diag(likeness))).max() < 0.5
+        )
 
 
 def test_a_stack_begins_with_the_field_from_its_instant_to_the_next(folder):
@@ -201,8 +263,13 @@ def test_a_stack_begins_with_the_field_from_its_instant_to_the_next(folder):
 def test_right_is_above_128_in_x_and_down_in_y(folder):
     """The first two fields of the first quarter: (2, 1) px is the codes (2 + 20) / 40 * 255 and (1 + 20) / 40 * 255."""
     motion = stream(folder, "motion")
-    for mirrored, columns, x in ((False, slice(0, 80 - MARGIN), 140), (True, slice(SIZE - 80 + MARGIN, SIZE), 115)):
-        planes = motion(ROW, 0, Crop(0, 0, SIZE / WIDTH, SIZE / HEIGHT, mirrored))[:4, :60 - MARGIN, columns]
+    for mirrored, columns, x in (
+        (False, slice(0, 80 - MARGIN), 140),
+        (True, slice(SIZE - 80 + MARGIN, SIZE), 115),
+    ):
+        planes = motion(ROW, 0, Crop(0, 0, SIZE / WIDTH, SIZE / HEIGHT, mirrored))[
+            :4, : 60 - MARGIN, columns
+        ]
         assert np.abs(np.median(planes, axis=(1, 2)) - [x, 134, x, 134]).max() <= 1
 
 
@@ -210,26 +277,34 @@ def test_right_is_above_128_in_x_and_down_in_y(folder):
 def test_draws_are_crops_of_the_clip_at_their_instants(folder, name):
     """All corners and instants, mirrored and not; a mirror flips pixels and negates x only. Bytes are the file's own."""
     expected, found = eaten(folder, name), set()
-    for item in items(StreamDataset([ROW], stream(folder, name), 1, CachedRankings(folder / "groups.h5", 1)), 96):
+    for item in items(
+        StreamDataset([ROW], stream(folder, name), 1, CachedRankings(folder / "groups.h5", 1)), 96
+    ):
         key = FIND[name](item["input"])
         found.add(key)
         assert key[0] == item["groups"][0]
         assert np.array_equal(item["input"], expected[key])
     assert {key[1:] for key in found} == set(itertools.product(CORNERS, (False, True)))
-    assert {key[0] for key in found} == set(range(FRAMES if name == "appearance" else FRAMES - STACK))
+    assert {key[0] for key in found} == set(
+        range(FRAMES if name == "appearance" else FRAMES - STACK)
+    )
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_a_period_is_one_crop_at_instants_that_are_apart(folder, direction):
     one, many = DIRECTIONS[direction]
     cached = CachedRankings(folder / "groups.h5", 1)
-    draws = PeriodDataset([ROW], stream(folder, one), stream(folder, many), 1, DELTA, 5, cached, cached)
+    draws = PeriodDataset(
+        [ROW], stream(folder, one), stream(folder, many), 1, DELTA, 5, cached, cached
+    )
     mirrors = set()
     for item in items(draws, 12):
         centre, *crop = FIND[one](item["one"])
         found = [FIND[many](pixels) for pixels in item["many"]]
         assert found == [(centre + offset, *crop) for offset in (-2, -1, 0, 1, 2)]
-        assert item["groups_one"][0] == centre and item["groups_many"][:, 0].tolist() == [key[0] for key in found]
+        assert item["groups_one"][0] == centre and item["groups_many"][:, 0].tolist() == [
+            key[0] for key in found
+        ]
         mirrors.add(crop[1])
     assert mirrors == {False, True}
 
@@ -239,7 +314,11 @@ def test_a_network_eats_what_is_normalised(folder):
     rgb = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
     for name, (mean, std) in (("appearance", rgb), ("motion", (128 / 255, 0.226))):
         expected = eaten(folder, name)
-        (batch,) = loader.iterate_batches(StreamDataset([ROW], stream(folder, name), 3), range(8), 8, CPU, 2)
+        (batch,) = loader.iterate_batches(
+            StreamDataset([ROW], stream(folder, name), 3), range(8), 8, CPU, 2
+        )
         normal = transforms.normalise(batch["input"], name).numpy()
         for planes, values in zip(batch["input"].stacked.numpy(), normal, strict=True):
-            np.testing.assert_allclose(values, (expected[FIND[name](planes)] / 255 - mean) / std, atol=1e-5)
+            np.testing.assert_allclose(
+                values, (expected[FIND[name](planes)] / 255 - mean) / std, atol=1e-5
+            )

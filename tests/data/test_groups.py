@@ -27,8 +27,16 @@ def test_form_puts_the_true_class_in_place_of_the_last():
 def test_form_may_add_the_true_class_instead():
     ranked = torch.tensor([[4, 2, 9, 0, 7]] * 4)
     labels = torch.tensor([2, 0, 5, 9])
-    assert form(ranked, labels, 3, "add").tolist() == [[4, 2, 9, NONE], [4, 2, 9, 0], [4, 2, 9, 5], [4, 2, 9, NONE]]
-    assert [group.tolist() for group in form_all(ranked[:1], labels[:1], [2, 1], "add")] == [[[4, 2, NONE]], [[4, 2]]]
+    assert form(ranked, labels, 3, "add").tolist() == [
+        [4, 2, 9, NONE],
+        [4, 2, 9, 0],
+        [4, 2, 9, 5],
+        [4, 2, 9, NONE],
+    ]
+    assert [group.tolist() for group in form_all(ranked[:1], labels[:1], [2, 1], "add")] == [
+        [[4, 2, NONE]],
+        [[4, 2]],
+    ]
 
 
 def test_form_all_of_a_batch():
@@ -37,7 +45,11 @@ def test_form_all_of_a_batch():
     coarse, middle, fine = form_all(ranked, labels, [5, 3, 1])
     assert coarse.tolist() == [[4, 2, 9, 0, 7], [1, 2, 3, 4, 6], [8, 6, 4, 2, 0]]
     assert middle.tolist() == [[4, 2, 7], [1, 2, 6], [8, 6, 4]]
-    assert fine.tolist() == [[7], [6], [8]]  # a group of one is the true class, whatever the teacher says
+    assert fine.tolist() == [
+        [7],
+        [6],
+        [8],
+    ]  # a group of one is the true class, whatever the teacher says
     assert coarse.dtype == torch.int64
 
 

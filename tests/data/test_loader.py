@@ -28,13 +28,17 @@ class Numbers(Dataset):
 @pytest.mark.parametrize("numbers", [range(0, 12), range(5, 12), range(20, 60, 3), range(4, 4)])
 def test_batches_are_the_numbers_in_their_order(numbers, workers):
     found = list(loader.iterate_batches(Numbers(), numbers, 4, CPU, workers))
-    assert [len(batch["label"]) for batch in found] == [len(numbers[i:i + 4]) for i in range(0, len(numbers), 4)]
+    assert [len(batch["label"]) for batch in found] == [
+        len(numbers[i : i + 4]) for i in range(0, len(numbers), 4)
+    ]
     assert [int(label) for batch in found for label in batch["label"]] == list(numbers)
     for batch in found:
         assert batch["input"].dtype == torch.uint8 and batch["input"].shape[1:] == (2, 3)
         assert (batch["input"] == batch["label"][:, None, None]).all()
     processes = {int(process) for batch in found for process in batch["process"]}
-    assert os.getpid() in processes if not workers and len(numbers) else os.getpid() not in processes
+    assert (
+        os.getpid() in processes if not workers and len(numbers) else os.getpid() not in processes
+    )
     assert len(processes) == (min(workers, len(found)) if workers else bool(len(numbers)))
 
 
@@ -52,7 +56,11 @@ def test_moved_keeps_what_is_no_tensor():
 
     packed = RawBatch(torch.zeros(3), torch.ones(1), [(1, 2)], torch.ones(1))
     found = loader.to_device({"a": packed, "b": "text"}, torch.device("meta"))
-    assert found["a"].pixels.device.type == "meta" and found["a"].shapes == [(1, 2)] and found["b"] == "text"
+    assert (
+        found["a"].pixels.device.type == "meta"
+        and found["a"].shapes == [(1, 2)]
+        and found["b"] == "text"
+    )
 
 
 class Large(Numbers):
@@ -70,13 +78,18 @@ class Large(Numbers):
 
 
 def right(batch: dict, numbers: range) -> bool:
-    return all(batch[name].shape[0] == len(numbers) and all(
-        (part == number).all() for part, number in zip(batch[name], numbers, strict=True)) for name in ("large", "small"))
+    return all(
+        batch[name].shape[0] == len(numbers)
+        and all((part == number).all() for part, number in zip(batch[name], numbers, strict=True))
+        for name in ("large", "small")
+    )
 
 
 @pytest.mark.parametrize("room", [2**29, 1000, 8, 2**62])
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(monkeypatch, workers, room):
+def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(
+    monkeypatch, workers, room
+):
     """All are held, or a part of each, or none but the last; slots are large enough, for the small tensors only, not at
     all, or cannot be had.
     """
@@ -84,11 +97,16 @@ def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(mon
     numbers = [range(start, start + 4) for start in range(0, 120, 4)]
     every = list(loader.iterate_batches(Large(), range(120), 4, CPU, workers))
     assert len(every) == 30 and all(right(*pair) for pair in zip(every, numbers, strict=True))
-    parts = [batch["large"][2, 7].numpy()[3:] for batch in loader.iterate_batches(Large(), range(120), 4, CPU, workers)]
+    parts = [
+        batch["large"][2, 7].numpy()[3:]
+        for batch in loader.iterate_batches(Large(), range(120), 4, CPU, workers)
+    ]
     assert [int(part[0]) for part in parts] == [part[2] for part in numbers]
     assert all((part == part[0]).all() for part in parts)
     addresses = set()
-    for batch, part in zip(loader.iterate_batches(Large(), range(120), 4, CPU, workers), numbers, strict=True):
+    for batch, part in zip(
+        loader.iterate_batches(Large(), range(120), 4, CPU, workers), numbers, strict=True
+    ):
         assert right(batch, part)
         addresses.add((part.start // 4 % workers if workers else 0, batch["address"]))
     if room == 2**29:
@@ -101,9 +119,13 @@ def memory_kept(workers: int) -> int:
 
 
 def test_loaders_that_are_left_in_the_middle_and_side_by_side():
-    first, second = (loader.iterate_batches(Large(), range(start, 400), 4, CPU, 2) for start in (0, 200))
+    first, second = (
+        loader.iterate_batches(Large(), range(start, 400), 4, CPU, 2) for start in (0, 200)
+    )
     for start in range(0, 40, 4):
-        assert right(next(first), range(start, start + 4)) and right(next(second), range(200 + start, 204 + start))
+        assert right(next(first), range(start, start + 4)) and right(
+            next(second), range(200 + start, 204 + start)
+        )
     first.close()
     assert right(next(second), range(240, 244))
     third = loader.iterate_batches(Large(), range(100, 120), 4, CPU, 1)
@@ -127,5 +149,7 @@ print(sum(len(batch["x"]) for batch in loader.iterate_batches(Draws(), range(8),
 
 def test_workers_do_not_wait_for_threads_of_the_process_that_they_are_forks_of():
     """OpenCV's pool, once used, is broken in a fork: a worker that changed its size hung for ever."""
-    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120
+    )
     assert done.stdout.split() == ["8"], done.stderr[-2000:]

@@ -14,7 +14,10 @@ from pipeline.data.instants import (
 
 FRAME = (340, 256)
 SIZES = {"appearance": [256, 224, 192, 168], "motion": [256, 224, 192]}
-PAIRS = {"appearance": 10, "motion": 7}  # Wang et al. (2015): height and width apart by one step at most
+PAIRS = {
+    "appearance": 10,
+    "motion": 7,
+}  # Wang et al. (2015): height and width apart by one step at most
 
 
 def crops(name: str, count: int = 3000, flip: bool = True) -> list[Crop]:
@@ -55,10 +58,20 @@ def test_periods_of_the_shortest_clip_in_testing():
     """29 frames, 28 fields: all 12 periods are the one around the middle, clamped at its end, and every stack is whole."""
     last = min(29 - 1, stack_starts(29 - 1, 10) - 1)
     centres, instants = periods_of({"frames": 29}, last, {"count": 12, "delta": 5, "instants": 5})
-    assert last == 18 and centres.tolist() == 12 * [9] and instants.tolist() == 12 * [[0, 4, 9, 14, 18]]
-    assert [stack_fields(t, 10, 28).tolist() for t in instants[0]] == [list(range(t, t + 10)) for t in instants[0]]
-    drawn = {(centre, *period) for centre, period in (
-        draw_period(sampler.sample_rng(1, draw), 5, 5, last) for draw in range(20))}
+    assert (
+        last == 18
+        and centres.tolist() == 12 * [9]
+        and instants.tolist() == 12 * [[0, 4, 9, 14, 18]]
+    )
+    assert [stack_fields(t, 10, 28).tolist() for t in instants[0]] == [
+        list(range(t, t + 10)) for t in instants[0]
+    ]
+    drawn = {
+        (centre, *period)
+        for centre, period in (
+            draw_period(sampler.sample_rng(1, draw), 5, 5, last) for draw in range(20)
+        )
+    }
     assert drawn == {(9, 0, 4, 9, 14, 18)}
 
 
@@ -95,24 +108,37 @@ def test_every_training_centre_has_its_whole_period():
 
 
 def test_draw_clip_covers_every_clip_once_an_epoch():
-    epochs = [[sampler.clip_of_sample(20, 7, epoch * 20 + place) for place in range(20)] for epoch in range(3)]
+    epochs = [
+        [sampler.clip_of_sample(20, 7, epoch * 20 + place) for place in range(20)]
+        for epoch in range(3)
+    ]
     assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] and epochs[0] != list(range(20))
 
 
 def test_draw_clip_depends_on_the_seed():
-    assert [sampler.clip_of_sample(20, 1, i) for i in range(20)] != [sampler.clip_of_sample(20, 2, i) for i in range(20)]
+    assert [sampler.clip_of_sample(20, 1, i) for i in range(20)] != [
+        sampler.clip_of_sample(20, 2, i) for i in range(20)
+    ]
 
 
 def test_rng_depends_on_seed_and_draw():
-    first = {(seed, draw): sampler.sample_rng(seed, draw).integers(1 << 60) for seed in range(10) for draw in range(10)}
+    first = {
+        (seed, draw): sampler.sample_rng(seed, draw).integers(1 << 60)
+        for seed in range(10)
+        for draw in range(10)
+    }
     assert len(set(first.values())) == 100
     assert sampler.sample_rng(3, 4).integers(1 << 60) == first[3, 4]
 
 
 def rows_of(sizes: dict[str, int]) -> list[dict]:
-    return [{"clip": f"{name}/{number}", "class": name} for number in range(max(sizes.values()))
-            for name, size in sizes.items() if number < size]
+    return [
+        {"clip": f"{name}/{number}", "class": name}
+        for number in range(max(sizes.values()))
+        for name, size in sizes.items()
+        if number < size
+    ]
 
 
 def test_fraction_is_taken_of_every_class():
@@ -135,11 +161,19 @@ def test_training_crops(name):
         left, top, width, height = rectangle(crop)
         places.setdefault((width, height), set()).add((left, top))
     sizes = SIZES[name]
-    assert set(places) == {(w, h) for i, w in enumerate(sizes) for j, h in enumerate(sizes) if abs(i - j) <= 1}
+    assert set(places) == {
+        (w, h) for i, w in enumerate(sizes) for j, h in enumerate(sizes) if abs(i - j) <= 1
+    }
     assert len(places) == PAIRS[name]
     for (width, height), found in places.items():
         right, bottom = 340 - width, 256 - height
-        assert found == {(0, 0), (right, 0), (0, bottom), (right, bottom), (right // 2, bottom // 2)}
+        assert found == {
+            (0, 0),
+            (right, 0),
+            (0, bottom),
+            (right, bottom),
+            (right // 2, bottom // 2),
+        }
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -178,4 +212,6 @@ def test_ten_crops():
     found = eval_crops(FRAME, 224, "ten")
     places = [(0, 0), (116, 0), (0, 32), (116, 32), (58, 16)]
     assert [rectangle(crop) for crop in found] == 2 * [(*place, 224, 224) for place in places]
-    assert [crop.mirrored for crop in found] == 5 * [False] + 5 * [True] and len(found) == CROP_COUNTS["ten"]
+    assert [crop.mirrored for crop in found] == 5 * [False] + 5 * [True] and len(
+        found
+    ) == CROP_COUNTS["ten"]

@@ -27,13 +27,33 @@ from pipeline.video.encode import encode
 
 WIDTH, HEIGHT = 80, 60
 # Motion crops are all 48 x 48, the input's own size: nothing is resized, and their pixels can be known again.
-CROPS = {"frame": [WIDTH, HEIGHT], "size": 48, "test": 48, "appearance": [60, 48], "motion": [48], "flip": True}
+CROPS = {
+    "frame": [WIDTH, HEIGHT],
+    "size": 48,
+    "test": 48,
+    "appearance": [60, 48],
+    "motion": [48],
+    "flip": True,
+}
 STACK, DELTA, DEPTH = 3, 2, 5
 COLUMNS = 3 * np.arange(WIDTH, dtype=np.uint8)
 PICTURE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)
-LENGTHS = {"Archery/v_Archery_g01_c01": 30, "Bowling/v_Bowling_g01_c01": 25, "Diving/v_Diving_g01_c01": 6}
-ROWS = [{"clip": clip, "path": f"{clip}.avi", "sha256": "0", "frames": frames, "label": label, "shard": "000"}
-        for label, (clip, frames) in enumerate(LENGTHS.items())]
+LENGTHS = {
+    "Archery/v_Archery_g01_c01": 30,
+    "Bowling/v_Bowling_g01_c01": 25,
+    "Diving/v_Diving_g01_c01": 6,
+}
+ROWS = [
+    {
+        "clip": clip,
+        "path": f"{clip}.avi",
+        "sha256": "0",
+        "frames": frames,
+        "label": label,
+        "shard": "000",
+    }
+    for label, (clip, frames) in enumerate(LENGTHS.items())
+]
 LONG, _, SHORT = ROWS
 
 
@@ -49,13 +69,25 @@ def stamped_fields(row: dict):
         yield np.stack([np.full_like(PICTURE, 100 + t), PICTURE])
 
 
-def shards(folder: Path, rows: list[dict] = ROWS, frames=stamped_frames, fields=stamped_fields, coding=PLAIN) -> Path:
+def shards(
+    folder: Path,
+    rows: list[dict] = ROWS,
+    frames=stamped_frames,
+    fields=stamped_fields,
+    coding=PLAIN,
+) -> Path:
     """A set's frames, flow and groups under `folder`."""
-    writer.write_shard(folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test", coding=coding)
-    writer.write_shard(folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test", coding=coding)
+    writer.write_shard(
+        folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test", coding=coding
+    )
+    writer.write_shard(
+        folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test", coding=coding
+    )
     with writer.create(folder / "groups.h5", "groups", {}, "test") as file:
         for row in rows:  # position p ranks p, p + 1 ..
-            file[key_of(row["clip"])] = (np.arange(row["frames"])[:, None] + np.arange(DEPTH)).astype(np.uint16)
+            file[key_of(row["clip"])] = (
+                np.arange(row["frames"])[:, None] + np.arange(DEPTH)
+            ).astype(np.uint16)
     return folder
 
 
@@ -65,14 +97,24 @@ def folder(tmp_path_factory) -> Path:
 
 
 def stream(folder: Path, name: str, stack: int = STACK, **changes) -> Stream:
-    return Stream(name, folder / {"appearance": "frames", "motion": "flow"}[name], CROPS | changes, stack, ROWS)
+    return Stream(
+        name,
+        folder / {"appearance": "frames", "motion": "flow"}[name],
+        CROPS | changes,
+        stack,
+        ROWS,
+    )
 
 
-def stream_draws(folder: Path, name: str = "motion", seed: int = 1, rows: list[dict] = ROWS) -> StreamDataset:
+def stream_draws(
+    folder: Path, name: str = "motion", seed: int = 1, rows: list[dict] = ROWS
+) -> StreamDataset:
     return StreamDataset(rows, stream(folder, name), seed, CachedRankings(folder / "groups.h5", 1))
 
 
-def period_draws(folder: Path, direction: str, seed: int = 1, rows: list[dict] = ROWS) -> PeriodDataset:
+def period_draws(
+    folder: Path, direction: str, seed: int = 1, rows: list[dict] = ROWS
+) -> PeriodDataset:
     one, many = (stream(folder, name) for name in DIRECTIONS[direction])
     cached = [CachedRankings(folder / "groups.h5", 1) for _ in range(2)]
     return PeriodDataset(rows, one, many, seed, DELTA, 5, *cached)
@@ -85,7 +127,9 @@ def ready(batch: dict) -> dict[str, torch.Tensor]:
 
 def equal(first: dict, second: dict) -> bool:
     first, second = ready(first), ready(second)
-    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+    return first.keys() == second.keys() and all(
+        np.array_equal(first[key], second[key]) for key in first
+    )
 
 
 # --- one stream
@@ -118,7 +162,11 @@ def test_a_mirrored_frame_is_flipped(folder):
 def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8, mirrored=True)
     planes = stream(folder, "motion")(LONG, 17, crop)
-    assert [np.unique(plane).tolist() for plane in planes[0::2]] == [[255 - 117], [255 - 118], [255 - 119]]
+    assert [np.unique(plane).tolist() for plane in planes[0::2]] == [
+        [255 - 117],
+        [255 - 118],
+        [255 - 119],
+    ]
     for plane in planes[1::2]:
         np.testing.assert_array_equal(plane, PICTURE[6:54, 20:68][:, ::-1])
 
@@ -159,7 +207,9 @@ def test_crops_are_fractions_of_frames_of_other_sizes(folder):
     pixels = paper(LONG, 0, paper.centre_crop())
     left, right = round(58 / 340 * 80), round(282 / 340 * 80)
     assert pixels.shape == (3, 224, 224)
-    assert (pixels[1, :, 0] == COLUMNS[left]).all() and (pixels[1, :, -1] == COLUMNS[right - 1]).all()
+    assert (pixels[1, :, 0] == COLUMNS[left]).all() and (
+        pixels[1, :, -1] == COLUMNS[right - 1]
+    ).all()
 
 
 @pytest.mark.parametrize("name", ["appearance", "motion"])
@@ -180,8 +230,12 @@ def test_mirrored_fields_are_the_flow_of_the_mirrored_motion():
     u[3], v[4] = 0, 0
     codes = torch.from_numpy(np.stack([levels.quantise(u), levels.quantise(v)]))
     found = transforms.mirror(codes, "motion").numpy()
-    difference = found.astype(int) - np.stack([levels.quantise(-u[:, ::-1]), levels.quantise(v[:, ::-1])])
-    assert np.abs(difference[0]).max() == 1 and (difference[0] == 0).mean() > 0.9  # row 3, at rest: 127 for 128
+    difference = found.astype(int) - np.stack(
+        [levels.quantise(-u[:, ::-1]), levels.quantise(v[:, ::-1])]
+    )
+    assert (
+        np.abs(difference[0]).max() == 1 and (difference[0] == 0).mean() > 0.9
+    )  # row 3, at rest: 127 for 128
     assert (difference[1] == 0).all()
     assert torch.equal(transforms.mirror(torch.from_numpy(found), "motion"), codes)
 
@@ -192,8 +246,12 @@ def test_channels():
 
 
 def test_normalise():
-    rgb = np.random.default_rng(0).integers(0, 256, (2, 5, 3, 4, 4)).astype(np.uint8)  # (B, T, C, H, W)
-    mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]  # torchvision's weights'
+    rgb = (
+        np.random.default_rng(0).integers(0, 256, (2, 5, 3, 4, 4)).astype(np.uint8)
+    )  # (B, T, C, H, W)
+    mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[
+        :, :, None, None
+    ]  # torchvision's weights'
     found = transforms.normalise(torch.from_numpy(rgb), "appearance")
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found.numpy(), (rgb / 255 - mean) / std, atol=1e-5)
@@ -205,25 +263,45 @@ def test_normalise():
 @pytest.mark.parametrize("stream, each", [("appearance", (3, 1)), ("motion", (2, 10))])
 def test_inputs_on_a_cpu_are_normalised_to_the_bits_of_arithmetic(stream, each):
     """A CPU looks values up, a GPU calculates; the same pixels mean the same to both. Any batch, any strides."""
-    shades = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(12, each[0], 16, 16).clone()
+    shades = (
+        torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(12, each[0], 16, 16).clone()
+    )
     shades += torch.arange(12, dtype=torch.uint8)[:, None, None, None]
     rng = np.random.default_rng(0)
     for planes in (shades, shades.transpose(-1, -2), shades[..., 3:9]):
         for batch in ((2,), (2, 5), (0,)):
             some = InputBatch(planes, torch.from_numpy(rng.integers(0, 12, (*batch, each[1]))))
-            expected = torch.stack([torch.cat([planes[place] for place in places])
-                                    for places in some.places.reshape(-1, each[1])]) if batch[0] else planes[:0]
+            expected = (
+                torch.stack(
+                    [
+                        torch.cat([planes[place] for place in places])
+                        for places in some.places.reshape(-1, each[1])
+                    ]
+                )
+                if batch[0]
+                else planes[:0]
+            )
             found = transforms.normalise(some, stream)
             assert found.shape == (*batch, each[0] * each[1], *planes.shape[2:])
-            assert torch.equal(found.flatten(0, -4), transforms.normalise(expected, stream)) or not batch[0]
+            assert (
+                torch.equal(found.flatten(0, -4), transforms.normalise(expected, stream))
+                or not batch[0]
+            )
             assert torch.equal(transforms.normalise(some.stacked.int(), stream), found)
 
 
 def test_normalised_batches_do_not_share_memory_while_they_are_needed():
     """Memory is used again, but not that of a batch which anything still refers to."""
+
     def normal(value: int) -> torch.Tensor:
-        return transforms.normalise(InputBatch(torch.full((1, 3, 64, 64), value, dtype=torch.uint8),
-                                              torch.zeros(20, 1, dtype=torch.int64)), "appearance")
+        return transforms.normalise(
+            InputBatch(
+                torch.full((1, 3, 64, 64), value, dtype=torch.uint8),
+                torch.zeros(20, 1, dtype=torch.int64),
+            ),
+            "appearance",
+        )
+
     held = [normal(value) for value in range(memory.MAX_BLOCKS)]
     assert [len(torch.unique(batch[:, 0])) for batch in held] == memory.MAX_BLOCKS * [1]
     assert len({float(batch[0, 0, 0, 0]) for batch in held}) == memory.MAX_BLOCKS
@@ -232,13 +310,22 @@ def test_normalised_batches_do_not_share_memory_while_they_are_needed():
     del held
     assert normal(9).data_ptr() != place and len(torch.unique(part)) == 1
     del part
-    assert place in {batch.data_ptr() for batch in [normal(value) for value in range(memory.MAX_BLOCKS)]}
+    assert place in {
+        batch.data_ptr() for batch in [normal(value) for value in range(memory.MAX_BLOCKS)]
+    }
 
 
 # --- from a video
 
 
-MOVES = [(2, 0), (2, 0), (0, 2), (0, -1), (-2, 0), (1, 1)]  # (right, down) in pixels from frame t to t + 1
+MOVES = [
+    (2, 0),
+    (2, 0),
+    (0, 2),
+    (0, -1),
+    (-2, 0),
+    (1, 1),
+]  # (right, down) in pixels from frame t to t + 1
 
 
 def moving_video() -> np.ndarray:
@@ -247,7 +334,9 @@ def moving_video() -> np.ndarray:
     waves = np.random.default_rng(1).uniform(-1, 1, (16, 3)) * [0.6, 0.6, np.pi]
     frames = []
     for right, down in np.vstack([[0, 0], np.cumsum(MOVES, axis=0)]):
-        grey = 127 + 14 * sum(np.sin(a * (x - right) + b * (y - down) + phase) for a, b, phase in waves)
+        grey = 127 + 14 * sum(
+            np.sin(a * (x - right) + b * (y - down) + phase) for a, b, phase in waves
+        )
         frames.append(np.repeat(np.rint(grey).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
     return np.stack(frames)
 
@@ -256,8 +345,14 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
     """From an encoded clip to the stack: field t moves frame t to t + 1, +x is right, +y is down, mirrored x is -x."""
     bound = 5.0
     encode(tmp_path / "clip.avi", moving_video(), fps=25, quality=2)
-    row = {"clip": "Archery/clip", "path": str(tmp_path / "clip.avi"), "sha256": "0", "frames": 7, "label": 0,
-           "shard": "000"}
+    row = {
+        "clip": "Archery/clip",
+        "path": str(tmp_path / "clip.avi"),
+        "sha256": "0",
+        "frames": 7,
+        "label": 0,
+        "shard": "000",
+    }
 
     def fields(row):
         grey = [tvl1.grey(frame) for frame in decode(row["path"])]
@@ -270,7 +365,7 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
         for mirrored in (False, True):
             planes = motion(row, start, replace(motion.centre_crop(), mirrored=mirrored))
             found = np.median(levels.dequantise(planes, bound).reshape(4, 2, -1), axis=2)
-            expected = np.array(MOVES[start:start + 4]) * [-1 if mirrored else 1, 1]
+            expected = np.array(MOVES[start : start + 4]) * [-1 if mirrored else 1, 1]
             np.testing.assert_allclose(found, expected, atol=0.25)
     appearance = stream(tmp_path, "appearance")
     for t, frame in enumerate(moving_video()):
@@ -294,9 +389,11 @@ def test_stream_draws(folder, name, last):
         assert 0 <= instant <= draws.stream.last(row)
         assert item["groups"].tolist() == list(range(instant, instant + DEPTH))
         seen.add((row["label"], instant))
-    assert {instant for label, instant in seen if label == 2} == set(range(last + 1))  # of the short clip
+    assert {instant for label, instant in seen if label == 2} == set(
+        range(last + 1)
+    )  # of the short clip
     labels = [int(draws[draw]["label"]) for draw in range(9)]
-    assert all(sorted(labels[epoch:epoch + 3]) == [0, 1, 2] for epoch in (0, 3, 6))
+    assert all(sorted(labels[epoch : epoch + 3]) == [0, 1, 2] for epoch in (0, 3, 6))
 
 
 def test_stream_draws_without_groups(folder):
@@ -310,8 +407,11 @@ def test_instants_of_a_period_share_clip_and_crop(folder, direction):
     mirrored = set()
     for draw in range(40):
         item = draws[draw]
-        frames, stacks = (item["one"][None], item["many"]) if direction == "appearance-to-motion" else (
-            item["many"], item["one"][None])
+        frames, stacks = (
+            (item["one"][None], item["many"])
+            if direction == "appearance-to-motion"
+            else (item["many"], item["one"][None])
+        )
         assert frames.shape[1:] == (3, 48, 48) and stacks.shape[1:] == (2 * STACK, 48, 48)
         assert len(item["many"]) == 5
         picture = frames[0, 2]
@@ -319,14 +419,18 @@ def test_instants_of_a_period_share_clip_and_crop(folder, direction):
         flipped = int(frames[0, 1, 0, 0]) > int(frames[0, 1, 0, 1])  # columns count down
         left = int(frames[0, 1].min()) // 3
         assert np.ptp(frames[0, 1]) == 3 * 47  # the motion stream's size, not the appearance's 60
-        strip = PICTURE[:, left:left + 48][:, ::-1 if flipped else 1]
-        assert any(np.array_equal(picture, strip[top:top + 48]) for top in (0, 6, 12))
+        strip = PICTURE[:, left : left + 48][:, :: -1 if flipped else 1]
+        assert any(np.array_equal(picture, strip[top : top + 48]) for top in (0, 6, 12))
         mirrored.add(flipped)
 
         of_frames = frames[:, 0, 0, 0].astype(int)
         of_stacks = stacks[:, 0, 0, 0].astype(int)
         of_stacks = 155 - of_stacks if flipped else of_stacks - 100
-        one, many = (of_frames, of_stacks) if direction == "appearance-to-motion" else (of_stacks, of_frames)
+        one, many = (
+            (of_frames, of_stacks)
+            if direction == "appearance-to-motion"
+            else (of_stacks, of_frames)
+        )
         last = ROWS[item["label"]]["frames"] - 1 - STACK  # where both a frame and a stack begin
         assert many.tolist() == np.clip(one[0] + np.array([-4, -2, 0, 2, 4]), 0, last).tolist()
         if last >= 8:
@@ -339,12 +443,17 @@ def test_instants_of_a_period_share_clip_and_crop(folder, direction):
 
 
 def all_draws(folder: Path, seed: int = 1) -> list:
-    return [stream_draws(folder, "appearance", seed), stream_draws(folder, "motion", seed),
-            *(period_draws(folder, direction, seed) for direction in DIRECTIONS)]
+    return [
+        stream_draws(folder, "appearance", seed),
+        stream_draws(folder, "motion", seed),
+        *(period_draws(folder, direction, seed) for direction in DIRECTIONS),
+    ]
 
 
 def test_a_draw_depends_on_seed_and_number_alone(folder):
-    for draws, fresh, other in zip(all_draws(folder), all_draws(folder), all_draws(folder, seed=2), strict=True):
+    for draws, fresh, other in zip(
+        all_draws(folder), all_draws(folder), all_draws(folder, seed=2), strict=True
+    ):
         forward = [draws[draw] for draw in range(6)]
         assert all(equal(fresh[draw], forward[draw]) for draw in reversed(range(6)))
         assert not any(equal(other[draw], forward[draw]) for draw in range(6))
@@ -355,7 +464,9 @@ def test_draws_are_the_same_for_any_number_of_workers(folder):
     """Also when this process, which the workers are forked from, has read already."""
     cpu = torch.device("cpu")
     for draws in all_draws(folder)[1:3]:
-        plain, parted = (list(loader.iterate_batches(draws, range(3, 11), 2, cpu, workers)) for workers in (0, 2))
+        plain, parted = (
+            list(loader.iterate_batches(draws, range(3, 11), 2, cpu, workers)) for workers in (0, 2)
+        )
         assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))
         assert np.array_equal(plain[0]["label"], [draws[3]["label"], draws[4]["label"]])
 
@@ -378,10 +489,24 @@ def test_memory_does_not_grow_with_the_draws(tmp_path, monkeypatch, files, worke
     monkeypatch.setattr(reader, "OPEN", 4)
     rows = [ROWS[number % 3] | {"shard": f"{number:03}"} for number in range(files)]
     for row in rows:
-        for kind, items, coding in (("frames", stamped_frames, Codec("jpeg", 85)), ("flow", stamped_fields, Codec("lz4"))):
-            writer.write_shard(tmp_path / kind / f"{row['shard']}.h5", kind, [row], items, {}, "test", "test", coding=coding)
-    draws = {name: StreamDataset(rows, Stream(name, tmp_path / kind, CROPS, STACK, rows), 1)
-             for name, kind in STORES.items()}
+        for kind, items, coding in (
+            ("frames", stamped_frames, Codec("jpeg", 85)),
+            ("flow", stamped_fields, Codec("lz4")),
+        ):
+            writer.write_shard(
+                tmp_path / kind / f"{row['shard']}.h5",
+                kind,
+                [row],
+                items,
+                {},
+                "test",
+                "test",
+                coding=coding,
+            )
+    draws = {
+        name: StreamDataset(rows, Stream(name, tmp_path / kind, CROPS, STACK, rows), 1)
+        for name, kind in STORES.items()
+    }
     for stream_of in draws.values():
         batches = loader.iterate_batches(stream_of, range(2952), 12, torch.device("cpu"), workers)
         used = [resident() for number, _ in enumerate(batches) if number in (45, 245)]
@@ -393,19 +518,29 @@ def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
     for draws in all_draws(folder):
         numbers = range(12)
         finished = ready(draws.finish(draws.packed(numbers)))
-        whole = ready(next(loader.iterate_batches(draws, numbers, len(numbers), torch.device("cpu"), 0)))
+        whole = ready(
+            next(loader.iterate_batches(draws, numbers, len(numbers), torch.device("cpu"), 0))
+        )
         assert finished.keys() == whole.keys()
         for name, value in whole.items():
-            assert torch.equal(value, torch.from_numpy(np.stack([draws[number][name] for number in numbers]))), name
+            assert torch.equal(
+                value, torch.from_numpy(np.stack([draws[number][name] for number in numbers]))
+            ), name
             assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name
 
 
-@pytest.mark.parametrize("height, width", [(180, 211), (240, 241), (158, 165), (45, 60), (300, 250), (224, 224), (1, 7)])
+@pytest.mark.parametrize(
+    "height, width", [(180, 211), (240, 241), (158, 165), (45, 60), (300, 250), (224, 224), (1, 7)]
+)
 def test_resize_has_the_bits_of_opencv(height, width):
     pixels = np.random.default_rng(height).integers(0, 256, (5, height, width)).astype(np.uint8)
     for size in (48, 224):
-        expected = np.stack([cv2.resize(plane, (size, size), interpolation=cv2.INTER_LINEAR) for plane in pixels])
-        np.testing.assert_array_equal(transforms.resize(torch.from_numpy(pixels), size).numpy(), expected)
+        expected = np.stack(
+            [cv2.resize(plane, (size, size), interpolation=cv2.INTER_LINEAR) for plane in pixels]
+        )
+        np.testing.assert_array_equal(
+            transforms.resize(torch.from_numpy(pixels), size).numpy(), expected
+        )
 
 
 @pytest.mark.parametrize("coding", ["gzip", "lz4"])
@@ -413,10 +548,21 @@ def test_resize_has_the_bits_of_opencv(height, width):
 def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
     """Against: read whole, cut, resize all channels at once, mirror. Crops of any size, mirrored or not, short clips too."""
     rng = np.random.default_rng(5)
-    frames = {row["clip"]: rng.integers(0, 256, (row["frames"], HEIGHT, WIDTH, 3)).astype(np.uint8) for row in ROWS}
-    fields = {clip: rng.integers(0, 256, (len(every) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
-              for clip, every in frames.items()}
-    shards(tmp_path, ROWS, lambda row: iter(frames[row["clip"]]), lambda row: iter(fields[row["clip"]]), Codec(coding))
+    frames = {
+        row["clip"]: rng.integers(0, 256, (row["frames"], HEIGHT, WIDTH, 3)).astype(np.uint8)
+        for row in ROWS
+    }
+    fields = {
+        clip: rng.integers(0, 256, (len(every) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
+        for clip, every in frames.items()
+    }
+    shards(
+        tmp_path,
+        ROWS,
+        lambda row: iter(frames[row["clip"]]),
+        lambda row: iter(fields[row["clip"]]),
+        Codec(coding),
+    )
     source = stream(tmp_path, name, stack=8, appearance=[60, 52, 40], motion=[60, 52, 40])
     for row in ROWS:
         for _ in range(8):
@@ -427,10 +573,16 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
                 if name == "appearance":
                     picture = frames[row["clip"]][t]
                 else:
-                    planes = [fields[row["clip"]][min(t + step, row["frames"] - 2)] for step in range(8)]
+                    planes = [
+                        fields[row["clip"]][min(t + step, row["frames"] - 2)] for step in range(8)
+                    ]
                     picture = np.concatenate(planes).transpose(1, 2, 0)  # x1 y1 x2 ..
                 rows, columns = crop.pixels(WIDTH, HEIGHT)
-                patch = cv2.resize(np.ascontiguousarray(picture[rows, columns]), (48, 48), interpolation=cv2.INTER_LINEAR)
+                patch = cv2.resize(
+                    np.ascontiguousarray(picture[rows, columns]),
+                    (48, 48),
+                    interpolation=cv2.INTER_LINEAR,
+                )
                 if crop.mirrored:
                     patch = patch[:, ::-1].copy()
                     if name == "motion":
@@ -440,7 +592,9 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
             np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
 
 
-def in_crops(source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]) -> list[np.ndarray]:
+def in_crops(
+    source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]
+) -> list[np.ndarray]:
     """(T, channels, size, size) of each crop, from one reading of the clip."""
     reads = ClipDataset({source.name: source}, [(row, instants)], crops)
     (batch,) = loader.iterate_batches(reads, range(1), 1, torch.device("cpu"), 0)
@@ -455,12 +609,16 @@ def test_ten_crops_are_cut_from_the_frame(folder, name):
     found = in_crops(source, LONG, instants, eval_crops((WIDTH, HEIGHT), 48, "ten"))
     assert len(found) == 10
     if name == "appearance":
-        whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[instants]  # (3, 3, 60, 80)
+        whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[
+            instants
+        ]  # (3, 3, 60, 80)
     else:
         fields = np.stack(list(stamped_fields(LONG)))
-        whole = np.stack([np.concatenate(fields[t:t + STACK]) for t in instants])  # (3, 6, 60, 80)
+        whole = np.stack(
+            [np.concatenate(fields[t : t + STACK]) for t in instants]
+        )  # (3, 6, 60, 80)
     for number, (left, top) in enumerate([(0, 0), (32, 0), (0, 12), (32, 12), (16, 6)]):
-        expected = whole[..., top:top + 48, left:left + 48]
+        expected = whole[..., top : top + 48, left : left + 48]
         np.testing.assert_array_equal(found[number], expected)
         mirrored = expected[..., ::-1].copy()
         if name == "motion":
@@ -484,10 +642,16 @@ def test_no_more_is_read_than_all_crops_need(folder, monkeypatch, name):
     """Frames or fields once, and of them the rectangle that the crops lie in."""
     asked = []
     read = decoding.frames_or_fields
-    monkeypatch.setattr(decoding, "frames_or_fields",
-                        lambda data, places, *cut: asked.append((list(places), *cut)) or read(data, places, *cut))
+    monkeypatch.setattr(
+        decoding,
+        "frames_or_fields",
+        lambda data, places, *cut: asked.append((list(places), *cut)) or read(data, places, *cut),
+    )
     source = stream(folder, name)
-    for how, rows, columns in (("centre", slice(6, 54), slice(16, 64)), ("ten", slice(0, 60), slice(0, 80))):
+    for how, rows, columns in (
+        ("centre", slice(6, 54), slice(16, 64)),
+        ("ten", slice(0, 60), slice(0, 80)),
+    ):
         in_crops(source, LONG, np.array([2, 4]), eval_crops((WIDTH, HEIGHT), 48, how))
         assert asked.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
         assert not asked
@@ -497,18 +661,25 @@ def test_a_period_is_read_once(folder, monkeypatch):
     """Five stacks of 3 that start 2 apart span 11 fields."""
     asked = []
     read = decoding.frames_or_fields
-    monkeypatch.setattr(decoding, "frames_or_fields",
-                        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut))
+    monkeypatch.setattr(
+        decoding,
+        "frames_or_fields",
+        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut),
+    )
     motion = stream(folder, "motion")
     motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
     assert asked == [list(range(4, 15))]
 
 
-@pytest.mark.parametrize("stride, places", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])])
+@pytest.mark.parametrize(
+    "stride, places", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])]
+)
 def test_groups_between_two_strides_are_those_before(tmp_path, stride, places):
     with writer.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
         positions = np.arange(0, 29, stride)
-        file[key_of(LONG["clip"])] = np.stack([np.arange(len(positions)), positions], axis=1).astype(np.uint16)
+        file[key_of(LONG["clip"])] = np.stack(
+            [np.arange(len(positions)), positions], axis=1
+        ).astype(np.uint16)
     found = CachedRankings(tmp_path / "groups.h5", stride)(LONG, [0, 3, 7, 28])
     assert found.dtype == np.int64 and found[:, 0].tolist() == places
 
@@ -517,18 +688,28 @@ def test_groups_beyond_the_last_cached_position_are_its(tmp_path):
     """A frame may be drawn where no stack begins any more."""
     with writer.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
         file[key_of(LONG["clip"])] = np.arange(8, dtype=np.uint16)[:, None]
-    assert CachedRankings(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])[:, 0].tolist() == [6, 7, 7, 7]
+    assert CachedRankings(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])[:, 0].tolist() == [
+        6,
+        7,
+        7,
+        7,
+    ]
 
 
 def test_feature_draws_take_the_instants_of_period_draws():
     rows = [{"clip": f"Run/{number}", "label": number} for number in range(3)]
     instants = torch.arange(34.0)
-    features = [((100 * number + instants)[:, None], (1000 * number + instants)[:, None]) for number in range(3)]
+    features = [
+        ((100 * number + instants)[:, None], (1000 * number + instants)[:, None])
+        for number in range(3)
+    ]
     draws = FeatureDataset(rows, features, seed=1, delta=5, units=5)
     for draw in range(30):
         item = draws[draw]
         number = item["label"]
         centre, period = draw_period(sampler.sample_rng(1, draw), 5, 5, 33)
         assert 10 <= centre <= 23 and item["one"].tolist() == [100 * number + centre]
-        assert item["many"].ravel().tolist() == [1000 * number + centre + offset for offset in (-10, -5, 0, 5, 10)]
+        assert item["many"].ravel().tolist() == [
+            1000 * number + centre + offset for offset in (-10, -5, 0, 5, 10)
+        ]
         assert period.tolist() == [centre + offset for offset in (-10, -5, 0, 5, 10)]

@@ -23,7 +23,9 @@ LISTS = {
     "trainlist01": "Run/v_Run_g01_c01.avi 1\nRun/v_Run_g01_c02.avi 1\nJump/v_Jump_g01_c01.avi 2\n",
     "testlist01": "Run/v_Run_g02_c01.avi\nJump/v_Jump_g02_c01.avi\n",
 }
-CURE = re.compile(r"[;,] (or )?(put|correct|remove|add|rename|renumber|move|get|delete|keep|replace|fill|make|write) ?")
+CURE = re.compile(
+    r"[;,] (or )?(put|correct|remove|add|rename|renumber|move|get|delete|keep|replace|fill|make|write) ?"
+)
 
 
 @pytest.fixture
@@ -54,22 +56,35 @@ def test_ucf101_official(shared):
     folder = shared / "official_splits" / "ucfTrainTestlist"
     found = ucf101.read("ucf101", folder)
     assert len(found.clips) == 13320 and found.splits == ["split1", "split2", "split3"]
-    counts = {split: (len(found.part(split, "train")), len(found.part(split, "test"))) for split in found.splits}
+    counts = {
+        split: (len(found.part(split, "train")), len(found.part(split, "test")))
+        for split in found.splits
+    }
     assert counts == {"split1": (9537, 3783), "split2": (9586, 3734), "split3": (9624, 3696)}
-    assert len(found.classes) == 101 and (found.classes[0], found.classes[-1]) == ("ApplyEyeMakeup", "YoYo")
+    assert len(found.classes) == 101 and (found.classes[0], found.classes[-1]) == (
+        "ApplyEyeMakeup",
+        "YoYo",
+    )
     groups = Counter(group.split("/")[0] for group in {clip.group for clip in found.clips.values()})
     assert set(groups.values()) == {25}  # the paper of UCF101: 25 groups a class
     for number in (1, 2, 3):
         for line in (folder / f"trainlist0{number}.txt").read_text().splitlines():
             file, label = line.split()
             clip = found.clips[file.removesuffix(".avi")]
-            assert clip.splits[f"split{number}"] == "train" and found.classes[int(label) - 1] == clip.class_name
+            assert (
+                clip.splits[f"split{number}"] == "train"
+                and found.classes[int(label) - 1] == clip.class_name
+            )
 
 
 def test_hmdb51_official(shared):
     folder = shared / "official_splits" / "testTrainMulti_7030_splits"
     found = hmdb51.read("hmdb51", folder)
-    assert len(found.clips) == 6766 and len(found.classes) == 51 and found.classes == sorted(found.classes)
+    assert (
+        len(found.clips) == 6766
+        and len(found.classes) == 51
+        and found.classes == sorted(found.classes)
+    )
     assert found.splits == ["split1", "split2", "split3"]
     used = {"0": None, "1": "train", "2": "test"}
     for split in found.splits:
@@ -77,16 +92,27 @@ def test_hmdb51_official(shared):
         for path in folder.glob(f"*_test_{split}.txt"):
             for line in path.read_text().splitlines():
                 file, flag = line.split()
-                clip = found.clips[f"{path.name.removesuffix(f'_test_{split}.txt')}/{file.removesuffix('.avi')}"]
+                clip = found.clips[
+                    f"{path.name.removesuffix(f'_test_{split}.txt')}/{file.removesuffix('.avi')}"
+                ]
                 assert clip.splits.get(split) == used[flag]
 
 
 def test_hmdb51_groups_are_source_videos(tmp_path):
-    names = ["a_(b)_climb_f_cm_np1_le_med_0", "a_(b)_climb_u_nm_np1_fr_goo_12", "a_climb_f_cm_np1_le_med_0", "odd"]
+    names = [
+        "a_(b)_climb_f_cm_np1_le_med_0",
+        "a_(b)_climb_u_nm_np1_fr_goo_12",
+        "a_climb_f_cm_np1_le_med_0",
+        "odd",
+    ]
     lines = "".join(f"{name}.avi {flag} \r\n" for name, flag in zip(names, "1122", strict=True))
     (tmp_path / "climb_test_split1.txt").write_text(lines)
     found = hmdb51.read("hmdb51", tmp_path)
-    assert [found.clips[f"climb/{name}"].group for name in names[:3]] == ["climb/a_(b)", "climb/a_(b)", "climb/a"]
+    assert [found.clips[f"climb/{name}"].group for name in names[:3]] == [
+        "climb/a_(b)",
+        "climb/a_(b)",
+        "climb/a",
+    ]
     assert len({clip.group for clip in found.clips.values()}) == 3
 
 
@@ -104,11 +130,20 @@ def test_hmdb51_lists_missing(tmp_path):
     for name in ("climb_test_split1", "golf_test_split1", "climb_test_split2"):
         (tmp_path / f"{name}.txt").write_text("a.avi 1\nb.avi 2\n")
     (message,) = refusal(hmdb51.read, "hmdb51", tmp_path)
-    assert "split2" in message and "golf" in message and "climb" not in message.replace(str(tmp_path), "")
+    assert (
+        "split2" in message
+        and "golf" in message
+        and "climb" not in message.replace(str(tmp_path), "")
+    )
 
 
-@pytest.mark.parametrize("name, content", [("climb_test_split1 (1)", b"a.avi 1\n"),
-                                           ("climb_test_split2", "caf\u00e9.avi 1\n".encode("latin-1"))])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("climb_test_split1 (1)", b"a.avi 1\n"),
+        ("climb_test_split2", "caf\u00e9.avi 1\n".encode("latin-1")),
+    ],
+)
 def test_hmdb51_odd_files_are_named(tmp_path, name, content):
     (tmp_path / "climb_test_split1.txt").write_text("a.avi 1\nb.avi 2\n")
     (tmp_path / f"{name}.txt").write_bytes(content)
@@ -125,23 +160,36 @@ def test_class_is_the_folder(shared):
 
 def test_weizmann_actors_are_groups(shared):
     folder = shared / "weizmann"
-    settings = {"format": "ucf101", "lists": str(folder / "splits"), "group": "^([a-z]+)_",
-                "counts": {f"split{number}": [50, 20] for number in (1, 2, 3)}}
+    settings = {
+        "format": "ucf101",
+        "lists": str(folder / "splits"),
+        "group": "^([a-z]+)_",
+        "counts": {f"split{number}": [50, 20] for number in (1, 2, 3)},
+    }
     found = load_set("weizmann", settings)
     assert len(found.clips) == 70 and len(found.classes) == 10
     actors = {clip.group.split("/")[1] for clip in found.clips.values()}
     assert actors == {"daria", "denis", "eli", "ido", "lena", "lyova", "moshe"}
-    for split, tested in {"split1": {"daria", "denis"}, "split2": {"eli", "ido"}, "split3": {"lena", "lyova"}}.items():
+    for split, tested in {
+        "split1": {"daria", "denis"},
+        "split2": {"eli", "ido"},
+        "split3": {"lena", "lyova"},
+    }.items():
         assert {clip.group.split("/")[1] for clip in found.part(split, "test")} == tested
     paths, extra = locate(found, folder / "videos")
     assert len(paths) == 70 and extra == []
 
 
 def test_counts_are_checked(shared):
-    settings = {"format": "ucf101", "lists": str(shared / "official_splits" / "ucfTrainTestlist"),
-                "counts": {"split1": [9537, 3784], "split2": [9586, 3734], "split3": [1, 3696]}}
+    settings = {
+        "format": "ucf101",
+        "lists": str(shared / "official_splits" / "ucfTrainTestlist"),
+        "counts": {"split1": [9537, 3784], "split2": [9586, 3734], "split3": [1, 3696]},
+    }
     first, third = refusal(load_set, "ucf101", settings)
-    assert all(text in first for text in ("split1", "3783", "3784", "sets.ucf101.counts")) and CURE.search(first)
+    assert all(
+        text in first for text in ("split1", "3783", "3784", "sets.ucf101.counts")
+    ) and CURE.search(first)
     assert "split3" in third and "9624" in third
     (message,) = refusal(load_set, "ucf101", settings | {"counts": {"split4": [1, 1]}})
     assert "split4" in message and "split3" in message
@@ -158,16 +206,23 @@ def test_same_set_whatever_the_line_ends_order_and_labels(lists):
     for number, changed in enumerate([crlf, {"testlist01": labelled}, {"trainlist01": backwards}]):
         other = ucf101.read("set", lists(f"lists{number}", **changed))
         assert other == plain and other.clips["Run/v_Run_g02_c01"].splits == {"split1": "test"}
-        assert all(other.digest("split1", part) == plain.digest("split1", part) for part in ("train", "test"))
+        assert all(
+            other.digest("split1", part) == plain.digest("split1", part)
+            for part in ("train", "test")
+        )
 
 
 def test_digest_follows_clips_and_labels(lists):
-    swapped = {"classInd": "1 Jump\n2 Run\n", "trainlist01": re.sub(r" (\d)", lambda m: f" {3 - int(m[1])}",
-                                                                    LISTS["trainlist01"])}
+    swapped = {
+        "classInd": "1 Jump\n2 Run\n",
+        "trainlist01": re.sub(r" (\d)", lambda m: f" {3 - int(m[1])}", LISTS["trainlist01"]),
+    }
     fewer = {"trainlist01": LISTS["trainlist01"].replace("Run/v_Run_g01_c02.avi 1\n", "")}
     other = {"trainlist01": LISTS["trainlist01"].replace("Jump_g01_c01", "Jump_g01_c03")}
     changes = [{}, swapped, fewer, other]
-    read = [ucf101.read("set", lists(str(number), **changed)) for number, changed in enumerate(changes)]
+    read = [
+        ucf101.read("set", lists(str(number), **changed)) for number, changed in enumerate(changes)
+    ]
     assert len({clip_set.digest("split1", "train") for clip_set in read}) == 4
     tests = [clip_set.digest("split1", "test") for clip_set in read]
     assert tests[0] == tests[2] == tests[3] != tests[1]
@@ -183,7 +238,10 @@ def test_names_with_blanks_and_without_endings(lists):
     found = ucf101.read("set", lists(trainlist01=train))
     files = {clip.file for clip in found.part("split1", "train")}
     assert files == {"Run/a run_g01_c01.avi", "Run/b_g01_c01", "Jump/c 2.avi"}
-    assert found.clips["Run/b_g01_c01"].group == "Run/g01" and found.clips["Jump/c 2"].group == "Jump/c 2.avi"
+    assert (
+        found.clips["Run/b_g01_c01"].group == "Run/g01"
+        and found.clips["Jump/c 2"].group == "Jump/c 2.avi"
+    )
 
 
 def test_bracket_that_takes_no_part_makes_a_group_of_its_own(lists):
@@ -200,31 +258,54 @@ def test_useless_group_pattern_is_refused(lists, pattern):
 # Lists that are wrong
 
 WRONG = {  # what is wrong: (the lists, what each line of the error must hold)
-    "unknown class": ({"testlist01": "Run/a.avi\nWalk/b.avi\nSwim/c.avi\n"}, [["Walk/b.avi"], ["Swim/c.avi"]]),
-    "no slash": ({"testlist01": "v_Run_g02_c01.avi\n"}, [["testlist01.txt:1:", "v_Run_g02_c01.avi"]]),
+    "unknown class": (
+        {"testlist01": "Run/a.avi\nWalk/b.avi\nSwim/c.avi\n"},
+        [["Walk/b.avi"], ["Swim/c.avi"]],
+    ),
+    "no slash": (
+        {"testlist01": "v_Run_g02_c01.avi\n"},
+        [["testlist01.txt:1:", "v_Run_g02_c01.avi"]],
+    ),
     "two slashes": ({"testlist01": "\nRun/sub/a.avi\n"}, [["testlist01.txt:2:"]]),
     "dots for a file": ({"trainlist01": "Run/.. 1\n"}, [["trainlist01.txt:1:"]]),
     "dots for a class": ({"trainlist01": "../a.avi 1\n"}, [["trainlist01.txt:1:"]]),
     "no file": ({"trainlist01": "Run/ 1\n"}, [["trainlist01.txt:1:"]]),
-    "contradicting label": ({"testlist01": "Run/a.avi 1\nJump/b.avi 1\n"}, [["testlist01.txt:2:", "Jump/b.avi", "2"]]),
+    "contradicting label": (
+        {"testlist01": "Run/a.avi 1\nJump/b.avi 1\n"},
+        [["testlist01.txt:2:", "Jump/b.avi", "2"]],
+    ),
     "gap in the class numbers": ({"classInd": "1 Run\n3 Jump\n"}, [["classInd.txt"]]),
     "class numbers from 0": ({"classInd": "0 Run\n1 Jump\n"}, [["classInd.txt"]]),
     "doubled class number": ({"classInd": "1 Run\n1 Jump\n"}, [["classInd.txt:2:"]]),
     "doubled class": ({"classInd": "1 Run\n2 Run\n"}, [["classInd.txt:2:"]]),
-    "doubled class, more blanks": ({"classInd": "1 Run\n2  Run\n3 Jump\n", "trainlist01": "Run/a.avi\nJump/b.avi\n"},
-                                   [["classInd.txt:2:"]]),
+    "doubled class, more blanks": (
+        {"classInd": "1 Run\n2  Run\n3 Jump\n", "trainlist01": "Run/a.avi\nJump/b.avi\n"},
+        [["classInd.txt:2:"]],
+    ),
     "class without number": ({"classInd": "Run\nJump\n"}, [["classInd.txt:1:"]]),
     "no clips to train on": ({"trainlist01": ""}, [["split1", "train"]]),
     "no clips to test on": ({"testlist01": "\n\n"}, [["split1", "test"]]),
     "no clips at all": ({"trainlist01": "", "testlist01": ""}, [["train"]]),
     "a split without clips": ({"trainlist02": "", "testlist02": ""}, [[]]),
-    "a class without clips to train on": ({"trainlist01": "Run/a.avi 1\n"}, [["split1", "train", "Jump"]]),
+    "a class without clips to train on": (
+        {"trainlist01": "Run/a.avi 1\n"},
+        [["split1", "train", "Jump"]],
+    ),
     "a split without test list": ({"trainlist02": LISTS["trainlist01"]}, [["split2", "test"]]),
-    "clips that differ in their ending": ({"trainlist01": "Run/a.avi 1\nRun/a.mp4 1\n"}, [["Run/a.avi", "Run/a.mp4"]]),
-    "group on both sides": ({"testlist01": "Run/v_Run_g01_c07.avi\n"}, [["Run/g01", "v_Run_g01_c07.avi", "split1"]]),
+    "clips that differ in their ending": (
+        {"trainlist01": "Run/a.avi 1\nRun/a.mp4 1\n"},
+        [["Run/a.avi", "Run/a.mp4"]],
+    ),
+    "group on both sides": (
+        {"testlist01": "Run/v_Run_g01_c07.avi\n"},
+        [["Run/g01", "v_Run_g01_c07.avi", "split1"]],
+    ),
     "a copy of a list": ({"trainlist01 (1)": LISTS["trainlist01"]}, [["trainlist01 (1).txt"]]),
     "not UTF-8": ({"testlist01": "Run/caf\u00e9.avi\n".encode("latin-1")}, [["testlist01.txt"]]),
-    "classes not in UTF-8": ({"classInd": "1 Run\n2 Jump\n3 Caf\u00e9\n".encode("latin-1")}, [["classInd.txt"]]),
+    "classes not in UTF-8": (
+        {"classInd": "1 Run\n2 Jump\n3 Caf\u00e9\n".encode("latin-1")},
+        [["classInd.txt"]],
+    ),
 }
 
 
@@ -234,17 +315,28 @@ def test_wrong_lists_are_refused(lists, changed, expected):
     lines = refusal(ucf101.read, "set", folder)
     assert len(lines) == len(expected)
     for line, parts in zip(lines, expected, strict=True):
-        assert line.startswith(str(folder)) and all(part in line for part in parts) and CURE.search(line)
+        assert (
+            line.startswith(str(folder))
+            and all(part in line for part in parts)
+            and CURE.search(line)
+        )
 
 
 def test_clip_on_both_sides(lists):
-    lines = refusal(ucf101.read, "set", lists(testlist01="Run/v_Run_g01_c01.avi\nJump/v_Jump_g02_c01.avi\n"))
-    assert any("Run/v_Run_g01_c01.avi" in line and "both train and test of split1" in line for line in lines)
+    lines = refusal(
+        ucf101.read, "set", lists(testlist01="Run/v_Run_g01_c01.avi\nJump/v_Jump_g02_c01.avi\n")
+    )
+    assert any(
+        "Run/v_Run_g01_c01.avi" in line and "both train and test of split1" in line
+        for line in lines
+    )
     assert all(CURE.search(line) for line in lines)
 
 
 def test_every_problem_is_named_at_once(lists):
-    test = "".join(f"Run/v_Run_g01_c{number:02d}.avi\nSwim{number}/a.avi\n" for number in range(3, 6))
+    test = "".join(
+        f"Run/v_Run_g01_c{number:02d}.avi\nSwim{number}/a.avi\n" for number in range(3, 6)
+    )
     lines = refusal(ucf101.read, "set", lists(testlist01=test))
     assert all(any(f"'Swim{number}/a.avi'" in line for line in lines) for number in range(3, 6))
     assert any("Run/g01" in line for line in lines)
@@ -265,7 +357,21 @@ def strange_ids(count: int) -> list[str]:
     """Clip ids of what file names may hold, the awkward first characters among them."""
     rng = random.Random(7)
     alphabet = "ab09_.-()!#[]&+;~@% '\"$,=?*:^{}|<>\\`\u00e9e\u0301\u6f22\U0001f600"
-    names = {"-a", "--", ".a", "..", ".", "%41", "%2D", "~a", "A", "a", "\u00e9", "e\u0301", "(HQ)_Yards!!!_300+"}
+    names = {
+        "-a",
+        "--",
+        ".a",
+        "..",
+        ".",
+        "%41",
+        "%2D",
+        "~a",
+        "A",
+        "a",
+        "\u00e9",
+        "e\u0301",
+        "(HQ)_Yards!!!_300+",
+    }
     while len(names) < count:
         names.add("".join(rng.choices(alphabet, k=rng.randint(1, 12))))
     return [f"{rng.choice(['Run', 'a b', '-x', 'c#[1]'])}/{name}" for name in sorted(names)]
@@ -275,21 +381,35 @@ def test_keys_give_ids_back_and_survive_hdf5():
     ids = strange_ids(600)
     keys = [key_of(clip_id) for clip_id in ids]
     assert [id_of(key) for key in keys] == ids and len(set(keys)) == len(ids)
-    assert all(re.fullmatch(r"[A-Za-z0-9_%][A-Za-z0-9_%.-]*/[A-Za-z0-9_%][A-Za-z0-9_%.-]*", key) for key in keys)
+    assert all(
+        re.fullmatch(r"[A-Za-z0-9_%][A-Za-z0-9_%.-]*/[A-Za-z0-9_%][A-Za-z0-9_%.-]*", key)
+        for key in keys
+    )
     with h5py.File("keys.h5", "w", driver="core", backing_store=False) as file:
         for number, key in enumerate(keys):
             file[key] = number
         stored = {}
-        file.visititems(lambda key, data: stored.update({key: data[()]}) if isinstance(data, h5py.Dataset) else None)
-    assert {id_of(key): number for key, number in stored.items()} == {name: n for n, name in enumerate(ids)}
+        file.visititems(
+            lambda key, data: (
+                stored.update({key: data[()]}) if isinstance(data, h5py.Dataset) else None
+            )
+        )
+    assert {id_of(key): number for key, number in stored.items()} == {
+        name: n for n, name in enumerate(ids)
+    }
 
 
 def test_plain_ids_are_their_own_keys():
-    assert key_of("HandstandPushups/v_HandStandPushups_g01_c01") == "HandstandPushups/v_HandStandPushups_g01_c01"
+    assert (
+        key_of("HandstandPushups/v_HandStandPushups_g01_c01")
+        == "HandstandPushups/v_HandStandPushups_g01_c01"
+    )
 
 
-@pytest.mark.parametrize("read, folder, count", [(ucf101.read, "ucfTrainTestlist", 100),
-                                                 (hmdb51.read, "testTrainMulti_7030_splits", 50)])
+@pytest.mark.parametrize(
+    "read, folder, count",
+    [(ucf101.read, "ucfTrainTestlist", 100), (hmdb51.read, "testTrainMulti_7030_splits", 50)],
+)
 def test_shards_are_even_and_keep_groups_together(shared, read, folder, count):
     found = read("set", shared / "official_splits" / folder)
     shards = found.shards(count)
@@ -306,7 +426,9 @@ def test_new_clips_leave_the_others_in_their_shards(lists):
         return {clip.id: shard for shard, held in clip_set.shards(5).items() for clip in held}
 
     before = places(ucf101.read("set", lists()))
-    more = LISTS["trainlist01"] + "".join(f"Run/v_Run_g{number:02d}_c01.avi 1\n" for number in range(3, 40))
+    more = LISTS["trainlist01"] + "".join(
+        f"Run/v_Run_g{number:02d}_c01.avi 1\n" for number in range(3, 40)
+    )
     after = places(ucf101.read("set", lists("more", trainlist01=more)))
     assert len(after) == len(before) + 37 and before.items() <= after.items()
     assert set(after.values()) == {f"{number:03d}" for number in range(5)}
@@ -329,7 +451,9 @@ def videos(tmp_path):
     return make
 
 
-FILES = [line.split()[0] for name in ("trainlist01", "testlist01") for line in LISTS[name].splitlines()]
+FILES = [
+    line.split()[0] for name in ("trainlist01", "testlist01") for line in LISTS[name].splitlines()
+]
 
 
 def test_locate(lists, videos):
@@ -348,13 +472,17 @@ def test_locate_ignores_case_where_it_must(lists, videos):
 def test_locate_prefers_the_exact_name(lists, videos):
     folder = videos(*FILES, "Run/V_Run_g01_c01.avi")
     found, extra = locate(ucf101.read("set", lists()), folder)
-    assert found["Run/v_Run_g01_c01"] == str(folder / FILES[0]) and extra == ["Run/V_Run_g01_c01.avi"]
+    assert found["Run/v_Run_g01_c01"] == str(folder / FILES[0]) and extra == [
+        "Run/V_Run_g01_c01.avi"
+    ]
 
 
 def test_locate_refuses_ambiguous_names(lists, videos):
     folder = videos(*FILES[1:], "Run/V_Run_g01_c01.avi", "Run/v_RUN_g01_c01.avi")
     (message,) = refusal(locate, ucf101.read("set", lists()), folder)
-    assert str(folder) in message and "V_Run_g01_c01.avi" in message and "v_RUN_g01_c01.avi" in message
+    assert (
+        str(folder) in message and "V_Run_g01_c01.avi" in message and "v_RUN_g01_c01.avi" in message
+    )
     assert CURE.search(message)
 
 
@@ -367,7 +495,12 @@ def test_locate_gives_no_file_to_two_clips(lists, videos):
 def test_locate_names_all_missing_clips(lists, videos):
     folder = videos(*FILES[2:])
     (message,) = refusal(locate, ucf101.read("set", lists()), folder)
-    assert str(folder) in message and "2 of 5" in message and FILES[0] in message and FILES[1] in message
+    assert (
+        str(folder) in message
+        and "2 of 5" in message
+        and FILES[0] in message
+        and FILES[1] in message
+    )
     assert FILES[2] not in message and CURE.search(message)
 
 
@@ -377,14 +510,22 @@ def test_locate_needs_a_folder_with_videos(lists, videos, tmp_path):
         (tmp_path / "empty").mkdir(exist_ok=True)
         (tmp_path / "hollow" / "Run").mkdir(parents=True, exist_ok=True)
         (message,) = refusal(locate, clip_set, folder)
-        assert message.startswith(str(folder)) and "sets.set.videos" in message and CURE.search(message)
+        assert (
+            message.startswith(str(folder))
+            and "sets.set.videos" in message
+            and CURE.search(message)
+        )
 
 
 # The index
 
 
 def frames(count: int) -> np.ndarray:
-    return np.repeat(np.arange(count, dtype=np.uint8)[:, None, None, None] * 9, 3, axis=3).repeat(24, 1).repeat(32, 2)
+    return (
+        np.repeat(np.arange(count, dtype=np.uint8)[:, None, None, None] * 9, 3, axis=3)
+        .repeat(24, 1)
+        .repeat(32, 2)
+    )
 
 
 @pytest.fixture
@@ -399,19 +540,29 @@ def small_set(lists, videos):
 
 def examined(clip_set, paths, accept_damaged=(), workers=1):
     shards = clip_set.shards(3)
-    return {shard: index.examine(held, paths, list(accept_damaged), workers) for shard, held in shards.items()}
+    return {
+        shard: index.examine(held, paths, list(accept_damaged), workers)
+        for shard, held in shards.items()
+    }
 
 
 def test_index_counts_frames_by_decoding(small_set, tmp_path):
     clip_set, paths = small_set
-    rows = index.merge(clip_set, list(clip_set.clips.values()), examined(clip_set, paths, workers=2))
+    rows = index.merge(
+        clip_set, list(clip_set.clips.values()), examined(clip_set, paths, workers=2)
+    )
     assert [row["clip"] for row in rows] == sorted(clip_set.clips)
     for count, file in enumerate(FILES, start=2):
         row = next(row for row in rows if row["clip"] == file.removesuffix(".avi"))
         content = (tmp_path / "videos" / file).read_bytes()
         assert (row["frames"], row["width"], row["height"]) == (count, 32, 24)
-        assert hashlib.sha256(content).hexdigest().startswith(row["sha256"]) and len(row["sha256"]) == 16
-        assert (row["label"], row["class"]) == {"Run": (0, "Run"), "Jump": (1, "Jump")}[file.split("/")[0]]
+        assert (
+            hashlib.sha256(content).hexdigest().startswith(row["sha256"])
+            and len(row["sha256"]) == 16
+        )
+        assert (row["label"], row["class"]) == {"Run": (0, "Run"), "Jump": (1, "Jump")}[
+            file.split("/")[0]
+        ]
         assert row["shard"] == clips.shard_of(row["group"], 3)
     assert [row["split1"] for row in rows] == ["train", "test", "train", "train", "test"]
     assert index.class_names(rows) == ["Run", "Jump"]
@@ -424,8 +575,12 @@ def test_index_names_every_broken_clip_at_once(small_set):
     for clip_id, content in zip(broken, contents, strict=True):
         Path(paths[clip_id]).write_bytes(content)
     lines = refusal(index.merge, clip_set, list(clip_set.clips.values()), examined(clip_set, paths))
-    assert len(lines) == 3 and all(any(line.startswith(paths[clip_id]) for line in lines) for clip_id in broken)
-    rows = [row for rows in examined(clip_set, paths, accept_damaged=broken).values() for row in rows]
+    assert len(lines) == 3 and all(
+        any(line.startswith(paths[clip_id]) for line in lines) for clip_id in broken
+    )
+    rows = [
+        row for rows in examined(clip_set, paths, accept_damaged=broken).values() for row in rows
+    ]
     assert {row["clip"] for row in rows if row["problem"]} == set(broken[:2])
 
 
@@ -438,10 +593,23 @@ def test_rows_must_number_the_classes_of_a_model(small_set):
 
 
 def test_table_round_trip(tmp_path):
-    ids = ["Run/a, \"b\"; c", "Run/\u6f22 '%s'", "Jump/#1"]
-    rows = [{"clip": clip_id, "class": "Run", "label": 0, "group": "Run/g", "shard": "007", "path": f"/v/{clip_id}.avi",
-             "sha256": "0123456789012345", "frames": 5, "width": 32, "height": 24, "split1": "train"}
-            for clip_id in ids]
+    ids = ['Run/a, "b"; c', "Run/\u6f22 '%s'", "Jump/#1"]
+    rows = [
+        {
+            "clip": clip_id,
+            "class": "Run",
+            "label": 0,
+            "group": "Run/g",
+            "shard": "007",
+            "path": f"/v/{clip_id}.avi",
+            "sha256": "0123456789012345",
+            "frames": 5,
+            "width": 32,
+            "height": 24,
+            "split1": "train",
+        }
+        for clip_id in ids
+    ]
     index.write(tmp_path / "index.csv", rows, [*index.COLUMNS, "split1", "split2"])
     assert index.read(tmp_path / "index.csv") == [row | {"split2": ""} for row in rows]
     assert [path.name for path in tmp_path.iterdir()] == ["index.csv"]

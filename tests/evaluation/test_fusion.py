@@ -31,7 +31,9 @@ def test_published_accuracies(published, weights, expected):
     for split, percent in zip((1, 2, 3), expected, strict=True):
         data = published[split]
         fused = fusion.combine([data[name] for name in weights], list(weights.values()))
-        assert 100 * metrics.accuracy(fused, data["labels"]) == pytest.approx(percent, abs=0.005 + 1e-9)
+        assert 100 * metrics.accuracy(fused, data["labels"]) == pytest.approx(
+            percent, abs=0.005 + 1e-9
+        )
 
 
 def test_summary_of_published_scores(published):
@@ -55,8 +57,12 @@ def test_rows_find_each_other_by_name(published):
     data = published[1]
     names, classes = [str(name) for name in data["names"]], [str(name) for name in data["classes"]]
     order = np.random.default_rng(0).permutation(len(names))
-    sources = {"rgb": Scores(names, data["labels"], classes, data["rgb"]),
-               "flow": Scores([names[i] for i in order], data["labels"][order], classes, data["flow"][order])}
+    sources = {
+        "rgb": Scores(names, data["labels"], classes, data["rgb"]),
+        "flow": Scores(
+            [names[i] for i in order], data["labels"][order], classes, data["flow"][order]
+        ),
+    }
     aligned = fusion.align(sources)
     assert aligned["flow"].clips == names and (aligned["flow"].values == data["flow"]).all()
     assert (aligned["flow"].labels == data["labels"]).all()
@@ -69,7 +75,12 @@ LABELS = np.array([0, 0, 1, 1])
 
 
 def scores(**changed) -> Scores:
-    return Scores(**({"clips": list("wxyz"), "labels": LABELS, "classes": list("abc"), "values": VALUES} | changed))
+    return Scores(
+        **(
+            {"clips": list("wxyz"), "labels": LABELS, "classes": list("abc"), "values": VALUES}
+            | changed
+        )
+    )
 
 
 def test_accuracy_by_hand():
@@ -94,11 +105,25 @@ def test_per_class_and_confusion_by_hand():
 def test_summary_with_an_absent_class_is_json():
     found = metrics.summary({"one": VALUES, "two": -VALUES}, LABELS, list("abc"), headline="one")
     assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {"clips", "classes", "headline", "accuracy", "mean_class_accuracy", "top5_accuracy",
-                          "per_class", "confusion"}
-    assert found["accuracy"] == {"one": 0.5, "two": 0.25} and found["mean_class_accuracy"] == {"one": 0.5, "two": 0.25}
-    assert found["per_class"] == {"a": {"clips": 2, "one": 0.5, "two": 0.5}, "b": {"clips": 2, "one": 0.5, "two": 0.0},
-                                  "c": {"clips": 0, "one": None, "two": None}}
+    assert set(found) == {
+        "clips",
+        "classes",
+        "headline",
+        "accuracy",
+        "mean_class_accuracy",
+        "top5_accuracy",
+        "per_class",
+        "confusion",
+    }
+    assert found["accuracy"] == {"one": 0.5, "two": 0.25} and found["mean_class_accuracy"] == {
+        "one": 0.5,
+        "two": 0.25,
+    }
+    assert found["per_class"] == {
+        "a": {"clips": 2, "one": 0.5, "two": 0.5},
+        "b": {"clips": 2, "one": 0.5, "two": 0.0},
+        "c": {"clips": 0, "one": None, "two": None},
+    }
     assert found["confusion"]["classes"] == list("abc")
     assert found["confusion"]["matrix"] == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
 
@@ -109,17 +134,39 @@ def test_combine_by_hand():
         fusion.combine([VALUES, VALUES], [1.0])
 
 
-@pytest.mark.parametrize("changed, parts", [
-    ({"clips": list("wxyv")}, ["v", "z"]),
-    ({"clips": list("wxy"), "labels": LABELS[:3], "values": VALUES[:3]}, ["z"]),
-    ({"clips": list("wxyy")}, ["twice", "y"]),
-    ({"clips": list("wxyzz"), "labels": np.array([0, 0, 1, 1, 1]), "values": np.ones((5, 3))}, ["twice", "z"]),
-    ({"classes": list("acb")}, ["classes"]),
-    ({"classes": list("abcd"), "values": np.ones((4, 4))}, ["classes"]),
-    ({"labels": np.array([0, 0, 1, 2])}, ["true class"]),
-], ids=["another clip", "missing", "doubled", "one more", "order of classes", "more classes", "labels"])
+@pytest.mark.parametrize(
+    "changed, parts",
+    [
+        ({"clips": list("wxyv")}, ["v", "z"]),
+        ({"clips": list("wxy"), "labels": LABELS[:3], "values": VALUES[:3]}, ["z"]),
+        ({"clips": list("wxyy")}, ["twice", "y"]),
+        (
+            {
+                "clips": list("wxyzz"),
+                "labels": np.array([0, 0, 1, 1, 1]),
+                "values": np.ones((5, 3)),
+            },
+            ["twice", "z"],
+        ),
+        ({"classes": list("acb")}, ["classes"]),
+        ({"classes": list("abcd"), "values": np.ones((4, 4))}, ["classes"]),
+        ({"labels": np.array([0, 0, 1, 2])}, ["true class"]),
+    ],
+    ids=[
+        "another clip",
+        "missing",
+        "doubled",
+        "one more",
+        "order of classes",
+        "more classes",
+        "labels",
+    ],
+)
 def test_what_does_not_fit_is_refused(changed, parts):
-    for sources in ({"first": scores(), "second": scores(**changed)}, {"first": scores(**changed), "second": scores()}):
+    for sources in (
+        {"first": scores(), "second": scores(**changed)},
+        {"first": scores(**changed), "second": scores()},
+    ):
         with pytest.raises(PipelineError) as caught:
             fusion.align(sources)
         message = str(caught.value)
@@ -128,7 +175,11 @@ def test_what_does_not_fit_is_refused(changed, parts):
 
 def write(path, values):
     with writer.create(path, "scores", {}, "code") as file:
-        file["clips"], file["labels"], file["classes"] = ["Run/w\u00e9", *"xyz"], LABELS, list("abc")
+        file["clips"], file["labels"], file["classes"] = (
+            ["Run/w\u00e9", *"xyz"],
+            LABELS,
+            list("abc"),
+        )
         file["scores"] = values
 
 

@@ -12,7 +12,9 @@ from pipeline.flow import levels
 def test_quantise_rounds_to_255_steps(bound):
     v = np.random.default_rng(0).uniform(-1.5 * bound, 1.5 * bound, (50, 40, 2)).astype(np.float32)
     v64 = v.astype(np.float64)
-    expected = np.where(v64 < -bound, 0, np.where(v64 > bound, 255, np.round(255 * (v64 + bound) / (2 * bound))))
+    expected = np.where(
+        v64 < -bound, 0, np.where(v64 > bound, 255, np.round(255 * (v64 + bound) / (2 * bound)))
+    )
     codes = levels.quantise(v, bound)
     assert codes.dtype == np.uint8
     np.testing.assert_array_equal(codes, expected)

@@ -54,7 +54,10 @@ def test_nothing_to_see_is_no_match():
     nothing = camera.features(flat)
     assert [array.shape for array in nothing] == [(0, 2), (0, 32)]
     assert [len(side) for side in camera.match(nothing, nothing)] == [0, 0]
-    assert [array.shape for array in camera.carried(flat, np.zeros((2, 60, 80), np.float32))] == [(0, 2), (0, 2)]
+    assert [array.shape for array in camera.carried(flat, np.zeros((2, 60, 80), np.float32))] == [
+        (0, 2),
+        (0, 2),
+    ]
 
 
 def test_corners_are_carried_by_the_flow():
@@ -70,7 +73,9 @@ def test_corners_are_carried_by_the_flow():
 def test_stabilised_frame_shows_what_the_first_camera_would_see():
     large = RNG.integers(0, 256, (100, 120), dtype=np.uint8)
     before, after = large[20:80, 20:100], large[17:77, 24:104]  # the camera went 4 right and 3 up
-    motion = np.array([[1, 0, -4], [0, 1, 3], [0, 0, 1]], float)  # what it saw at (x, y) is at (x - 4, y + 3)
+    motion = np.array(
+        [[1, 0, -4], [0, 1, 3], [0, 0, 1]], float
+    )  # what it saw at (x, y) is at (x - 4, y + 3)
     found = camera.stabilise(before, after, motion)
     assert (found == before).all()
     other = np.full_like(before, 7)

@@ -35,13 +35,19 @@ def by_hand(x: np.ndarray, y: np.ndarray, left: int, top: int, still: bool) -> n
     return np.sqrt(cells / cells.sum()).ravel()
 
 
-@pytest.mark.parametrize("x, y, left, top", [(30, 25, 14, 9), (0, 0, 0, 0), (59, 49, 28, 18), (40, 3, 24, 0)])
+@pytest.mark.parametrize(
+    "x, y, left, top", [(30, 25, 14, 9), (0, 0, 0, 0), (59, 49, 28, 18), (40, 3, 24, 0)]
+)
 def test_histograms_of_a_point(x, y, left, top):
     fields = [differences(IMAGE), FLOW, differences(FLOW[0]), differences(FLOW[1])]
     sums = descriptors.integrals(IMAGE, FLOW)
-    assert [(array.shape, array.dtype) for array in sums] == [((51, 61, bins), np.float32) for bins in (8, 9, 8, 8)]
+    assert [(array.shape, array.dtype) for array in sums] == [
+        ((51, 61, bins), np.float32) for bins in (8, 9, 8, 8)
+    ]
     _, found = descriptors.describe(sums, np.array([(7, 7), (x, y)]))
-    expected = [by_hand(*field, left, top, still=number == 1) for number, field in enumerate(fields)]
+    expected = [
+        by_hand(*field, left, top, still=number == 1) for number, field in enumerate(fields)
+    ]
     assert found == pytest.approx(np.concatenate(expected), abs=2e-4)
     assert (found**2).sum() == pytest.approx(4, abs=1e-5)
 
@@ -57,13 +63,17 @@ def test_nothing_there_is_spread_evenly():
     flat, still = np.full((40, 40), 9, np.uint8), np.zeros((2, 40, 40), np.float32)
     (found,) = descriptors.describe(descriptors.integrals(flat, still), np.array([(20, 20)]))
     hog, hof, mbh = np.split(found, [32, 68])
-    assert hog == pytest.approx(np.full(32, np.sqrt(1 / 32))) and mbh == pytest.approx(np.full(64, np.sqrt(1 / 32)))
+    assert hog == pytest.approx(np.full(32, np.sqrt(1 / 32))) and mbh == pytest.approx(
+        np.full(64, np.sqrt(1 / 32))
+    )
     assert hof.reshape(4, 9)[:, 8] ** 2 == pytest.approx(np.full(4, 256.05 / (4 * 256 + 36 * 0.05)))
 
 
 @pytest.mark.parametrize("angle", [0, 45, 90, 180, 270, 315, 359.999])
 def test_a_direction_falls_into_its_bin(angle):
     turn = np.deg2rad(angle)
-    flow = np.full((2, 40, 40), 0, np.float32) + np.array([[[np.cos(turn)]], [[np.sin(turn)]]], np.float32)
+    flow = np.full((2, 40, 40), 0, np.float32) + np.array(
+        [[[np.cos(turn)]], [[np.sin(turn)]]], np.float32
+    )
     hof = descriptors.integrals(np.zeros((40, 40), np.uint8), flow)[1][-1, -1]
     assert hof.argmax() == round(angle / 45) % 8 and hof.max() == pytest.approx(1600, rel=1e-2)

@@ -29,13 +29,15 @@ def square(frames: int, step: float = 2.0) -> list[np.ndarray]:
     for number in range(frames):
         image = ground.copy()
         left = 8 + int(step * number) % 40
-        image[12:52, left:left + 40] = patch
+        image[12:52, left : left + 40] = patch
         images.append(image)
     return images
 
 
 def rows_of(images: list[np.ndarray]) -> np.ndarray:
-    return np.concatenate([np.empty((0, COLUMNS), np.float32), *trajectories(iter(images), len(images))])
+    return np.concatenate(
+        [np.empty((0, COLUMNS), np.float32), *trajectories(iter(images), len(images))]
+    )
 
 
 def idt(*arguments):
@@ -45,18 +47,30 @@ def idt(*arguments):
 # The original program
 
 
-@pytest.mark.parametrize("clip, reference", [
-    ("idt_reference/person01_boxing_d1_uncomp.avi", "person01_boxing_d1.gz"),
-    ("ucf101_6class/videos/Archery/v_Archery_g01_c01.avi", "v_Archery_g01_c01.npz"),
-], ids=["static camera", "moving camera"])
+@pytest.mark.parametrize(
+    "clip, reference",
+    [
+        ("idt_reference/person01_boxing_d1_uncomp.avi", "person01_boxing_d1.gz"),
+        ("ucf101_6class/videos/Archery/v_Archery_g01_c01.avi", "v_Archery_g01_c01.npz"),
+    ],
+    ids=["static camera", "moving camera"],
+)
 def test_trajectories_are_those_of_the_original_program(shared, tmp_path, clip, reference):
     done = idt(shared / clip, "--text", tmp_path / "ours.txt")
     assert done.exit_code == 0, done.output
     check = shared.parent / "checks" / "idt_reference.py"
     if not check.is_file():
         pytest.skip(f"no {check}")
-    compared = subprocess.run([sys.executable, str(check), str(shared / "idt_reference" / reference),
-                               str(tmp_path / "ours.txt")], capture_output=True, text=True)
+    compared = subprocess.run(
+        [
+            sys.executable,
+            str(check),
+            str(shared / "idt_reference" / reference),
+            str(tmp_path / "ours.txt"),
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert compared.returncode == 0, compared.stdout + compared.stderr
 
 
@@ -67,9 +81,13 @@ def test_what_moves_has_trajectories_and_the_ground_has_none():
     rows = rows_of(square(20))
     assert len(rows) > 20 and rows.shape[1] == COLUMNS and np.isfinite(rows).all()
     assert set(rows[:, 0]) <= set(range(15, 20))
-    assert ((rows[:, 1] > 4) & (rows[:, 1] < 92)).all() and ((rows[:, 2] > 4) & (rows[:, 2] < 60)).all()
+    assert ((rows[:, 1] > 4) & (rows[:, 1] < 92)).all() and (
+        (rows[:, 2] > 4) & (rows[:, 2] < 60)
+    ).all()
     mean_step = rows[:, 10:40].reshape(-1, 15, 2).mean(axis=(0, 1))
-    assert mean_step == pytest.approx((1 / 15, 0), abs=0.01)  # to the right, of a summed length of 1
+    assert mean_step == pytest.approx(
+        (1 / 15, 0), abs=0.01
+    )  # to the right, of a summed length of 1
     assert rows[:, 7:9] == pytest.approx(rows[:, 1:3] / (96, 64), rel=1e-5)
     assert rows[:, 9] == pytest.approx((rows[:, 0] - 7.5) / 20, rel=1e-5)
 
@@ -88,20 +106,29 @@ def test_they_come_as_soon_as_they_end():
     assert len(list(images)) == 40 - 16
 
 
-@pytest.mark.parametrize("images", [
-    [],
-    square(1),
-    square(15),
-    [texture(64, 96)] * 20,
-    [np.full((64, 96), 50, np.uint8)] * 20,
-    [image[:31] for image in square(20)],
-], ids=["no frame", "one frame", "14 steps", "static", "flat", "smaller than a patch"])
+@pytest.mark.parametrize(
+    "images",
+    [
+        [],
+        square(1),
+        square(15),
+        [texture(64, 96)] * 20,
+        [np.full((64, 96), 50, np.uint8)] * 20,
+        [image[:31] for image in square(20)],
+    ],
+    ids=["no frame", "one frame", "14 steps", "static", "flat", "smaller than a patch"],
+)
 def test_clips_without_trajectories(images):
     assert rows_of(images).shape == (0, COLUMNS)
 
 
 def test_a_cut_and_a_flash_leave_numbers():
-    images = [*square(20), *[np.zeros((64, 96), np.uint8)] * 2, *[np.full((64, 96), 255, np.uint8)] * 2, *square(20)]
+    images = [
+        *square(20),
+        *[np.zeros((64, 96), np.uint8)] * 2,
+        *[np.full((64, 96), 255, np.uint8)] * 2,
+        *square(20),
+    ]
     rows = rows_of(images)
     assert len(rows) and np.isfinite(rows).all()
 
@@ -120,24 +147,40 @@ def test_command_writes_both_files(clip, tmp_path):
     done = idt(clip, "--out", tmp_path / "a.h5", "--text", tmp_path / "a.txt")
     assert done.exit_code == 0, done.output
     expected = rows_of(list(decode(clip)))
-    assert done.stdout.splitlines() == [f"{tmp_path / name}: {len(expected)} trajectories of 20 frames"
-                                        for name in ("a.h5", "a.txt")]
+    assert done.stdout.splitlines() == [
+        f"{tmp_path / name}: {len(expected)} trajectories of 20 frames"
+        for name in ("a.h5", "a.txt")
+    ]
     with reader.open_checked(tmp_path / "a.h5", "trajectories") as file:
-        assert (file["trajectories"][...] == expected).all() and file.attrs["source"] == "a square.avi"
+        assert (file["trajectories"][...] == expected).all() and file.attrs[
+            "source"
+        ] == "a square.avi"
     text = np.loadtxt(tmp_path / "a.txt", ndmin=2)
     assert text == pytest.approx(expected, abs=1e-6) and len(expected)
 
 
-@pytest.mark.parametrize("arguments, word", [
-    ([], "--out FILE.h5"),
-    (["--text", "{folder}/none/a.txt/b"], "cannot be written"),
-], ids=["nowhere", "no folder"])
+@pytest.mark.parametrize(
+    "arguments, word",
+    [
+        ([], "--out FILE.h5"),
+        (["--text", "{folder}/none/a.txt/b"], "cannot be written"),
+    ],
+    ids=["nowhere", "no folder"],
+)
 def test_command_answers_with_one_sentence(clip, tmp_path, arguments, word):
     (tmp_path / "none").write_text("a file where a folder is wanted")
     done = idt(clip, *(argument.format(folder=tmp_path) for argument in arguments))
-    assert done.exit_code == 1 and word in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr
+    assert (
+        done.exit_code == 1
+        and word in done.stderr.splitlines()[-1]
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_command_names_a_video_that_is_none(tmp_path):
     done = idt(tmp_path / "none.avi", "--out", tmp_path / "a.h5")
-    assert done.exit_code == 1 and "there is no such video" in done.stderr and not (tmp_path / "a.h5").exists()
+    assert (
+        done.exit_code == 1
+        and "there is no such video" in done.stderr
+        and not (tmp_path / "a.h5").exists()
+    )

@@ -17,8 +17,17 @@ def texture(height: int, width: int) -> np.ndarray:
 
 def test_pyramid_of_a_video_of_320_x_240():
     levels = farneback.pyramid(240, 320)
-    assert [size for _, *size in levels] == [[240, 320], [170, 226], [120, 160], [85, 113], [60, 80], [42, 57]]
-    assert [float(scale) for scale, *_ in levels] == pytest.approx([2 ** (k / 2) for k in range(6)], rel=1e-6)
+    assert [size for _, *size in levels] == [
+        [240, 320],
+        [170, 226],
+        [120, 160],
+        [85, 113],
+        [60, 80],
+        [42, 57],
+    ]
+    assert [float(scale) for scale, *_ in levels] == pytest.approx(
+        [2 ** (k / 2) for k in range(6)], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("side, count", [(31, 0), (32, 1), (45, 1), (46, 2), (1000, 8), (2000, 8)])
@@ -36,7 +45,7 @@ def test_polynomials_are_the_weighted_least_squares_fit():
     root = np.exp(-(x**2 + y**2) / (4 * 1.5**2))  # of the weights
     basis = np.stack([y, x, y * y, x * x, x * y, np.ones_like(x)], axis=1) * root[:, None]
     for row, column in [(20, 30), (40, 50), (25, 11)]:
-        patch = blurred[row - 8:row + 7, column - 8:column + 7].ravel()
+        patch = blurred[row - 8 : row + 7, column - 8 : column + 7].ravel()
         expected = np.linalg.lstsq(basis, patch * root, rcond=None)[0][:5]
         assert found[:, row, column] == pytest.approx(expected, abs=2e-4)
 
@@ -45,7 +54,7 @@ def test_polynomials_are_the_weighted_least_squares_fit():
 def test_flow_finds_a_shift_at_every_scale(shift):
     dx, dy = shift
     large = texture(200, 260)
-    first, second = large[20:180, 20:240], large[20 - dy:180 - dy, 20 - dx:240 - dx]
+    first, second = large[20:180, 20:240], large[20 - dy : 180 - dy, 20 - dx : 240 - dx]
     levels = farneback.pyramid(*first.shape)
     flows = farneback.flow(farneback.expand(first, levels), farneback.expand(second, levels))
     assert len(flows) == len(levels) == 5
@@ -58,7 +67,11 @@ def test_flow_finds_a_shift_at_every_scale(shift):
 
 def test_flow_between_flat_and_between_unlike_frames_is_finite():
     levels = farneback.pyramid(60, 80)
-    pictures = [np.full((60, 80), 77, np.uint8), RNG.integers(0, 2, (60, 80), dtype=np.uint8) * 255, texture(60, 80)]
+    pictures = [
+        np.full((60, 80), 77, np.uint8),
+        RNG.integers(0, 2, (60, 80), dtype=np.uint8) * 255,
+        texture(60, 80),
+    ]
     expansions = [farneback.expand(picture, levels) for picture in pictures]
     for before in expansions:
         for after in expansions:

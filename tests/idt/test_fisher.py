@@ -20,8 +20,13 @@ RNG = np.random.default_rng(5)
 def codebook(length: int, kept: int, components: int) -> Codebook:
     axes = np.linalg.qr(RNG.standard_normal((length, kept)))[0].T
     weights = RNG.uniform(1, 2, components)
-    return Codebook(RNG.normal(0, 1, length), axes, weights / weights.sum(), RNG.normal(0, 1, (components, kept)),
-                    RNG.uniform(0.5, 2, (components, kept)))
+    return Codebook(
+        RNG.normal(0, 1, length),
+        axes,
+        weights / weights.sum(),
+        RNG.normal(0, 1, (components, kept)),
+        RNG.uniform(0.5, 2, (components, kept)),
+    )
 
 
 def codebooks(components: int = 3) -> dict[str, Codebook]:
@@ -31,7 +36,9 @@ def codebooks(components: int = 3) -> dict[str, Codebook]:
 def log_likelihood(values, book, means, deviations) -> float:
     projected = (values - book.mean) @ book.axes.T
     squares = ((projected[:, None] - means) / deviations) ** 2  # (n, K, d)
-    densities = np.exp(-squares.sum(axis=2) / 2) / (np.sqrt(2 * np.pi) ** means.shape[1] * deviations.prod(axis=1))
+    densities = np.exp(-squares.sum(axis=2) / 2) / (
+        np.sqrt(2 * np.pi) ** means.shape[1] * deviations.prod(axis=1)
+    )
     return float(np.log(densities @ book.weights).sum())
 
 
@@ -44,17 +51,29 @@ def test_it_is_the_gradient_of_the_log_likelihood():
         for k, d in np.ndindex(means.shape):
             shift = np.zeros_like(means)
             shift[k, d] = step
-            ends = [log_likelihood(values, book, means + sign * shift * of_mean, deviations + sign * shift * (not of_mean))
-                    for sign in (1, -1)]
+            ends = [
+                log_likelihood(
+                    values,
+                    book,
+                    means + sign * shift * of_mean,
+                    deviations + sign * shift * (not of_mean),
+                )
+                for sign in (1, -1)
+            ]
             slope = (ends[0] - ends[1]) / (2 * step)
-            expected.append(slope * deviations[k, d] / np.sqrt(information * book.weights[k]) / len(values))
+            expected.append(
+                slope * deviations[k, d] / np.sqrt(information * book.weights[k]) / len(values)
+            )
     assert book.gradient(book.sums(values), len(values)) == pytest.approx(expected, abs=2e-5)
 
 
 def test_what_the_mixture_expects_has_no_gradient():
     book = codebook(4, 4, 3)
     component = RNG.choice(3, 200_000, p=book.weights)
-    values = RNG.normal(book.means[component], np.sqrt(book.variances[component])) @ book.axes + book.mean
+    values = (
+        RNG.normal(book.means[component], np.sqrt(book.variances[component])) @ book.axes
+        + book.mean
+    )
     assert np.abs(book.gradient(book.sums(values), len(values))).max() < 0.02
 
 
@@ -64,7 +83,9 @@ def test_far_values_give_numbers():
 
 
 def test_normalised_by_hand():
-    assert fisher.normalised(np.array([4.0, -9.0, 0.0])) == pytest.approx(np.array([2, -3, 0]) / np.sqrt(13))
+    assert fisher.normalised(np.array([4.0, -9.0, 0.0])) == pytest.approx(
+        np.array([2, -3, 0]) / np.sqrt(13)
+    )
     assert (fisher.normalised(np.zeros(3)) == 0).all()
 
 
@@ -78,7 +99,7 @@ def test_a_clip_is_its_parts_each_of_norm_1():
     assert vector.shape == (2 * 3 * 213,) and vector.dtype == np.float32
     start = 0
     for part, book in books.items():
-        piece = vector[start:start + book.size]
+        piece = vector[start : start + book.size]
         gradient = book.gradient(book.sums(values[:, PARTS[part]]), 50)
         assert piece == pytest.approx(fisher.normalised(gradient), abs=1e-6)
         assert np.linalg.norm(piece) == pytest.approx(1, abs=1e-5)
@@ -87,7 +108,13 @@ def test_a_clip_is_its_parts_each_of_norm_1():
 
 def test_parts_cover_all_but_place_and_size():
     covered = np.concatenate([np.arange(436)[columns] for columns in PARTS.values()])
-    assert covered.tolist() == list(range(10, 436)) and list(LENGTHS.values()) == [30, 96, 108, 96, 96]
+    assert covered.tolist() == list(range(10, 436)) and list(LENGTHS.values()) == [
+        30,
+        96,
+        108,
+        96,
+        96,
+    ]
     assert sum(2 * 256 * (length // 2) for length in LENGTHS.values()) == 109_056
 
 
@@ -99,7 +126,9 @@ def test_batches_do_not_matter(monkeypatch):
     assert fisher.encode(pieces, books) == pytest.approx(whole, abs=1e-5)
 
 
-@pytest.mark.parametrize("batches", [[], [np.empty((0, 436), np.float32)] * 3], ids=["short clip", "static clip"])
+@pytest.mark.parametrize(
+    "batches", [[], [np.empty((0, 436), np.float32)] * 3], ids=["short clip", "static clip"]
+)
 def test_no_trajectories_are_a_vector_of_zeros(batches):
     vector = fisher.encode(batches, codebooks())
     assert vector.shape == (1278,) and (vector == 0).all()
@@ -123,23 +152,58 @@ def test_learning_finds_the_mixture_and_is_repeatable():
     book, again = (fisher.learn(samples, 2, seed=1) for _ in range(2))
     found = book.means @ book.axes + book.mean
     assert sorted(found[:, 0]) == pytest.approx([-4, 4], abs=0.1)
-    assert all((getattr(book, name) == getattr(again, name)).all() for name in ("axes", "weights", "means", "variances"))
+    assert all(
+        (getattr(book, name) == getattr(again, name)).all()
+        for name in ("axes", "weights", "means", "variances")
+    )
 
 
 def test_a_codebook_of_clips_that_do_not_move_is_refused_in_a_sentence(tmp_path):
-    row = {"clip": "Run/still", "class": "Run", "label": 0, "group": "Run/g", "shard": "000", "path": "still.avi",
-           "sha256": "ab", "frames": 20, "width": 64, "height": 48}
+    row = {
+        "clip": "Run/still",
+        "class": "Run",
+        "label": 0,
+        "group": "Run/g",
+        "shard": "000",
+        "path": "still.avi",
+        "sha256": "ab",
+        "frames": 20,
+        "width": 64,
+        "height": 48,
+    }
     index.write(tmp_path / "train.csv", [row], index.COLUMNS)
     nothing = np.empty((0, 436), np.float32)
-    writer.write_shard(tmp_path / "000.h5", "samples", [row], lambda row: iter([nothing]), {}, "code", "by hand")
+    writer.write_shard(
+        tmp_path / "000.h5", "samples", [row], lambda row: iter([nothing]), {}, "code", "by hand"
+    )
     settings = {"seed": 1, "idt": {"samples": 100, "components": 4}, "compute": {"threads": 1}}
     program = Path(__file__).parents[2] / "workflow/scripts/idt_codebook.py"
-    done = subprocess.run([sys.executable, program, "--settings", json.dumps(settings), "--split", "split1",
-                           "--clips", tmp_path / "train.csv", "--samples", tmp_path, "--out", tmp_path / "codebook.h5",
-                           "--record", tmp_path / "codebook.json"], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            program,
+            "--settings",
+            json.dumps(settings),
+            "--split",
+            "split1",
+            "--clips",
+            tmp_path / "train.csv",
+            "--samples",
+            tmp_path,
+            "--out",
+            tmp_path / "codebook.h5",
+            "--record",
+            tmp_path / "codebook.json",
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1 and not (tmp_path / "codebook.h5").exists()
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: the 1 training clips of split1 gave 0 trajectories") and "idt.enabled" in line
+    assert (
+        line.startswith("error: the 1 training clips of split1 gave 0 trajectories")
+        and "idt.enabled" in line
+    )
 
 
 def test_codebooks_are_read_back(tmp_path):
@@ -149,6 +213,9 @@ def test_codebooks_are_read_back(tmp_path):
             for name in ("mean", "axes", "weights", "means", "variances"):
                 file[f"{part}_{name}"] = getattr(book, name)
     values = rows(20)
-    assert (fisher.encode([values], fisher.read(tmp_path / "codebook.h5")) == fisher.encode([values], books)).all()
+    assert (
+        fisher.encode([values], fisher.read(tmp_path / "codebook.h5"))
+        == fisher.encode([values], books)
+    ).all()
     with pytest.raises(PipelineError, match="not a file of kind|no such file"):
         fisher.read(tmp_path / "none.h5")

@@ -10,7 +10,9 @@ def numbered(count: int) -> np.ndarray:
     return np.repeat(np.arange(count, dtype=np.float32)[:, None], 436, axis=1)
 
 
-@pytest.mark.parametrize("frames, length, expected", [(100, 30, 30), (20, 30, 20), (100, 0, 100), (30, 30, 30)])
+@pytest.mark.parametrize(
+    "frames, length, expected", [(100, 30, 30), (20, 30, 20), (100, 0, 100), (30, 30, 30)]
+)
 def test_window_lies_in_the_clip(frames, length, expected):
     found = {sample.window(frames, length, np.random.default_rng(seed)) for seed in range(500)}
     assert {end - first for first, end in found} == {expected}
@@ -18,7 +20,10 @@ def test_window_lies_in_the_clip(frames, length, expected):
 
 
 def test_random_numbers_are_of_the_clip_and_the_seed():
-    drawn = [sample.rng_of(seed, clip).random() for seed, clip in ((1, "Run/a"), (1, "Run/a"), (2, "Run/a"), (1, "Run/b"))]
+    drawn = [
+        sample.rng_of(seed, clip).random()
+        for seed, clip in ((1, "Run/a"), (1, "Run/a"), (2, "Run/a"), (1, "Run/b"))
+    ]
     assert drawn[0] == drawn[1] and len(set(drawn)) == 3
 
 

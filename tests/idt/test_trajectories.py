@@ -66,40 +66,70 @@ def test_points_follow_the_flow_for_15_steps(factor):
     for step in range(LENGTH):
         rows = scale.advance(NOISE, uniform(1.5, -0.5), uniform(1.0, 0.25))
         assert (len(rows) > 0) == (step == LENGTH - 1)
-    started = [(x, y) for x in range(2, 80, 5) for y in range(2, 60, 5) if x + 22.5 < 80 and y - 7.5 > 0]
+    started = [
+        (x, y) for x in range(2, 80, 5) for y in range(2, 60, 5) if x + 22.5 < 80 and y - 7.5 > 0
+    ]
     assert len(rows) == len(started) and len(scale.steps) == 0
     means = factor * (np.array(started) + (11.25, -3.75))
-    assert sorted(rows[:, 1:3].tolist()) == pytest.approx(np.array(sorted(means.tolist())), rel=1e-5)
+    assert sorted(rows[:, 1:3].tolist()) == pytest.approx(
+        np.array(sorted(means.tolist())), rel=1e-5
+    )
     spread = np.arange(LENGTH + 1).std() * np.array([1.5, 0.5]) * factor
     assert rows[:, 3:5] == pytest.approx(np.tile(spread, (len(rows), 1)), rel=1e-4)
-    assert rows[:, 5] == pytest.approx(np.full(len(rows), factor * LENGTH * np.hypot(1.5, 0.5)), rel=1e-5)
+    assert rows[:, 5] == pytest.approx(
+        np.full(len(rows), factor * LENGTH * np.hypot(1.5, 0.5)), rel=1e-5
+    )
     assert (rows[:, 6] == np.float32(factor)).all()
     shape = np.tile(np.array([1.0, 0.25]) / (LENGTH * np.hypot(1, 0.25)), LENGTH)
-    assert rows[:, INFO:INFO + SHAPE] == pytest.approx(np.tile(shape, (len(rows), 1)), rel=1e-4)
-    histograms = rows[:, INFO + SHAPE:]
-    assert histograms.shape[1] == 96 + 108 + 96 + 96 and np.isfinite(histograms).all() and (histograms > 0).all()
+    assert rows[:, INFO : INFO + SHAPE] == pytest.approx(np.tile(shape, (len(rows), 1)), rel=1e-4)
+    histograms = rows[:, INFO + SHAPE :]
+    assert (
+        histograms.shape[1] == 96 + 108 + 96 + 96
+        and np.isfinite(histograms).all()
+        and (histograms > 0).all()
+    )
 
 
 def test_points_that_leave_are_forgotten():
     scale = Scale(np.float32(1))
     scale.sample(NOISE)
-    assert len(scale.advance(NOISE, uniform(0, 400), uniform(0, 400))) == 0 and len(scale.steps) == 0
+    assert (
+        len(scale.advance(NOISE, uniform(0, 400), uniform(0, 400))) == 0 and len(scale.steps) == 0
+    )
 
 
 # The rules
 
 
-@pytest.mark.parametrize("path, moves, kept", [
-    (*straight((1, 0)), 0),  # no step over 1 px against the camera
-    (*straight((1.2, 0)), 1),
-    (*straight((1.2, 0), moves=(0.9, 0)), 0),
-    (*straight((0.3, 0.3), moves=(2, 0)), 0),  # spread 1.38 on both axes: static
-    (*straight((0.4, 0.0), moves=(2, 0)), 1),  # spread 1.84 on one
-    (*straight((11, 0)), 0),  # spread 50.7
-    (*straight((10.5, 0)), 1),  # spread 48.4
-    (np.r_[[(10, 20)] * 8, [(40, 20)] * 8], [(2, 0)] * LENGTH, 0),  # one leap of 30 px is all of the way
-    (np.r_[[(10, 20)] * 8, [(29, 20)] * 8], [(2, 0)] * LENGTH, 1),  # of 19 px
-], ids=["with the camera", "moves", "moves with the camera", "static", "sways", "erratic", "fast", "leap", "short leap"])
+@pytest.mark.parametrize(
+    "path, moves, kept",
+    [
+        (*straight((1, 0)), 0),  # no step over 1 px against the camera
+        (*straight((1.2, 0)), 1),
+        (*straight((1.2, 0), moves=(0.9, 0)), 0),
+        (*straight((0.3, 0.3), moves=(2, 0)), 0),  # spread 1.38 on both axes: static
+        (*straight((0.4, 0.0), moves=(2, 0)), 1),  # spread 1.84 on one
+        (*straight((11, 0)), 0),  # spread 50.7
+        (*straight((10.5, 0)), 1),  # spread 48.4
+        (
+            np.r_[[(10, 20)] * 8, [(40, 20)] * 8],
+            [(2, 0)] * LENGTH,
+            0,
+        ),  # one leap of 30 px is all of the way
+        (np.r_[[(10, 20)] * 8, [(29, 20)] * 8], [(2, 0)] * LENGTH, 1),  # of 19 px
+    ],
+    ids=[
+        "with the camera",
+        "moves",
+        "moves with the camera",
+        "static",
+        "sways",
+        "erratic",
+        "fast",
+        "leap",
+        "short leap",
+    ],
+)
 def test_rules(path, moves, kept):
     assert len(finished(path, moves)) == kept
 
@@ -113,9 +143,24 @@ def test_a_row_by_hand():
     moves = RNG.normal(0, 1, (LENGTH, 2)).astype(np.float32)
     (row,) = finished(path, moves, 2)
     full, steps = path.astype(float) * 2, moves.astype(float)
-    expected = [0, *full.mean(axis=0), *full.std(axis=0), np.hypot(*np.diff(full, axis=0).T).sum(), 2]
+    expected = [
+        0,
+        *full.mean(axis=0),
+        *full.std(axis=0),
+        np.hypot(*np.diff(full, axis=0).T).sum(),
+        2,
+    ]
     assert row[:INFO] == pytest.approx(expected, rel=1e-5)
-    assert row[INFO:INFO + SHAPE] == pytest.approx((steps / np.hypot(*steps.T).sum()).ravel(), rel=1e-4)
+    assert row[INFO : INFO + SHAPE] == pytest.approx(
+        (steps / np.hypot(*steps.T).sum()).ravel(), rel=1e-4
+    )
     sums = np.arange(3 * 132).reshape(3, 132) / 5
-    parts = [sums[:, :32], sums[:, 32:68], sums[:, 68:100], sums[:, 100:]]  # HOG, HOF, MBHx, MBHy, by temporal cell
-    assert row[INFO + SHAPE:] == pytest.approx(np.concatenate([part.ravel() for part in parts]), rel=1e-6)
+    parts = [
+        sums[:, :32],
+        sums[:, 32:68],
+        sums[:, 68:100],
+        sums[:, 100:],
+    ]  # HOG, HOF, MBHx, MBHy, by temporal cell
+    assert row[INFO + SHAPE :] == pytest.approx(
+        np.concatenate([part.ravel() for part in parts]), rel=1e-6
+    )

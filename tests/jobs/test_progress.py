@@ -30,7 +30,9 @@ def test_log_has_rate_and_time_left(time, capsys):
     assert said.out == "" and "\r" not in said.err and "\x1b" not in said.err
     first, *rest = said.err.splitlines()
     assert first == "flow demo/000: 200 pairs"
-    assert len(rest) == 2 and all(line.startswith("flow demo/000: ") for line in rest)  # one every ten seconds
+    assert len(rest) == 2 and all(
+        line.startswith("flow demo/000: ") for line in rest
+    )  # one every ten seconds
     assert all(part in rest[0] for part in ("20/200", "2.0 pairs/s", "1:30 left", "clip19"))
     assert all(part in rest[1] for part in ("40/200", "2.0 pairs/s", "1:20 left", "clip39"))
 
@@ -80,7 +82,17 @@ def test_terminal_gets_a_bar(monkeypatch, capsys):
     assert "\r" in said and "3/3" in said and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("seconds, text", [(0, "0:00"), (9.4, "0:09"), (59.6, "1:00"), (65, "1:05"),
-                                           (3599.6, "1:00:00"), (3725, "1:02:05"), (90061, "25:01:01")])
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0, "0:00"),
+        (9.4, "0:09"),
+        (59.6, "1:00"),
+        (65, "1:05"),
+        (3599.6, "1:00:00"),
+        (3725, "1:02:05"),
+        (90061, "25:01:01"),
+    ],
+)
 def test_clock(seconds, text):
     assert clock(seconds) == text

@@ -18,10 +18,18 @@ def test_record_says_what_made_it(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["000.json"]
     found = record.read(path)
     assert found == json.loads(path.read_text())
-    expected = {"stage": "frames", "digest": "abc", "settings": {"decode": {"short_side": 256}}, "code": "c0de",
-                "clips": 3}
+    expected = {
+        "stage": "frames",
+        "digest": "abc",
+        "settings": {"decode": {"short_side": 256}},
+        "code": "c0de",
+        "clips": 3,
+    }
     assert expected.items() <= found.items()
-    assert found["python"] == platform.python_version() and found["packages"]["numpy"] == numpy.__version__
+    assert (
+        found["python"] == platform.python_version()
+        and found["packages"]["numpy"] == numpy.__version__
+    )
     assert found["seconds"] == pytest.approx(3, abs=1)
 
 
@@ -29,7 +37,9 @@ def test_artifacts_of_one_job_share_its_time(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "_begun", record.time.monotonic() - 80)
     for name in "abcd":
         record.write(tmp_path / f"{name}.json", "scores", name, {}, "c0de", 4)
-    stage = provenance([tmp_path / f"{name}.json" for name in "abcd"], {"seed": 7}, "c9")["stages"]["scores"]
+    stage = provenance([tmp_path / f"{name}.json" for name in "abcd"], {"seed": 7}, "c9")["stages"][
+        "scores"
+    ]
     assert stage["seconds"] == pytest.approx(80, abs=1)
 
 
@@ -43,7 +53,13 @@ def test_provenance_adds_up(tmp_path):
         "frames/000.json": {"stage": "frames", "digest": "d0", "code": "c1", "seconds": 1.5},
         "frames/001.json": {"stage": "frames", "digest": "d1", "code": "c1", "seconds": 2.3},
         "frames/002.json": {"stage": "frames", "digest": "d2", "code": "c2", "seconds": 0.5},
-        "teacher.json": {"stage": "teacher", "digest": "d3", "code": "c3", "seconds": 60.0, "device": "cpu, 1 threads"},
+        "teacher.json": {
+            "stage": "teacher",
+            "digest": "d3",
+            "code": "c3",
+            "seconds": 60.0,
+            "device": "cpu, 1 threads",
+        },
     }
     (tmp_path / "frames").mkdir()
     for name, content in records.items():
@@ -52,9 +68,19 @@ def test_provenance_adds_up(tmp_path):
     assert found["config"] == {"seed": 7} and found["seed"] == 7
     frames, teacher = found["stages"]["frames"], found["stages"]["teacher"]
     assert (frames["seconds"], frames["code"], frames["device"]) == (4.3, ["c1", "c2"], [])
-    assert frames["artifacts"] == {str(tmp_path / f"frames/00{number}.json"): f"d{number}" for number in range(3)}
-    assert (teacher["seconds"], teacher["code"], teacher["device"]) == (60.0, ["c3"], ["cpu, 1 threads"])
-    assert found["stages"]["fuse"] == {"code": ["c9"]} and set(found["stages"]) == {"frames", "teacher", "fuse"}
+    assert frames["artifacts"] == {
+        str(tmp_path / f"frames/00{number}.json"): f"d{number}" for number in range(3)
+    }
+    assert (teacher["seconds"], teacher["code"], teacher["device"]) == (
+        60.0,
+        ["c3"],
+        ["cpu, 1 threads"],
+    )
+    assert found["stages"]["fuse"] == {"code": ["c9"]} and set(found["stages"]) == {
+        "frames",
+        "teacher",
+        "fuse",
+    }
     json.dumps(found, allow_nan=False)
 
 
@@ -64,5 +90,8 @@ def test_flow_of_two_solvers_is_refused(tmp_path):
         (tmp_path / f"{number}.json").write_text(json.dumps(content))
     paths = [tmp_path / f"{number}.json" for number in range(3)]
     assert provenance(paths[:2], {"seed": 7}, "c")["stages"]["flow"]["solver"] == ["cpu 1"]
-    with pytest.raises(PipelineError, match=r"2\.json: flow by solver opencv 5\.0\.0, where other shards' is by cpu 1"):
+    with pytest.raises(
+        PipelineError,
+        match=r"2\.json: flow by solver opencv 5\.0\.0, where other shards' is by cpu 1",
+    ):
         provenance(paths, {"seed": 7}, "c")

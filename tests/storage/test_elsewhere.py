@@ -23,9 +23,15 @@ OPEN = PLAIN.split("fields")[0]
 CLIP, FRAMES = "Archery/v_Archery_g01_c01", 24
 CODINGS = {"gzip": Codec("gzip"), "lz4": Codec("lz4"), "jpeg": Codec("jpeg", 95)}
 SETTINGS = {"flow": {"bound": 20.0}}
-ALONE = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "HDF5_PLUGIN_PATH")}
-TOOLS = pytest.mark.skipif(not (shutil.which("h5ls") and shutil.which("h5dump")),
-                           reason="Debian's hdf5-tools are not installed")
+ALONE = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in ("PYTHONPATH", "HDF5_PLUGIN_PATH")
+}
+TOOLS = pytest.mark.skipif(
+    not (shutil.which("h5ls") and shutil.which("h5dump")),
+    reason="Debian's hdf5-tools are not installed",
+)
 
 
 def pixels(kind: str) -> np.ndarray:
@@ -46,34 +52,57 @@ def shards(folder: Path, coding: str) -> Path:
     """frames/000.h5 and flow/000.h5, as the workflow writes them."""
     row = {"clip": CLIP, "path": "/v/v_Archery_g01_c01.avi", "sha256": "5a" * 32, "frames": FRAMES}
     for kind in ("frames", "flow"):
-        writer.write_shard(folder / kind / "000.h5", kind, [row], lambda row, kind=kind: iter(pixels(kind)), SETTINGS,
-                          "c0de", "ffmpeg 7", coding=CODINGS[coding])
+        writer.write_shard(
+            folder / kind / "000.h5",
+            kind,
+            [row],
+            lambda row, kind=kind: iter(pixels(kind)),
+            SETTINGS,
+            "c0de",
+            "ffmpeg 7",
+            coding=CODINGS[coding],
+        )
     return folder
 
 
 def python(program: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
     """Run a program that knows neither the package nor plug-ins that it does not import."""
-    return subprocess.run([sys.executable, "-c", program], cwd=folder, env=ALONE | environment, capture_output=True,
-                          text=True)
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=ALONE | environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def array(program: str, folder: Path, **environment: str) -> np.ndarray:
     """The array of a program's last name."""
     name = re.findall(r"^(\w+) =", program, re.M)[-1]
-    done = python(f"{program}\nimport sys, numpy\nassert 'pipeline' not in sys.modules\nnumpy.save('a.npy', {name})", folder,
-                  **environment)
+    done = python(
+        f"{program}\nimport sys, numpy\nassert 'pipeline' not in sys.modules\nnumpy.save('a.npy', {name})",
+        folder,
+        **environment,
+    )
     assert done.returncode == 0, done.stderr
     return np.load(folder / "a.npy")
 
 
 def test_plain_h5py_reads_structure_and_attributes(folder):
     """Whatever the coding."""
-    done = python(OPEN + "\nimport json\nfound = dict(clip.file.attrs), dict(clip.attrs), clip.shape, str(clip.dtype)\n"
-                  "print(json.dumps(found, default=str))", folder)
+    done = python(
+        OPEN
+        + "\nimport json\nfound = dict(clip.file.attrs), dict(clip.attrs), clip.shape, str(clip.dtype)\n"
+        "print(json.dumps(found, default=str))",
+        folder,
+    )
     assert done.returncode == 0, done.stderr
     of_file, of_clip, shape, dtype = json.loads(done.stdout)
     assert of_file["format"] == "pipeline/flow" and of_file["coding"].startswith(f"{folder.name}: ")
-    assert json.loads(of_file["settings"]) == SETTINGS and (of_file["code"], of_file["made_with"]) == ("c0de", "ffmpeg 7")
+    assert json.loads(of_file["settings"]) == SETTINGS and (
+        of_file["code"],
+        of_file["made_with"],
+    ) == ("c0de", "ffmpeg 7")
     assert of_clip == {"clip": CLIP, "source": "v_Archery_g01_c01.avi", "sha256": "5a" * 32}
     assert (shape, dtype) == ([FRAMES - 1, 2, 32, 48], "uint8")
 
@@ -87,7 +116,10 @@ def test_the_error_without_the_plug_in_is_the_one_quoted(tmp_path, coding):
     quoted, other = re.search(r"h5py says\s+`(.*?)`.*exists, `(.*?)`", SECTION, re.S).groups()
     shards(tmp_path, coding)
     (tmp_path / "plugins").mkdir()
-    found = python(PLAIN, tmp_path), python(PLAIN, tmp_path, HDF5_PLUGIN_PATH=str(tmp_path / "plugins"))
+    found = (
+        python(PLAIN, tmp_path),
+        python(PLAIN, tmp_path, HDF5_PLUGIN_PATH=str(tmp_path / "plugins")),
+    )
     first, second = (done.stderr.splitlines()[-1] for done in found)
     assert second.startswith("OSError: ") and other in second
     if Path(re.search(r"directory \((.*?)\)", quoted)[1]).exists():
@@ -98,14 +130,21 @@ def test_the_error_without_the_plug_in_is_the_one_quoted(tmp_path, coding):
 def test_lz4_is_read_with_one_import_or_one_variable(tmp_path):
     shards(tmp_path, "lz4")
     np.testing.assert_array_equal(array(READ, tmp_path), pixels("flow")[10:20])
-    np.testing.assert_array_equal(array(PLAIN, tmp_path, HDF5_PLUGIN_PATH=plugins()), pixels("flow")[10:20])
+    np.testing.assert_array_equal(
+        array(PLAIN, tmp_path, HDF5_PLUGIN_PATH=plugins()), pixels("flow")[10:20]
+    )
 
 
 def plugins() -> str:
     """What the line of docs/store.md sets HDF5_PLUGIN_PATH to."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(["bash", "-c", f"{EXPORT}\nprintf %s \"$HDF5_PLUGIN_PATH\""], env=ALONE | {"PATH": path},
-                          check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        ["bash", "-c", f'{EXPORT}\nprintf %s "$HDF5_PLUGIN_PATH"'],
+        env=ALONE | {"PATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
 
 
 def test_a_chunk_of_jpeg_is_a_picture_by_the_line_of_the_docs(tmp_path):
@@ -115,7 +154,9 @@ def test_a_chunk_of_jpeg_is_a_picture_by_the_line_of_the_docs(tmp_path):
     found = array(begin.replace("flow/", "frames/") + PICTURE, tmp_path)
     assert found.shape == (32, 48, 3) and np.abs(found.astype(int) - pixels("frames")[7]).mean() < 4
     for number in range(2):
-        found = array(begin + PICTURE.replace("(t, 0, 0, 0)", f"(t, {number}, 0, 0)"), tmp_path)[..., 0]
+        found = array(begin + PICTURE.replace("(t, 0, 0, 0)", f"(t, {number}, 0, 0)"), tmp_path)[
+            ..., 0
+        ]
         assert np.abs(found.astype(int) - pixels("flow")[7, number]).mean() < 2
 
 
@@ -123,15 +164,33 @@ def test_a_chunk_of_jpeg_is_a_picture_by_the_line_of_the_docs(tmp_path):
 def test_hdf5_tools_show_structure_attributes_and_filters(folder):
     for kind, shape in (("frames", (FRAMES, 32, 48, 3)), ("flow", (FRAMES - 1, 2, 32, 48))):
         listed, header, values = (
-            subprocess.run([*command, folder / kind / "000.h5"], check=True, capture_output=True, text=True).stdout
-            for command in (["h5ls", "-rv"], ["h5dump", "-H", "-p"], ["h5dump", "-A"]))
-        sizes = ", ".join(f"{size}/{size if number else 'Inf'}" for number, size in enumerate(shape))
+            subprocess.run(
+                [*command, folder / kind / "000.h5"], check=True, capture_output=True, text=True
+            ).stdout
+            for command in (["h5ls", "-rv"], ["h5dump", "-H", "-p"], ["h5dump", "-A"])
+        )
+        sizes = ", ".join(
+            f"{size}/{size if number else 'Inf'}" for number, size in enumerate(shape)
+        )
         assert f"/{CLIP} Dataset {{{sizes}}}" in listed
-        for said, name, number in ((listed, "deflate", "method-"), (header, "COMPRESSION DEFLATE", "FILTER_ID ")):
-            assert {"gzip": name, "lz4": f"{number}32004", "jpeg": f"{number}32019"}[folder.name] in said
-        for attribute, value in (("format", f"pipeline/{kind}"), ("coding", f"{folder.name}: "), ("code", "c0de"),
-                                 ("clip", CLIP), ("source", "v_Archery_g01_c01.avi"), ("sha256", "5a" * 32)):
-            assert f"Attribute: {attribute} scalar" in listed and f'ATTRIBUTE "{attribute}"' in header
+        for said, name, number in (
+            (listed, "deflate", "method-"),
+            (header, "COMPRESSION DEFLATE", "FILTER_ID "),
+        ):
+            assert {"gzip": name, "lz4": f"{number}32004", "jpeg": f"{number}32019"}[
+                folder.name
+            ] in said
+        for attribute, value in (
+            ("format", f"pipeline/{kind}"),
+            ("coding", f"{folder.name}: "),
+            ("code", "c0de"),
+            ("clip", CLIP),
+            ("source", "v_Archery_g01_c01.avi"),
+            ("sha256", "5a" * 32),
+        ):
+            assert (
+                f"Attribute: {attribute} scalar" in listed and f'ATTRIBUTE "{attribute}"' in header
+            )
             assert f'(0): "{value}' in values
 
 
@@ -140,6 +199,10 @@ def test_hdf5_tools_show_structure_attributes_and_filters(folder):
 def test_h5dump_prints_the_pixels(tmp_path, coding):
     shards(tmp_path, coding)
     environment = ALONE | ({"HDF5_PLUGIN_PATH": plugins()} if coding == "lz4" else {})
-    done = subprocess.run(["h5dump", "-y", "-d", f"/{CLIP}[13,1,2,0;1,1,1,1;1,1,1,6]", tmp_path / "flow" / "000.h5"],
-                          env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        ["h5dump", "-y", "-d", f"/{CLIP}[13,1,2,0;1,1,1,1;1,1,1,6]", tmp_path / "flow" / "000.h5"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert ", ".join(map(str, pixels("flow")[13, 1, 2, :6])) in done.stdout, done.stderr

@@ -24,8 +24,16 @@ IDS = ["Run/v_Run_g01_c01", "Run/(HQ) 100%+!", "Jump/-a"]
 
 
 def rows(frames=(3, 5, 4)) -> list[dict]:
-    return [{"clip": clip_id, "path": f"/v/{clip_id}.avi", "sha256": f"{number:016x}", "frames": count, "shard": "000"}
-            for number, (clip_id, count) in enumerate(zip(IDS, frames, strict=True))]
+    return [
+        {
+            "clip": clip_id,
+            "path": f"/v/{clip_id}.avi",
+            "sha256": f"{number:016x}",
+            "frames": count,
+            "shard": "000",
+        }
+        for number, (clip_id, count) in enumerate(zip(IDS, frames, strict=True))
+    ]
 
 
 def pixels(row: dict, kind: str = "frames") -> np.ndarray:
@@ -34,9 +42,13 @@ def pixels(row: dict, kind: str = "frames") -> np.ndarray:
     return np.random.default_rng(list(row["clip"].encode())).integers(0, 256, shape, dtype=np.uint8)
 
 
-def write(path: Path, clips=None, kind="frames", items=None, settings=None, code=CODE, **options) -> str:
+def write(
+    path: Path, clips=None, kind="frames", items=None, settings=None, code=CODE, **options
+) -> str:
     read = items or (lambda row: iter(pixels(row, kind)))
-    return writer.write_shard(path, kind, clips or rows(), read, settings or SETTINGS, code, "ffmpeg 7", **options)
+    return writer.write_shard(
+        path, kind, clips or rows(), read, settings or SETTINGS, code, "ffmpeg 7", **options
+    )
 
 
 def files(folder: Path) -> list[str]:
@@ -44,7 +56,10 @@ def files(folder: Path) -> list[str]:
 
 
 def test_kinds_of_one_array_a_clip_keep_it_as_it_is(tmp_path):
-    arrays = {row["clip"]: np.full((row["frames"], 7), row["frames"], np.float32) for row in rows((3, 0, 4))}
+    arrays = {
+        row["clip"]: np.full((row["frames"], 7), row["frames"], np.float32)
+        for row in rows((3, 0, 4))
+    }
 
     def array(row):
         if row["clip"] == IDS[2] and not calls.append(row["clip"]) and len(calls) == 1:
@@ -54,7 +69,13 @@ def test_kinds_of_one_array_a_clip_keep_it_as_it_is(tmp_path):
     calls, kept = [], []
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "000.h5", rows((3, 0, 4)), "samples", array)
-    write(tmp_path / "000.h5", rows((3, 0, 4)), "samples", array, kept=lambda row: kept.append(row["clip"]))
+    write(
+        tmp_path / "000.h5",
+        rows((3, 0, 4)),
+        "samples",
+        array,
+        kept=lambda row: kept.append(row["clip"]),
+    )
     assert kept == IDS[:2] and files(tmp_path) == ["000.h5"]
     shards = reader.Shards(tmp_path, "samples")
     for row in rows((3, 0, 4)):
@@ -66,11 +87,19 @@ def test_anyone_can_read_a_shard(tmp_path, kind):
     write(tmp_path / "000.h5", kind=kind)
     assert files(tmp_path) == ["000.h5"]
     with h5py.File(tmp_path / "000.h5") as file:
-        assert (file.attrs["format"], file.attrs["schema"], file.attrs["code"]) == (f"pipeline/{kind}", 1, CODE)
-        assert json.loads(file.attrs["settings"]) == SETTINGS and file.attrs["made_with"] == "ffmpeg 7"
+        assert (file.attrs["format"], file.attrs["schema"], file.attrs["code"]) == (
+            f"pipeline/{kind}",
+            1,
+            CODE,
+        )
+        assert (
+            json.loads(file.attrs["settings"]) == SETTINGS and file.attrs["made_with"] == "ffmpeg 7"
+        )
         assert len(file.attrs["about"]) > 50
         assert sorted(file) == ["Jump", "Run"] and sum(len(group) for group in file.values()) == 3
-        for row, name in zip(rows(), ["Run/v_Run_g01_c01", "Run/%28HQ%29%20100%25%2B%21", "Jump/%2Da"], strict=True):
+        for row, name in zip(
+            rows(), ["Run/v_Run_g01_c01", "Run/%28HQ%29%20100%25%2B%21", "Jump/%2Da"], strict=True
+        ):
             data, expected = file[name], pixels(row, kind)
             assert data.dtype == np.uint8 and (data[...] == expected).all()
             assert data.chunks == (1, *expected.shape[1:]) and data.compression == "gzip"
@@ -89,7 +118,9 @@ def test_same_content_gives_the_same_bytes(tmp_path):
 def test_digest_is_of_pixels_and_clips(tmp_path):
     plain = write(tmp_path / "a.h5")
     assert write(tmp_path / "b.h5", settings={"x": 1}, code="other") == plain
-    changed = write(tmp_path / "c.h5", items=lambda row: iter(pixels(row) ^ (row["clip"] == IDS[2])))
+    changed = write(
+        tmp_path / "c.h5", items=lambda row: iter(pixels(row) ^ (row["clip"] == IDS[2]))
+    )
     fewer = write(tmp_path / "d.h5", clips=rows()[:2])
     assert len({plain, changed, fewer}) == 3
 
@@ -152,8 +183,12 @@ def test_killed_process_leaves_nothing_behind_in_the_end(tmp_path):
     assert called == IDS[1:] and files(tmp_path) == ["000.h5"]
 
 
-CHANGES = {"settings": {"settings": {"decode": {"short_side": 128}}}, "code": {"code": "other"},
-           "schema": {}, "sha256": {"clips": [row | {"sha256": "f" * 16} for row in rows()]}}
+CHANGES = {
+    "settings": {"settings": {"decode": {"short_side": 128}}},
+    "code": {"code": "other"},
+    "schema": {},
+    "sha256": {"clips": [row | {"sha256": "f" * 16} for row in rows()]},
+}
 
 
 @pytest.mark.parametrize("changed", CHANGES)
@@ -190,9 +225,15 @@ def test_other_frame_count_is_refused(tmp_path, kind, off):
     with pytest.raises(PipelineError) as caught:
         write(tmp_path / "000.h5", clips, kind, items)
     message = str(caught.value)
-    assert message.startswith(f"{clips[1]['path']}: ") and "5 frames" in message and "\n" not in message
+    assert (
+        message.startswith(f"{clips[1]['path']}: ")
+        and "5 frames" in message
+        and "\n" not in message
+    )
     assert str(clips[1]["frames"] - (kind == "flow") + off) in message
-    assert not (tmp_path / "000.h5").exists() and len(files(tmp_path)) == 1  # the first clip is kept
+    assert (
+        not (tmp_path / "000.h5").exists() and len(files(tmp_path)) == 1
+    )  # the first clip is kept
 
 
 def test_clip_without_frames_is_refused(tmp_path):
@@ -247,7 +288,12 @@ def test_bad_files_are_refused_with_a_cure(tmp_path, spoil, part):
     with pytest.raises(PipelineError) as caught:
         reader.open_checked(path, "frames")
     message = str(caught.value)
-    assert message.startswith(f"{path}: ") and part in message and "\n" not in message and "snakemake" in message
+    assert (
+        message.startswith(f"{path}: ")
+        and part in message
+        and "\n" not in message
+        and "snakemake" in message
+    )
 
 
 def test_any_kind_can_be_opened(tmp_path):
@@ -272,16 +318,23 @@ def test_shards_of_a_folder_and_of_one_file(tmp_path):
 
 
 def test_shards_made_in_different_ways_are_refused(tmp_path):
-    def shard(name: str, solver: str = "cpu 1", bound: float = 20.0, accepted: list[str] | None = None) -> dict:
+    def shard(
+        name: str, solver: str = "cpu 1", bound: float = 20.0, accepted: list[str] | None = None
+    ) -> dict:
         settings = {"flow": {"bound": bound, "warps": 5}, "accept_damaged": accepted or []}
         write(tmp_path / f"{name}.h5", kind="flow", settings=settings, solver=solver)
         return rows()[0] | {"shard": name}
 
     alike = [shard("000"), shard("001"), shard("002", accepted=["a"])]
     reader.Shards(tmp_path, "flow").require_alike(alike)
-    for odd, words in ((shard("003", solver="opencv 5.0.0"), r"solver opencv 5\.0\.0 \(not cpu 1\)"),
-                       (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\)")):
-        with pytest.raises(PipelineError, match=rf"{odd['shard']}\.h5: made otherwise than .*000\.h5 and 2 more: {words}"):
+    for odd, words in (
+        (shard("003", solver="opencv 5.0.0"), r"solver opencv 5\.0\.0 \(not cpu 1\)"),
+        (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\)"),
+    ):
+        with pytest.raises(
+            PipelineError,
+            match=rf"{odd['shard']}\.h5: made otherwise than .*000\.h5 and 2 more: {words}",
+        ):
             reader.Shards(tmp_path, "flow").require_alike([*alike, odd])
 
 
@@ -291,17 +344,23 @@ def test_a_clip_of_other_length_than_the_index_says_is_refused(tmp_path):
         with pytest.raises(PipelineError) as caught:
             reader.Shards(tmp_path / kind, kind)(rows()[1] | {"frames": 6})
         message = str(caught.value)
-        assert message.startswith(f"{tmp_path / kind / '000.h5'}: clip '{IDS[1]}' has {found} {kind}")
+        assert message.startswith(
+            f"{tmp_path / kind / '000.h5'}: clip '{IDS[1]}' has {found} {kind}"
+        )
         assert f"wants {wanted}" in message and "\n" not in message and "snakemake" in message
 
 
 @pytest.mark.parametrize("kind", ["frames", "flow"])
 def test_lossless_codings_have_one_digest_and_may_be_mixed_but_a_lossy_one_may_not(tmp_path, kind):
     digests, mixed = {}, []
-    for number, coding in enumerate([Codec("gzip"), Codec("lz4"), Codec("jpeg", 90), Codec("jpeg", 50)]):
+    for number, coding in enumerate(
+        [Codec("gzip"), Codec("lz4"), Codec("jpeg", 90), Codec("jpeg", 50)]
+    ):
         settings = {"decode": {}, "store": {kind: coding.name, f"{kind}_quality": coding.quality}}
         assert Codec.of(settings, kind) == coding
-        digests[coding] = write(tmp_path / f"{number:03}.h5", kind=kind, settings=settings, coding=coding)
+        digests[coding] = write(
+            tmp_path / f"{number:03}.h5", kind=kind, settings=settings, coding=coding
+        )
         mixed.append(rows()[0] | {"shard": f"{number:03}"})
         with h5py.File(tmp_path / f"{number:03}.h5") as file:
             assert file.attrs["coding"].startswith(coding.name)
@@ -309,7 +368,10 @@ def test_lossless_codings_have_one_digest_and_may_be_mixed_but_a_lossy_one_may_n
     assert digests[Codec("gzip")] == digests[Codec("lz4")] and len(set(digests.values())) == 3
     shards = reader.Shards(tmp_path, kind)
     shards.require_alike(mixed[:2])
-    for pair, words in ((mixed[:3], f"store.{kind} jpeg"), (mixed[2:], f"store.{kind}_quality 50 \\(not 90\\)")):
+    for pair, words in (
+        (mixed[:3], f"store.{kind} jpeg"),
+        (mixed[2:], f"store.{kind}_quality 50 \\(not 90\\)"),
+    ):
         with pytest.raises(PipelineError, match=words):
             shards.require_alike(pair)
 
@@ -324,13 +386,18 @@ def test_few_files_stay_open(tmp_path, monkeypatch):
         assert (shards(row)[...] == pixels(row)).all()
     assert [path.stem for path in shards._files] == ["002", "000"]
     held = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
-    assert sorted(path for path in held if path.startswith(str(tmp_path))) == [f"{tmp_path}/000.h5", f"{tmp_path}/002.h5"]
+    assert sorted(path for path in held if path.startswith(str(tmp_path))) == [
+        f"{tmp_path}/000.h5",
+        f"{tmp_path}/002.h5",
+    ]
 
 
 def test_shards_survive_pickle_and_fork(tmp_path, monkeypatch):
     write(tmp_path / "000.h5")
     opened, open_checked = [], reader.open_checked
-    monkeypatch.setattr(reader, "open_checked", lambda *given: opened.append(os.getpid()) or open_checked(*given))
+    monkeypatch.setattr(
+        reader, "open_checked", lambda *given: opened.append(os.getpid()) or open_checked(*given)
+    )
     shards, row = reader.Shards(tmp_path, "frames"), rows()[1]
     before = shards(row)[...]
     assert (pickle.loads(pickle.dumps(shards))(row)[...] == before).all()
@@ -346,5 +413,7 @@ def test_shards_survive_pickle_and_fork(tmp_path, monkeypatch):
     found = [queue.get(timeout=20) for _ in children]
     for child in children:
         child.join()
-    assert found == [(hashlib.sha256(pixels(row)).hexdigest(), True)] * 2  # read, by a handle of its own
+    assert (
+        found == [(hashlib.sha256(pixels(row)).hexdigest(), True)] * 2
+    )  # read, by a handle of its own
     assert (shards(row)[...] == before).all()

@@ -22,9 +22,21 @@ from pipeline.training.loop import train
 from pipeline.training.losses import joint_loss
 
 BATCH, ITERATIONS = 4, 45
-PLAN = {"iterations": ITERATIONS, "batch": BATCH, "lr": 0.05, "lr_step": 15, "lr_factor": 0.1, "momentum": 0.9,
-        "weight_decay": 5e-4, "clip": 0, "workers": 0, "accumulate": 1, "precision": "float32", "layout": "auto",
-        "checkpoint_every": 10}
+PLAN = {
+    "iterations": ITERATIONS,
+    "batch": BATCH,
+    "lr": 0.05,
+    "lr_step": 15,
+    "lr_factor": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "clip": 0,
+    "workers": 0,
+    "accumulate": 1,
+    "precision": "float32",
+    "layout": "auto",
+    "checkpoint_every": 10,
+}
 
 SETTINGS = {"compute": {"precision": "auto"}}
 
@@ -60,7 +72,9 @@ class LostLoss(Loss):
     """A loss that is no number from iteration `at` on."""
 
     def __call__(self, model, batch):
-        return super().__call__(model, batch) * (float("nan") if batch["draw"][0] >= self.at * BATCH else 1)
+        return super().__call__(model, batch) * (
+            float("nan") if batch["draw"][0] >= self.at * BATCH else 1
+        )
 
 
 def sigterm() -> None:
@@ -76,13 +90,26 @@ def net(seed: int = 0) -> nn.Module:
     return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2))
 
 
-def run(folder: Path, model: nn.Module, loss_of, identity: str = "vectors", seed: int = 1, **plan) -> list[dict]:
-    return train(model, loss_of, Vectors(), PLAN | plan, checkpoints=folder, identity={"inputs": identity}, seed=seed,
-                 processor=torch.device("cpu"), title="test")
+def run(
+    folder: Path, model: nn.Module, loss_of, identity: str = "vectors", seed: int = 1, **plan
+) -> list[dict]:
+    return train(
+        model,
+        loss_of,
+        Vectors(),
+        PLAN | plan,
+        checkpoints=folder,
+        identity={"inputs": identity},
+        seed=seed,
+        processor=torch.device("cpu"),
+        title="test",
+    )
 
 
 def same(first: nn.Module, second: nn.Module) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    return all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +143,17 @@ def test_sgd_with_momentum_weight_decay_and_stepwise_rate(tmp_path):
 def test_gradients_are_clipped_to_a_norm(tmp_path):
     model = nn.Linear(4, 1, bias=False)
     before = model.weight.detach().numpy().copy()
-    run(tmp_path, model, lambda model, batch: 100 * model.weight.sum(), iterations=1, clip=3.0, weight_decay=0.0)
-    np.testing.assert_allclose(before - model.weight.detach().numpy(), np.full((1, 4), 0.05 * 3 / 2), rtol=1e-4)
+    run(
+        tmp_path,
+        model,
+        lambda model, batch: 100 * model.weight.sum(),
+        iterations=1,
+        clip=3.0,
+        weight_decay=0.0,
+    )
+    np.testing.assert_allclose(
+        before - model.weight.detach().numpy(), np.full((1, 4), 0.05 * 3 / 2), rtol=1e-4
+    )
 
 
 def test_parts_of_a_batch_add_up_to_it(tmp_path):
@@ -127,8 +163,12 @@ def test_parts_of_a_batch_add_up_to_it(tmp_path):
     loss_of = Loss()
     expected = run(tmp_path / "whole", whole, Loss())
     history = run(tmp_path / "parts", parts, loss_of, accumulate=2)
-    assert loss_of.draws == list(range(ITERATIONS * BATCH)) and len(loss_of.values) == 2 * ITERATIONS
-    np.testing.assert_allclose([line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-5)
+    assert (
+        loss_of.draws == list(range(ITERATIONS * BATCH)) and len(loss_of.values) == 2 * ITERATIONS
+    )
+    np.testing.assert_allclose(
+        [line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-5
+    )
     for own, other in zip(parts.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-6)
 
@@ -138,7 +178,7 @@ class Pictures(Dataset):
 
     def __getitem__(self, draw: int) -> dict:
         x = np.random.default_rng(draw).normal(size=(3, 32, 32)).astype(np.float32)
-        x[:, :, 16 * (draw % 2):16 * (draw % 2) + 8] += 1
+        x[:, :, 16 * (draw % 2) : 16 * (draw % 2) + 8] += 1
         return {"x": x, "label": draw % 2}
 
 
@@ -152,8 +192,17 @@ def trained_on_pictures(folder: Path, **plan) -> tuple[nn.Module, list[dict], li
         types.append(logits.dtype)
         return nn.functional.cross_entropy(logits.float(), batch["label"])
 
-    history = train(model, loss_of, Pictures(), PLAN | {"lr": 0.01} | plan, checkpoints=folder, identity={}, seed=1,
-                    processor=torch.device("cpu"), title="test")
+    history = train(
+        model,
+        loss_of,
+        Pictures(),
+        PLAN | {"lr": 0.01} | plan,
+        checkpoints=folder,
+        identity={},
+        seed=1,
+        processor=torch.device("cpu"),
+        title="test",
+    )
     return model, history, types
 
 
@@ -161,16 +210,22 @@ def test_mixed_precision_multiplies_in_bfloat16_and_learns_in_float32(tmp_path):
     full, expected, types = trained_on_pictures(tmp_path)
     assert set(types) == {torch.float32}
     model, history, types = trained_on_pictures(tmp_path, precision="bfloat16")
-    assert set(types) == {torch.bfloat16} and {p.dtype for p in model.parameters()} == {torch.float32}
+    assert set(types) == {torch.bfloat16} and {p.dtype for p in model.parameters()} == {
+        torch.float32
+    }
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
-    np.testing.assert_allclose([line["loss"] for line in history], [line["loss"] for line in expected], rtol=0.05)
+    np.testing.assert_allclose(
+        [line["loss"] for line in history], [line["loss"] for line in expected], rtol=0.05
+    )
     assert not same(full, model)
 
 
 def test_channels_last_is_the_same_training(tmp_path):
     full, expected, _ = trained_on_pictures(tmp_path / "first")
     model, history, _ = trained_on_pictures(tmp_path / "last", layout="channels_last")
-    np.testing.assert_allclose([line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-4)
+    np.testing.assert_allclose(
+        [line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-4
+    )
     assert model[0].weight.is_contiguous()  # a model's file does not show it
     for own, other in zip(model.parameters(), full.parameters(), strict=True):
         torch.testing.assert_close(own, other, rtol=1e-3, atol=1e-5)
@@ -240,18 +295,23 @@ def test_a_run_may_be_broken_off_many_times(tmp_path, uninterrupted):
 
 def test_asked_to_stop_in_the_last_iteration_it_ends(tmp_path, uninterrupted):
     model = net()
-    assert run(tmp_path, model, Loss(ITERATIONS - 1, sigterm)) == uninterrupted[1] and same(model, uninterrupted[0])
+    assert run(tmp_path, model, Loss(ITERATIONS - 1, sigterm)) == uninterrupted[1] and same(
+        model, uninterrupted[0]
+    )
 
 
 def test_loader_workers_change_nothing(tmp_path, uninterrupted):
     with pytest.raises(PipelineError, match="stopped"):
         run(tmp_path, net(), Loss(17, sigterm), workers=2)
     resumed = net(seed=99)
-    assert run(tmp_path, resumed, Loss(), workers=2) == uninterrupted[1] and same(resumed, uninterrupted[0])
+    assert run(tmp_path, resumed, Loss(), workers=2) == uninterrupted[1] and same(
+        resumed, uninterrupted[0]
+    )
 
 
-@pytest.mark.parametrize("change", [{"identity": "others"}, {"seed": 2}, {"lr": 0.01}],
-                         ids=["inputs", "seed", "plan"])
+@pytest.mark.parametrize(
+    "change", [{"identity": "others"}, {"seed": 2}, {"lr": 0.01}], ids=["inputs", "seed", "plan"]
+)
 def test_another_training_starts_anew(tmp_path, change):
     with pytest.raises(PipelineError, match="stopped"):
         run(tmp_path, net(), Loss(17, sigterm))
@@ -259,11 +319,15 @@ def test_another_training_starts_anew(tmp_path, change):
     loss_of = Loss()
     run(tmp_path, net(), loss_of, **change)
     assert loss_of.draws == list(range(ITERATIONS * BATCH))
-    assert len(kept) == 1 and all((tmp_path / name).read_bytes() == content for name, content in kept.items())
+    assert len(kept) == 1 and all(
+        (tmp_path / name).read_bytes() == content for name, content in kept.items()
+    )
 
 
 def test_a_lost_loss_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path, uninterrupted):
-    with pytest.raises(PipelineError, match="loss is nan by iteration 20.*checkpoint is kept.*lower its lr"):
+    with pytest.raises(
+        PipelineError, match="loss is nan by iteration 20.*checkpoint is kept.*lower its lr"
+    ):
         run(tmp_path, net(), LostLoss(13))
     resumed, loss_of = net(seed=99), Loss()
     assert run(tmp_path, resumed, loss_of) == uninterrupted[1] and same(resumed, uninterrupted[0])
@@ -278,8 +342,13 @@ def test_a_loss_that_grows_out_of_bounds_ends_the_run(tmp_path):
 
     model = nn.Linear(4, 1, bias=False)
     nn.init.constant_(model.weight, 0.1)
-    with pytest.raises(PipelineError, match=r"grown from \d.* to \d.* by iteration \d+; the last good checkpoint is kept"):
-        run(tmp_path, model, loss_of, lr=1.1, momentum=0.0, lr_step=1000, checkpoint_every=1)  # over 2 / curvature
+    with pytest.raises(
+        PipelineError,
+        match=r"grown from \d.* to \d.* by iteration \d+; the last good checkpoint is kept",
+    ):
+        run(
+            tmp_path, model, loss_of, lr=1.1, momentum=0.0, lr_step=1000, checkpoint_every=1
+        )  # over 2 / curvature
 
 
 def test_a_loss_lost_before_any_checkpoint_promises_none(tmp_path):
@@ -293,17 +362,40 @@ def test_finish_writes_model_history_and_record_and_forgets_checkpoints(tmp_path
     model = net()
     history = run(checkpoints, model, Loss())
     assert list(checkpoints.iterdir())
-    rows = [{"clip": f"Run/v_Run_g{number:02d}_c01", "group": f"g{number:02d}"} for number in range(7)]
-    options = Namespace(set="ucf101", split="split1", stream="motion", model=tmp_path / "co2fi.pt", settings=SETTINGS,
-                        history=tmp_path / "history.jsonl", record=tmp_path / "co2fi.json", code="c0de",
-                        checkpoints=str(checkpoints), accumulate=1)
+    rows = [
+        {"clip": f"Run/v_Run_g{number:02d}_c01", "group": f"g{number:02d}"} for number in range(7)
+    ]
+    options = Namespace(
+        set="ucf101",
+        split="split1",
+        stream="motion",
+        model=tmp_path / "co2fi.pt",
+        settings=SETTINGS,
+        history=tmp_path / "history.jsonl",
+        record=tmp_path / "co2fi.json",
+        code="c0de",
+        checkpoints=str(checkpoints),
+        accumulate=1,
+    )
     finish(options, "co2fi", model, history, ["Archery", "Bowling"], torch.device("cpu"), rows)
-    loaded = checkpoint.load(options.model, net(seed=99), kind="co2fi", set="ucf101", split="split1", stream="motion",
-                        classes=["Archery", "Bowling"])
+    loaded = checkpoint.load(
+        options.model,
+        net(seed=99),
+        kind="co2fi",
+        set="ucf101",
+        split="split1",
+        stream="motion",
+        classes=["Archery", "Bowling"],
+    )
     assert same(loaded, model)
     assert [json.loads(line) for line in options.history.read_text().splitlines()] == history
     record = json.loads(options.record.read_text())
-    assert (record["stage"], record["code"], record["settings"], record["clips"]) == ("co2fi", "c0de", SETTINGS, 7)
+    assert (record["stage"], record["code"], record["settings"], record["clips"]) == (
+        "co2fi",
+        "c0de",
+        SETTINGS,
+        7,
+    )
     with pytest.raises(PipelineError, match="trained on 1 of the 2 clips"):
         checkpoint.load(options.model, net(), [rows[3], {"clip": "new", "group": "g99"}])
     assert (record["precision"], record["accumulate"]) == ("float32", 1)
@@ -325,28 +417,59 @@ class Samples(Dataset):
 
     def __getitem__(self, draw: int) -> dict:
         label = draw % 8
-        return {"one": self.one[label], "many": self.many[label], "label": label,
-                "ranked_one": self.ranked_one[label], "ranked_many": self.ranked_many[label]}
+        return {
+            "one": self.one[label],
+            "many": self.many[label],
+            "label": label,
+            "ranked_one": self.ranked_one[label],
+            "ranked_many": self.ranked_many[label],
+        }
 
 
 def test_the_whole_network_learns_eight_samples(tmp_path):
     """CO2FI of both streams and ASYN, jointly by Eq. 6."""
     torch.manual_seed(0)
-    one, many = (CO2FI(channels, 8, size=32, width=1 / 16, side_maps=2, fc1=32, fc2=32, hidden=32, dropout=0.0)
-                 for channels in (3, 4))
+    one, many = (
+        CO2FI(
+            channels, 8, size=32, width=1 / 16, side_maps=2, fc1=32, fc2=32, hidden=32, dropout=0.0
+        )
+        for channels in (3, 4)
+    )
     model = ASYN(one, many, Fusion(32, 8, hidden=32, dropout=0.0))
     samples = Samples()
 
     def loss_of(model, batch):
         labels = batch["label"]
         return joint_loss(
-            model(batch["one"], batch["many"]), labels, groups.form_all(batch["ranked_one"], labels, [5, 3, 1]),
-            groups.form_all(batch["ranked_many"].flatten(0, 1), labels.repeat_interleave(5), [5, 3, 1]),
-            [0.1, 0.1, 1.0], 2.0, 2.0)
+            model(batch["one"], batch["many"]),
+            labels,
+            groups.form_all(batch["ranked_one"], labels, [5, 3, 1]),
+            groups.form_all(
+                batch["ranked_many"].flatten(0, 1), labels.repeat_interleave(5), [5, 3, 1]
+            ),
+            [0.1, 0.1, 1.0],
+            2.0,
+            2.0,
+        )
 
-    plan = PLAN | {"iterations": 200, "batch": 8, "lr": 0.02, "lr_step": 200, "checkpoint_every": 1000}
-    train(model, loss_of, samples, plan, checkpoints=tmp_path, identity={}, seed=0, processor=torch.device("cpu"),
-          title="test")
+    plan = PLAN | {
+        "iterations": 200,
+        "batch": 8,
+        "lr": 0.02,
+        "lr_step": 200,
+        "checkpoint_every": 1000,
+    }
+    train(
+        model,
+        loss_of,
+        samples,
+        plan,
+        checkpoints=tmp_path,
+        identity={},
+        seed=0,
+        processor=torch.device("cpu"),
+        title="test",
+    )
     model.eval()
     with torch.inference_mode():
         output = model(torch.from_numpy(samples.one), torch.from_numpy(samples.many))

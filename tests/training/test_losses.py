@@ -27,20 +27,30 @@ def eq3(logits: np.ndarray, label: int, weight: float) -> float:
     return -weight / N * sum(log_p(unit)[label] for unit in logits)
 
 
-def sample_co2fi(rng: np.random.Generator, batch: int) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+def sample_co2fi(
+    rng: np.random.Generator, batch: int
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
     """Logits of the granularities and of the units, (3, batch, N) each, and the groups, (batch, size) each."""
     groups = [np.stack([rng.permutation(N)[:size] for _ in range(batch)]) for size in SIZES]
     return rng.normal(0, 2, (3, batch, N)), rng.normal(0, 2, (3, batch, N)), groups
 
 
-def eq4(granularities: np.ndarray, units: np.ndarray, groups: list[np.ndarray], labels: np.ndarray) -> np.ndarray:
+def eq4(
+    granularities: np.ndarray, units: np.ndarray, groups: list[np.ndarray], labels: np.ndarray
+) -> np.ndarray:
     """(batch,) of Eq. 4 for each sample."""
-    return np.array([eq1(granularities[:, b], [group[b] for group in groups]) + eq3(units[:, b], label, BETA)
-                     for b, label in enumerate(labels)])
+    return np.array(
+        [
+            eq1(granularities[:, b], [group[b] for group in groups]) + eq3(units[:, b], label, BETA)
+            for b, label in enumerate(labels)
+        ]
+    )
 
 
 def output_of(granularities: np.ndarray, units: np.ndarray) -> CO2FIOutput:
-    return CO2FIOutput(torch.zeros(units.shape[1], 2), torch.from_numpy(units), torch.from_numpy(granularities))
+    return CO2FIOutput(
+        torch.zeros(units.shape[1], 2), torch.from_numpy(units), torch.from_numpy(granularities)
+    )
 
 
 def tensors(groups: list[np.ndarray]) -> list[torch.Tensor]:
@@ -59,18 +69,33 @@ def test_eq1_over_groups_of_different_sizes():
     rng = np.random.default_rng(5)
     logits = rng.normal(0, 2, (3, B, N))
     order = np.stack([rng.permutation(N) for _ in range(B)])
-    ranked, labels = order[:, :5], order[[0, 1, 2], [1, 4, 6]]  # ranked second, fifth, and not at all
-    lists = [[[*row[:size], *([] if label in row[:size] else [label])] for size in SIZES]
-             for row, label in zip(ranked, labels, strict=True)]
-    assert [[len(group) for group in groups] for groups in lists] == [[5, 3, 2], [5, 4, 2], [6, 4, 2]]
+    ranked, labels = (
+        order[:, :5],
+        order[[0, 1, 2], [1, 4, 6]],
+    )  # ranked second, fifth, and not at all
+    lists = [
+        [[*row[:size], *([] if label in row[:size] else [label])] for size in SIZES]
+        for row, label in zip(ranked, labels, strict=True)
+    ]
+    assert [[len(group) for group in groups] for groups in lists] == [
+        [5, 3, 2],
+        [5, 4, 2],
+        [6, 4, 2],
+    ]
     formed = form_all(torch.from_numpy(ranked), torch.from_numpy(labels), SIZES, "add")
     found = torch.from_numpy(logits).requires_grad_()
     loss = granularity_loss(found, formed, ALPHA)
-    np.testing.assert_allclose(loss.item(), np.mean([eq1(logits[:, b], lists[b]) for b in range(B)]), rtol=1e-12)
+    np.testing.assert_allclose(
+        loss.item(), np.mean([eq1(logits[:, b], lists[b]) for b in range(B)]), rtol=1e-12
+    )
     loss.backward()  # d -log p(n) / d logits = p - 1 at n, p elsewhere
     p = np.exp(log_p(logits))
-    expected = np.stack([[sum(p[k, b] - np.eye(N)[n] for n in lists[b][k]) * ALPHA[k] / N / B for b in range(B)]
-                         for k in range(3)])
+    expected = np.stack(
+        [
+            [sum(p[k, b] - np.eye(N)[n] for n in lists[b][k]) * ALPHA[k] / N / B for b in range(B)]
+            for k in range(3)
+        ]
+    )
     np.testing.assert_allclose(found.grad.numpy(), expected, atol=1e-12)
 
 
@@ -78,7 +103,9 @@ def test_eq1_of_equal_probabilities():
     """p = 1/N everywhere: each class of each group costs alpha_k log(N) / N."""
     groups = [np.arange(size)[None] for size in SIZES]
     found = granularity_loss(torch.zeros(3, 1, N, dtype=torch.float64), tensors(groups), ALPHA)
-    np.testing.assert_allclose(found.item(), (5 * 0.1 + 3 * 0.2 + 1 * 1.0) * np.log(N) / N, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.item(), (5 * 0.1 + 3 * 0.2 + 1 * 1.0) * np.log(N) / N, rtol=1e-12
+    )
 
 
 def test_eqs_3_and_5_sum_over_units_and_average_over_the_batch():
@@ -94,21 +121,40 @@ def test_eqs_3_and_5_sum_over_units_and_average_over_the_batch():
 def test_eq4():
     granularities, units, groups = sample_co2fi(np.random.default_rng(2), B)
     labels = np.array([1, 5, 5])
-    found = co2fi_loss(output_of(granularities, units), torch.from_numpy(labels), tensors(groups), ALPHA, BETA)
-    np.testing.assert_allclose(found.item(), eq4(granularities, units, groups, labels).mean(), rtol=1e-12)
+    found = co2fi_loss(
+        output_of(granularities, units), torch.from_numpy(labels), tensors(groups), ALPHA, BETA
+    )
+    np.testing.assert_allclose(
+        found.item(), eq4(granularities, units, groups, labels).mean(), rtol=1e-12
+    )
 
 
 def test_eq6_sums_over_instants_and_averages_over_the_batch():
     rng = np.random.default_rng(3)
     labels = np.array([2, 6, 0])
-    one, many = sample_co2fi(rng, B), sample_co2fi(rng, B * T)  # many: sample by sample, instants within
+    one, many = (
+        sample_co2fi(rng, B),
+        sample_co2fi(rng, B * T),
+    )  # many: sample by sample, instants within
     fused = rng.normal(0, 2, (T, B, N))
     expected = 0.0
     for b, label in enumerate(labels):
         mine = slice(b * T, (b + 1) * T)
-        first = eq4(many[0][:, mine], many[1][:, mine], [group[mine] for group in many[2]], np.full(T, label)).sum()
-        second = eq4(one[0][:, b:b + 1], one[1][:, b:b + 1], [group[b:b + 1] for group in one[2]], [label]).sum()
+        first = eq4(
+            many[0][:, mine],
+            many[1][:, mine],
+            [group[mine] for group in many[2]],
+            np.full(T, label),
+        ).sum()
+        second = eq4(
+            one[0][:, b : b + 1],
+            one[1][:, b : b + 1],
+            [group[b : b + 1] for group in one[2]],
+            [label],
+        ).sum()
         expected += (first + second + eq3(fused[:, b], label, GAMMA)) / B
     output = ASYNOutput(torch.from_numpy(fused), output_of(*one[:2]), output_of(*many[:2]))
-    found = joint_loss(output, torch.from_numpy(labels), tensors(one[2]), tensors(many[2]), ALPHA, BETA, GAMMA)
+    found = joint_loss(
+        output, torch.from_numpy(labels), tensors(one[2]), tensors(many[2]), ALPHA, BETA, GAMMA
+    )
     np.testing.assert_allclose(found.item(), expected, rtol=1e-12)

@@ -55,7 +55,9 @@ def at_most(seconds: int):
 
 def make(path: Path, *options: str) -> Path:
     """Encode the 20 frames of LAVFI with options of ffmpeg's own."""
-    subprocess.run([ffmpeg.executable(), "-v", "error", "-y", *LAVFI, *options, str(path)], check=True)
+    subprocess.run(
+        [ffmpeg.executable(), "-v", "error", "-y", *LAVFI, *options, str(path)], check=True
+    )
     return path
 
 
@@ -65,9 +67,14 @@ def make(path: Path, *options: str) -> Path:
 def test_frame_counts_of_real_clips(shared):
     with open(shared / "MANIFEST.tsv", newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["path"].endswith(".avi")]
-    chosen = [row for source, step in zip(SOURCES, (1, 34, 14), strict=True)
-              for row in [row for row in rows if row["path"].startswith(source)][::step]]
-    assert len(chosen) == 10 + 6 + 5 and {"(", "+", "!"} <= set("".join(row["path"] for row in chosen))
+    chosen = [
+        row
+        for source, step in zip(SOURCES, (1, 34, 14), strict=True)
+        for row in [row for row in rows if row["path"].startswith(source)][::step]
+    ]
+    assert len(chosen) == 10 + 6 + 5 and {"(", "+", "!"} <= set(
+        "".join(row["path"] for row in chosen)
+    )
     for row in chosen:
         found = probe(shared / row["path"])
         assert found == {key: int(row[key]) for key in ("frames", "width", "height")}, row["path"]
@@ -106,7 +113,9 @@ def test_large_videos_are_scaled_down_each_frame_once(tmp_path, height, width):
         assert np.abs(ours - expected).mean() < 4
 
 
-@pytest.mark.parametrize("height, width", [(120, 160), (64, 48), (256, 340), (255, 255), (61, 81), (341, 256)])
+@pytest.mark.parametrize(
+    "height, width", [(120, 160), (64, 48), (256, 340), (255, 255), (61, 81), (341, 256)]
+)
 def test_small_videos_are_left_alone(tmp_path, height, width):
     path = tmp_path / "small.avi"
     encode(path, pattern(3, height, width), 25)
@@ -116,8 +125,11 @@ def test_small_videos_are_left_alone(tmp_path, height, width):
     assert probe(path) == {"frames": 3, "width": width, "height": height}
 
 
-@pytest.mark.parametrize("timing", ["N+400*gte(N\\,10)", "floor(N/2)*2", "if(eq(N\\,10)\\,9\\,N)"],
-                         ids=["a gap", "doubled", "one doubled"])
+@pytest.mark.parametrize(
+    "timing",
+    ["N+400*gte(N\\,10)", "floor(N/2)*2", "if(eq(N\\,10)\\,9\\,N)"],
+    ids=["a gap", "doubled", "one doubled"],
+)
 @pytest.mark.parametrize("ending", ["avi", "mkv", "mp4"])
 def test_each_coded_frame_comes_once_whatever_the_time_stamps(tmp_path, timing, ending):
     plain = make(tmp_path / f"plain.{ending}", "-c:v", "mpeg4")
@@ -165,8 +177,20 @@ def test_early_end_leaves_no_process(tmp_path):
 
 # Names
 
-NAMES = ["-start.avi", "a:b.avi", "http:a.avi", "100%d.avi", "it's \"q\".avi", "a b.avi", "[x]+!.avi", "$(touch x).avi",
-         "back\\slash.avi", "\u00fcn\u00ef.avi", "a,b;c='d'.avi", "concat:a|b"]
+NAMES = [
+    "-start.avi",
+    "a:b.avi",
+    "http:a.avi",
+    "100%d.avi",
+    'it\'s "q".avi',
+    "a b.avi",
+    "[x]+!.avi",
+    "$(touch x).avi",
+    "back\\slash.avi",
+    "\u00fcn\u00ef.avi",
+    "a,b;c='d'.avi",
+    "concat:a|b",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -185,8 +209,12 @@ def test_names_mean_nothing(tmp_path, monkeypatch, name):
 
 def test_missing_and_empty_files(tmp_path):
     (tmp_path / "empty.avi").touch()
-    assert "no such video" in refusal(tmp_path / "none.avi") and "remove the clip" in refusal(tmp_path / "none.avi")
-    assert "0 bytes" in refusal(tmp_path / "empty.avi") and "replace it" in refusal(tmp_path / "empty.avi")
+    assert "no such video" in refusal(tmp_path / "none.avi") and "remove the clip" in refusal(
+        tmp_path / "none.avi"
+    )
+    assert "0 bytes" in refusal(tmp_path / "empty.avi") and "replace it" in refusal(
+        tmp_path / "empty.avi"
+    )
     assert "no such video" in refusal(tmp_path)
 
 
@@ -195,19 +223,32 @@ def test_what_is_no_video(tmp_path, options):
     path = tmp_path / "text.avi"
     path.write_text("These are not the frames.\n" * 100)
     assert "no video" in refusal(path, **options) and "replace the file" in refusal(path, **options)
-    subprocess.run([ffmpeg.executable(), "-v", "error", "-f", "lavfi", "-i", "sine=duration=0.1", tmp_path / "a.wav"],
-                   check=True)
+    subprocess.run(
+        [
+            ffmpeg.executable(),
+            "-v",
+            "error",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=duration=0.1",
+            tmp_path / "a.wav",
+        ],
+        check=True,
+    )
     assert "no video" in refusal(tmp_path / "a.wav", **options)
 
 
 def test_one_frame_is_too_few(tmp_path):
     encode(tmp_path / "one.avi", pattern(1, 32, 32), 25)
-    assert "one frame" in refusal(tmp_path / "one.avi") and "replace it" in refusal(tmp_path / "one.avi")
+    assert "one frame" in refusal(tmp_path / "one.avi") and "replace it" in refusal(
+        tmp_path / "one.avi"
+    )
 
 
 def test_truncated_clip(shared, tmp_path):
     content, path = (shared / CLIP).read_bytes(), tmp_path / "short.avi"
-    path.write_bytes(content[:len(content) // 2])
+    path.write_bytes(content[: len(content) // 2])
     message = refusal(path)
     assert f"{len(content) // 2} of {len(content)} bytes" in message and "accept_damaged" in message
     whole, decoded = list(decode(shared / CLIP)), list(decode(path, accept_damage=True))
@@ -220,7 +261,7 @@ def test_truncated_clip(shared, tmp_path):
 def test_damage_in_the_middle(shared, tmp_path, filler):
     content, path = bytearray((shared / CLIP).read_bytes()), tmp_path / "damaged.avi"
     middle = len(content) // 2
-    content[middle:middle + 4000] = (filler * 4000)[:4000]
+    content[middle : middle + 4000] = (filler * 4000)[:4000]
     path.write_bytes(content)
     message = refusal(path)
     assert "damaged" in message and "accept_damaged" in message
@@ -232,5 +273,5 @@ def test_damage_in_the_middle(shared, tmp_path, filler):
 def test_every_clip_that_lacks_its_end_is_noticed_without_a_header_of_sizes(tmp_path):
     path = make(tmp_path / "whole.mkv", "-c:v", "mpeg4")
     content = path.read_bytes()
-    (tmp_path / "short.mkv").write_bytes(content[:len(content) * 2 // 3])
+    (tmp_path / "short.mkv").write_bytes(content[: len(content) * 2 // 3])
     assert "damaged" in refusal(tmp_path / "short.mkv")

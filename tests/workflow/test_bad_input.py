@@ -48,13 +48,29 @@ def append(path: Path, line: str) -> None:
 
 def test_missing_folder(workspace):
     shutil.rmtree(workspace.folder / "videos")
-    assert len(refused(workspace, "videos: the video folder of set 'mini' does not exist; put the videos there")) == 1
+    assert (
+        len(
+            refused(
+                workspace,
+                "videos: the video folder of set 'mini' does not exist; put the videos there",
+            )
+        )
+        == 1
+    )
 
 
 def test_empty_folder(workspace):
     shutil.rmtree(workspace.folder / "videos")
     (workspace.folder / "videos").mkdir()
-    assert len(refused(workspace, "videos: the video folder of set 'mini' holds no videos; put the videos there")) == 1
+    assert (
+        len(
+            refused(
+                workspace,
+                "videos: the video folder of set 'mini' holds no videos; put the videos there",
+            )
+        )
+        == 1
+    )
 
 
 def test_missing_lists(workspace):
@@ -65,14 +81,20 @@ def test_missing_lists(workspace):
 def test_missing_clips_are_all_named(workspace):
     for clip in (CLIP, "RiseMatched/v_RiseMatched_g02_c02.avi"):
         (workspace.folder / "videos" / clip).unlink()
-    said = refused(workspace, "videos: 2 of 48 clips of set 'mini' are missing: RiseMatched/v_RiseMatched_g02_c02.avi, "
-                   f"{CLIP}; add them, or remove them")
+    said = refused(
+        workspace,
+        "videos: 2 of 48 clips of set 'mini' are missing: RiseMatched/v_RiseMatched_g02_c02.avi, "
+        f"{CLIP}; add them, or remove them",
+    )
     assert len(said) == 1
 
 
 def test_clip_in_train_and_test(workspace):
     append(workspace.folder / "lists/testlist01.txt", "SwayFew/v_SwayFew_g02_c01.avi")
-    said = refused(workspace, "clip 'SwayFew/v_SwayFew_g02_c01.avi' is in both train and test of split1; remove it")
+    said = refused(
+        workspace,
+        "clip 'SwayFew/v_SwayFew_g02_c01.avi' is in both train and test of split1; remove it",
+    )
     assert all("lists" in sentence for sentence in said)
 
 
@@ -80,19 +102,28 @@ def test_group_in_train_and_test(workspace):
     path = workspace.folder / "lists/trainlist01.txt"
     path.write_text(path.read_text().replace("SwayFew/v_SwayFew_g02_c01.avi 5\n", ""))
     append(workspace.folder / "lists/testlist01.txt", "SwayFew/v_SwayFew_g02_c01.avi")
-    said = refused(workspace, "lists: group 'SwayFew/g02' is in both train and test of split1", "near-duplicates")
+    said = refused(
+        workspace,
+        "lists: group 'SwayFew/g02' is in both train and test of split1",
+        "near-duplicates",
+    )
     assert len(said) == 1
 
 
 def test_unknown_class(workspace):
     append(workspace.folder / "lists/trainlist01.txt", "Swimming/v_Swimming_g01_c01.avi")
-    said = refused(workspace, "is of class 'Swimming', which the class list does not have; correct the line or add")
+    said = refused(
+        workspace,
+        "is of class 'Swimming', which the class list does not have; correct the line or add",
+    )
     assert len(said) == 1
 
 
 def test_typo_in_the_config(workspace):
     workspace.settings["teacher"]["iteration"] = 5
-    said = refused(workspace, "unknown key 'sets.mini.settings.teacher.iteration'; did you mean 'iterations'?")
+    said = refused(
+        workspace, "unknown key 'sets.mini.settings.teacher.iteration'; did you mean 'iterations'?"
+    )
     assert len(said) == 1
 
 
@@ -102,10 +133,27 @@ def test_wrong_value_in_the_config(workspace):
 
 
 def test_unknown_set_and_split(workspace):
-    assert len(refused(workspace, "there is no set 'minni'", "did you mean 'mini'?",
-                       target="results/minni/split1/acc.json")) == 1
-    assert len(refused(workspace, "set 'mini' has no split 'split7'; it has split1, split2, split3",
-                       target="results/mini/split7/acc.json")) == 1
+    assert (
+        len(
+            refused(
+                workspace,
+                "there is no set 'minni'",
+                "did you mean 'mini'?",
+                target="results/minni/split1/acc.json",
+            )
+        )
+        == 1
+    )
+    assert (
+        len(
+            refused(
+                workspace,
+                "set 'mini' has no split 'split7'; it has split1, split2, split3",
+                target="results/mini/split7/acc.json",
+            )
+        )
+        == 1
+    )
 
 
 def test_broken_videos_are_all_named_before_anything_long(workspace):
@@ -116,10 +164,18 @@ def test_broken_videos_are_all_named_before_anything_long(workspace):
     empty.write_bytes(b"")
     text.write_text("this is not a video\n" * 50)
     encode(single, demo.render(f"{single.parent.name}/{single.stem}", 1, 1), demo.FPS)
-    said = refused(workspace, f"{truncated.name}: the file is cut short", f"{empty.name}: the file is empty (0 bytes)",
-                   f"{text.name}: no frame can be decoded", f"{single.name}: the clip has one frame", dry=False)
+    said = refused(
+        workspace,
+        f"{truncated.name}: the file is cut short",
+        f"{empty.name}: the file is empty (0 bytes)",
+        f"{text.name}: no frame can be decoded",
+        f"{single.name}: the clip has one frame",
+        dry=False,
+    )
     assert len(said) == 4 and all("; replace" in sentence for sentence in said)
-    assert not list(workspace.folder.glob("results/mini/flow/*")), "flow started before the clips were checked"
+    assert not list(workspace.folder.glob("results/mini/flow/*")), (
+        "flow started before the clips were checked"
+    )
     assert not (workspace.folder / INDEX).exists()
 
 
@@ -138,15 +194,23 @@ def test_accepted_damage_is_used_and_a_mended_clip_goes_on(workspace):
 
 
 def test_extra_videos_are_named_and_left_out(workspace):
-    shutil.copy(workspace.folder / "videos" / CLIP, workspace.folder / "videos/SwayFew/v_SwayFew_g09_c09.avi")
+    shutil.copy(
+        workspace.folder / "videos" / CLIP,
+        workspace.folder / "videos/SwayFew/v_SwayFew_g09_c09.avi",
+    )
     printed = workspace.make(INDEX)
-    assert "note: videos/SwayFew/v_SwayFew_g09_c09.avi is in no split list and is not used" in printed
+    assert (
+        "note: videos/SwayFew/v_SwayFew_g09_c09.avi is in no split list and is not used" in printed
+    )
     assert b"g09" not in workspace.read(INDEX)
 
 
 def test_awkward_names_never_reach_a_shell(workspace):
     """A class folder and a clip whose names a shell, ffmpeg or HDF5 would take apart."""
-    old, new = "SwayFew/v_SwayFew_g01_c01.avi", "SwayFew/-v $(touch pwned) 100%;`id`'\"&[!#]+~@:é_g01_c01.avi"
+    old, new = (
+        "SwayFew/v_SwayFew_g01_c01.avi",
+        "SwayFew/-v $(touch pwned) 100%;`id`'\"&[!#]+~@:é_g01_c01.avi",
+    )
     (workspace.folder / "videos" / old).rename(workspace.folder / "videos" / new)
     for path in (workspace.folder / "lists").glob("t*list*.txt"):
         path.write_text(path.read_text().replace(old, new))
@@ -162,6 +226,12 @@ def test_an_old_model_of_another_split_is_refused(workspace):
     target = "results/mini/{}/baseline/motion/co2fi.pt"
     workspace.make(target.format("split1"))
     workspace.make(target.format("split2"))
-    shutil.copy(workspace.folder / target.format("split1"), workspace.folder / target.format("split2"))
-    refused(workspace, "co2fi.pt: a model for split 'split1', but 'split2' is wanted",
-            target="results/mini/split2/baseline/motion/scores.h5", dry=False)
+    shutil.copy(
+        workspace.folder / target.format("split1"), workspace.folder / target.format("split2")
+    )
+    refused(
+        workspace,
+        "co2fi.pt: a model for split 'split1', but 'split2' is wanted",
+        target="results/mini/split2/baseline/motion/scores.h5",
+        dry=False,
+    )

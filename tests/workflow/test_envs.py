@@ -7,13 +7,23 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-IMPORTED_WITHOUT_TORCH = {"ffmpeg-python", "h5py", "imagecodecs", "imageio-ffmpeg", "numpy", "opencv-contrib-python", "tqdm"}
+IMPORTED_WITHOUT_TORCH = {
+    "ffmpeg-python",
+    "h5py",
+    "imagecodecs",
+    "imageio-ffmpeg",
+    "numpy",
+    "opencv-contrib-python",
+    "tqdm",
+}
 
 
 def locked() -> dict[str, set[str]]:
     """Versions of each package in requirements.lock; more than one where they differ by Python."""
     versions: dict[str, set[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.M):
+    for name, version in re.findall(
+        r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.M
+    ):
         versions.setdefault(name, set()).add(version)
     return versions
 

@@ -38,7 +38,12 @@ def stamped(path: Path, text: str) -> None:
 
 def test_result_follows_from_the_scores(finished):
     result = json.loads(finished.read(RESULT))
-    assert (result["set"], result["split"], result["clips"], result["classes"]) == ("mini", "split1", 16, 8)
+    assert (result["set"], result["split"], result["clips"], result["classes"]) == (
+        "mini",
+        "split1",
+        16,
+        8,
+    )
     assert result["headline"] == "asyn"
     scores, labels = {}, None
     for source in ("appearance", "motion", "appearance-to-motion", "motion-to-appearance"):
@@ -52,7 +57,10 @@ def test_result_follows_from_the_scores(finished):
     with h5py.File(finished.folder / "results/mini/split1/idt/scores.h5") as file:
         scores["idt"] = file["scores"][...].astype(np.float64)
         assert (file["labels"][...] == labels).all()
-    unit = {name: scores[name] / np.linalg.norm(scores[name], axis=1, keepdims=True) for name in ("asyn", "idt")}
+    unit = {
+        name: scores[name] / np.linalg.norm(scores[name], axis=1, keepdims=True)
+        for name in ("asyn", "idt")
+    }
     scores["asyn_idt"] = 0.75 * unit["asyn"] + 0.25 * unit["idt"]
     for key in ("accuracy", "mean_class_accuracy", "top5_accuracy"):
         assert set(result[key]) == {"appearance", "motion", "two_stream", "asyn", "idt", "asyn_idt"}
@@ -61,8 +69,21 @@ def test_result_follows_from_the_scores(finished):
     assert np.sum(result["confusion"]["matrix"]) == 16
     assert np.trace(result["confusion"]["matrix"]) == round(16 * result["accuracy"]["asyn"])
     stages = result["provenance"]["stages"]
-    assert {"index", "frames", "flow", "teacher", "groups", "co2fi", "asyn", "scores", "idt_sample", "idt_codebook",
-            "idt_fisher", "idt_svm", "fuse"} == set(stages)
+    assert {
+        "index",
+        "frames",
+        "flow",
+        "teacher",
+        "groups",
+        "co2fi",
+        "asyn",
+        "scores",
+        "idt_sample",
+        "idt_codebook",
+        "idt_fisher",
+        "idt_svm",
+        "fuse",
+    } == set(stages)
     assert all(stages[stage]["seconds"] > 0 for stage in ("flow", "co2fi", "asyn"))
     assert (finished.folder / "results/mini/split1/acc.png").stat().st_size > 10_000
 
@@ -78,8 +99,12 @@ def test_ten_crops_are_scored_by_the_same_models(finished, copied):
             assert logits.shape == (16, 10 * centre.shape[1], 8)
             crops = logits.reshape(16, 10, -1, 8)
             np.testing.assert_array_equal(crops[:, 4], centre)
-            assert not any((crops[:, number] == centre).all() for number in range(10) if number != 4)
-            shares = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(-1, keepdims=True)
+            assert not any(
+                (crops[:, number] == centre).all() for number in range(10) if number != 4
+            )
+            shares = np.exp(logits.astype(np.float64)) / np.exp(logits.astype(np.float64)).sum(
+                -1, keepdims=True
+            )
             np.testing.assert_allclose(file["scores"][...], shares.mean(axis=1), atol=1e-6)
 
 
@@ -105,20 +130,49 @@ TABLES = "results/mini/tables.json"
 
 def few_rows(workspace: Workspace, seeds: list[int]) -> None:
     """Three rows of variants, beside the finished result's own."""
-    rows = [{"table": 1, "name": name, "variant": name, "sources": ["appearance", "motion", "two_stream"]}
-            for name in ("baseline", "direct", "complete")]
-    rows.append({"table": 2, "name": "fused", "variant": "baseline_syn", "sources": ["asyn"],
-                 "paper": {"mini": {"asyn": 50.0}}})
+    rows = [
+        {
+            "table": 1,
+            "name": name,
+            "variant": name,
+            "sources": ["appearance", "motion", "two_stream"],
+        }
+        for name in ("baseline", "direct", "complete")
+    ]
+    rows.append(
+        {
+            "table": 2,
+            "name": "fused",
+            "variant": "baseline_syn",
+            "sources": ["asyn"],
+            "paper": {"mini": {"asyn": 50.0}},
+        }
+    )
     workspace.settings["tables"] = {"splits": ["split1"], "seeds": seeds, "rows": rows}
 
 
 def test_tables_share_what_they_can(copied):
     few_rows(copied, [1])
-    assert copied.planned(TABLES) == {"co2fi": 4, "asyn": 2, "scores_of_streams": 2, "scores_of_directions": 1, "fuse": 3,
-                                      "tables": 1}
-    few_rows(copied, [1, 2])  # another seed: networks anew, the same flow, teachers, groups and trajectories
-    assert copied.planned(TABLES) == {"co2fi": 4 + 6, "asyn": 2 + 4, "scores": 1, "scores_of_streams": 2 + 2,
-                                      "scores_of_directions": 1 + 1, "fuse": 3 + 4, "tables": 1}
+    assert copied.planned(TABLES) == {
+        "co2fi": 4,
+        "asyn": 2,
+        "scores_of_streams": 2,
+        "scores_of_directions": 1,
+        "fuse": 3,
+        "tables": 1,
+    }
+    few_rows(
+        copied, [1, 2]
+    )  # another seed: networks anew, the same flow, teachers, groups and trajectories
+    assert copied.planned(TABLES) == {
+        "co2fi": 4 + 6,
+        "asyn": 2 + 4,
+        "scores": 1,
+        "scores_of_streams": 2 + 2,
+        "scores_of_directions": 1 + 1,
+        "fuse": 3 + 4,
+        "tables": 1,
+    }
 
 
 def test_tables_hold_the_results_of_their_runs(copied):
@@ -126,14 +180,22 @@ def test_tables_hold_the_results_of_their_runs(copied):
     copied.make(TABLES)
     assert copied.planned(TABLES) == {}
     cells = {row["name"]: row["cells"] for row in json.loads(copied.read(TABLES))["rows"]}
-    for name, path in (("baseline", "split1/baseline"), ("direct", "split1/direct"), ("complete", "split1")):
+    for name, path in (
+        ("baseline", "split1/baseline"),
+        ("direct", "split1/direct"),
+        ("complete", "split1"),
+    ):
         result = json.loads(copied.read(f"results/mini/{path}/acc.json"))
         assert {c["source"]: c["accuracy"] for c in cells[name]} == {
-            source: result["accuracy"][source] for source in ("appearance", "motion", "two_stream")}
+            source: result["accuracy"][source] for source in ("appearance", "motion", "two_stream")
+        }
         assert all(c["clips"] == 16 for c in cells[name])
     fused = json.loads(copied.read("results/mini/split1/baseline_syn/acc.json"))
     assert set(fused["accuracy"]) == {"asyn"} and fused["headline"] == "asyn"
-    assert (cells["fused"][0]["accuracy"], cells["fused"][0]["paper"]) == (fused["accuracy"]["asyn"], 50.0)
+    assert (cells["fused"][0]["accuracy"], cells["fused"][0]["paper"]) == (
+        fused["accuracy"]["asyn"],
+        50.0,
+    )
     assert "| fused |" in copied.read("results/mini/tables.md").decode()
 
 
@@ -142,7 +204,10 @@ def test_store_matches_the_index(finished):
     assert len(rows) == 48 and {row["frames"] for row in rows} == {FRAMES}
     for row in rows:
         where = finished.folder / "results/mini"
-        with h5py.File(where / f"frames/{row['shard']}.h5") as frames, h5py.File(where / f"flow/{row['shard']}.h5") as flow:
+        with (
+            h5py.File(where / f"frames/{row['shard']}.h5") as frames,
+            h5py.File(where / f"flow/{row['shard']}.h5") as flow,
+        ):
             assert frames[row["clip"]].shape == (FRAMES, 60, 80, 3)
             assert flow[row["clip"]].shape == (FRAMES - 1, 2, 60, 80)
             assert flow[row["clip"]].attrs["source"] == Path(row["path"]).name
@@ -167,8 +232,16 @@ def test_touching_everything_reruns_nothing(copied):
 def test_a_changed_video_reruns_its_shard_and_what_follows(copied):
     videos = copied.folder / "videos"
     shutil.copy(videos / "SwayFew/v_SwayFew_g01_c02.avi", videos / "SwayFew/v_SwayFew_g01_c01.avi")
-    assert copied.planned() == {"examine": 1, "index": 1, "part": 2, "frames": 1, "flow": 1, **STREAM_JOBS,
-                                "idt_sample": 1, **IDT_JOBS}
+    assert copied.planned() == {
+        "examine": 1,
+        "index": 1,
+        "part": 2,
+        "frames": 1,
+        "flow": 1,
+        **STREAM_JOBS,
+        "idt_sample": 1,
+        **IDT_JOBS,
+    }
 
 
 def test_a_changed_test_list_trains_nothing(copied):
@@ -192,57 +265,93 @@ def test_another_order_and_line_ends_of_a_list_rerun_nothing(copied):
 
 def test_a_new_clip_changes_one_shard(copied):
     new = "SwayFew/v_SwayFew_g09_c01.avi"
-    shutil.copy(copied.folder / "videos/SwayFew/v_SwayFew_g01_c01.avi", copied.folder / "videos" / new)
+    shutil.copy(
+        copied.folder / "videos/SwayFew/v_SwayFew_g01_c01.avi", copied.folder / "videos" / new
+    )
     for split in "123":
         path = copied.folder / f"lists/trainlist0{split}.txt"
         stamped(path, path.read_text() + f"{new} 5\n")
     copied.make("results/mini/index.csv")
     planned = copied.planned()
     assert planned["flow"] == planned["frames"] == planned["idt_sample"] == 1
-    fresh = {row["shard"] for row in index.read(copied.folder / "results/mini/index.csv") if row["clip"] in new}
+    fresh = {
+        row["shard"]
+        for row in index.read(copied.folder / "results/mini/index.csv")
+        if row["clip"] in new
+    }
     assert fresh == {shard_of("SwayFew/g09", 3)}
 
 
-@pytest.mark.parametrize(("section", "key", "value", "expected"), [
-    ("flow", "bound", 4.0, {"flow": 3, **STREAM_JOBS, "teacher": 1, "groups": 1, "co2fi": 1}),
-    ("decode", "short_side", 48, {"frames": 3, "flow": 3, **STREAM_JOBS, "idt_sample": 3, **IDT_JOBS}),
-    ("teacher", "lr", 0.02, STREAM_JOBS),
-    ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
-    ("co2fi", "lr", 0.02, {**STREAM_JOBS, "teacher": 0, "groups": 0}),
-    ("loss", "gamma", 1.0, {"asyn": 2, "scores": 1, "fuse": 1}),  # scores of the streams, too: one job reads for all
-    ("period", "delta", 1, {"asyn": 2, "scores": 1, "fuse": 1}),
-    ("period", "count", 3, {"scores": 1, "fuse": 1}),
-    ("scores", "crops", "ten", {"scores": 1, "fuse": 1}),
-    ("fusion", "weights", {"motion": 1.5}, {"fuse": 1}),
-    ("fusion", "idt", {"weight": 0.5}, {"fuse": 1}),
-    ("compute", "precision", "bfloat16", STREAM_JOBS),
-    ("compute", "processes", 2, {}),
-    ("compute", "accumulate", 2, {}),
-    ("compute", "workers", 2, {}),
-    ("idt", "window", 16, {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
-    ("idt", "components", 5, {**IDT_JOBS, "fuse": 1}),
-    ("idt", "penalty", 1.0, {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
-    ("idt", "enabled", False, {"fuse": 1}),
-])
+@pytest.mark.parametrize(
+    ("section", "key", "value", "expected"),
+    [
+        ("flow", "bound", 4.0, {"flow": 3, **STREAM_JOBS, "teacher": 1, "groups": 1, "co2fi": 1}),
+        (
+            "decode",
+            "short_side",
+            48,
+            {"frames": 3, "flow": 3, **STREAM_JOBS, "idt_sample": 3, **IDT_JOBS},
+        ),
+        ("teacher", "lr", 0.02, STREAM_JOBS),
+        ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
+        ("co2fi", "lr", 0.02, {**STREAM_JOBS, "teacher": 0, "groups": 0}),
+        (
+            "loss",
+            "gamma",
+            1.0,
+            {"asyn": 2, "scores": 1, "fuse": 1},
+        ),  # scores of the streams, too: one job reads for all
+        ("period", "delta", 1, {"asyn": 2, "scores": 1, "fuse": 1}),
+        ("period", "count", 3, {"scores": 1, "fuse": 1}),
+        ("scores", "crops", "ten", {"scores": 1, "fuse": 1}),
+        ("fusion", "weights", {"motion": 1.5}, {"fuse": 1}),
+        ("fusion", "idt", {"weight": 0.5}, {"fuse": 1}),
+        ("compute", "precision", "bfloat16", STREAM_JOBS),
+        ("compute", "processes", 2, {}),
+        ("compute", "accumulate", 2, {}),
+        ("compute", "workers", 2, {}),
+        ("idt", "window", 16, {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+        ("idt", "components", 5, {**IDT_JOBS, "fuse": 1}),
+        ("idt", "penalty", 1.0, {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
+        ("idt", "enabled", False, {"fuse": 1}),
+    ],
+)
 def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, value, expected):
     copied.settings.setdefault(section, {})[key] = value
     assert copied.planned() == {rule: count for rule, count in expected.items() if count}
 
 
-@pytest.mark.parametrize(("file", "expected"), [
-    ("src/pipeline/views.py", {}),
-    ("src/pipeline/datasets/hmdb51.py", {"examine": 3, "index": 1, "part": 2, "frames": 3, "flow": 3, **STREAM_JOBS,
-                                         "idt_sample": 3, **IDT_JOBS}),
-    ("src/pipeline/levels.py", {"flow": 3, **STREAM_JOBS}),
-    ("src/pipeline/flow/cpu.py", {"flow": 3, "teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1, "fuse": 1}),
-    ("src/pipeline/idt/farneback.py", {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
-    ("src/pipeline/idt/fisher.py", {**IDT_JOBS, "fuse": 1}),
-    ("src/pipeline/idt/svm.py", {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
-    ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 1, "fuse": 1}),
-    ("src/pipeline/scores.py", {**STREAM_JOBS, "teacher": 0}),
-    ("src/pipeline/fusion.py", {"fuse": 1}),
-    ("workflow/scripts/asyn.py", {"asyn": 2, "scores": 1, "fuse": 1}),
-])
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("src/pipeline/views.py", {}),
+        (
+            "src/pipeline/datasets/hmdb51.py",
+            {
+                "examine": 3,
+                "index": 1,
+                "part": 2,
+                "frames": 3,
+                "flow": 3,
+                **STREAM_JOBS,
+                "idt_sample": 3,
+                **IDT_JOBS,
+            },
+        ),
+        ("src/pipeline/levels.py", {"flow": 3, **STREAM_JOBS}),
+        (
+            "src/pipeline/flow/cpu.py",
+            {"flow": 3, "teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1, "fuse": 1},
+        ),
+        ("src/pipeline/idt/farneback.py", {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+        ("src/pipeline/idt/fisher.py", {**IDT_JOBS, "fuse": 1}),
+        ("src/pipeline/idt/svm.py", {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
+        ("src/pipeline/losses.py", {"co2fi": 2, "asyn": 2, "scores": 1, "fuse": 1}),
+        ("src/pipeline/scores.py", {**STREAM_JOBS, "teacher": 0}),
+        ("src/pipeline/fusion.py", {"fuse": 1}),
+        ("workflow/scripts/asyn.py", {"asyn": 2, "scores": 1, "fuse": 1}),
+    ],
+)
 def test_changed_code_reruns_the_rules_whose_programs_import_it(copied, file, expected):
     path = copied.folder / file
     stamped(path, path.read_text() + "\n# changed\n")
@@ -262,19 +371,30 @@ def test_scores_from_elsewhere_take_the_place_of_computed_ones(copied):
     rows = index.read(copied.folder / "results/mini/split1/test.csv")
     order = np.random.default_rng(0).permutation(len(rows))
     labels = np.array([rows[i]["label"] for i in order])
-    np.savez(copied.folder / "split1.npz", scores=np.eye(8)[labels], labels=labels,
-             names=[Path(rows[i]["path"]).name for i in order], classes=index.class_names(rows))
+    np.savez(
+        copied.folder / "split1.npz",
+        scores=np.eye(8)[labels],
+        labels=labels,
+        names=[Path(rows[i]["path"]).name for i in order],
+        classes=index.class_names(rows),
+    )
     copied.settings["idt"]["scores"] = "{split}.npz"
     assert copied.planned() == {"idt_given": 1, "fuse": 1}
     copied.make()
     accuracy = json.loads(copied.read(RESULT))["accuracy"]
     assert accuracy["idt"] == 1 and accuracy["asyn_idt"] >= accuracy["asyn"]
     assert copied.planned() == {}
-    np.savez(copied.folder / "split1.npz", scores=np.eye(8)[labels[1:]], labels=labels[1:],
-             names=[Path(rows[i]["path"]).name for i in order[1:]])
+    np.savez(
+        copied.folder / "split1.npz",
+        scores=np.eye(8)[labels[1:]],
+        labels=labels[1:],
+        names=[Path(rows[i]["path"]).name for i in order[1:]],
+    )
     done = copied.snakemake()
     (line,) = errors(done.stdout)
-    assert done.returncode and line.startswith(f"split1.npz: 1 of 16 clips have no scores: {rows[order[0]]['clip']};")
+    assert done.returncode and line.startswith(
+        f"split1.npz: 1 of 16 clips have no scores: {rows[order[0]]['clip']};"
+    )
     (copied.folder / "split1.npz").unlink()
     (line,) = errors(copied.snakemake().stdout)
     assert "there is no file split1.npz" in line and "'mini'" in line
@@ -289,7 +409,10 @@ def test_the_slurm_profile_plans_the_same_jobs(copied):
 
 
 def test_a_deleted_artifact_is_made_again_alike(copied):
-    before = {path: copied.read(path) for path in ("results/mini/flow/000.h5", "results/mini/split1/motion/co2fi.pt")}
+    before = {
+        path: copied.read(path)
+        for path in ("results/mini/flow/000.h5", "results/mini/split1/motion/co2fi.pt")
+    }
     for path in before:
         (copied.folder / path).unlink()
         copied.make(path)
@@ -303,9 +426,13 @@ def test_two_processes_train_by_the_same_rules(finished, copied):
     (copied.folder / target).unlink()
     copied.make(target)
     record = json.loads(copied.read(target.replace(".pt", ".json")))
-    assert record["device"].startswith("2 x ") and record["accumulate"] == 2 and record["clips"] == 32
-    histories = [json.loads(workspace.read(target.replace(".pt", ".history.jsonl")).splitlines()[-1])
-                 for workspace in (finished, copied)]
+    assert (
+        record["device"].startswith("2 x ") and record["accumulate"] == 2 and record["clips"] == 32
+    )
+    histories = [
+        json.loads(workspace.read(target.replace(".pt", ".history.jsonl")).splitlines()[-1])
+        for workspace in (finished, copied)
+    ]
     assert histories[0]["iteration"] == histories[1]["iteration"] == 4
     assert histories[1]["loss"] == pytest.approx(histories[0]["loss"], rel=0.2)
     copied.settings["compute"] = {"processes": 3}
@@ -320,8 +447,10 @@ def test_killed_runs_go_on_and_end_alike(finished, tmp_path):
     workspace.settings["co2fi"] |= {"iterations": 60, "checkpoint_every": 5}
     flow, checkpoints = tmp_path / "results/mini/flow", tmp_path / "results/mini/split1"
     killed_at = []
-    for pattern, where, target in (("*/*.h5", flow / ".partial", "results/mini/flow/000.h5"),
-                                   ("*/.checkpoints/co2fi/*.pt", checkpoints, "results/mini/split1/motion/co2fi.pt")):
+    for pattern, where, target in (
+        ("*/*.h5", flow / ".partial", "results/mini/flow/000.h5"),
+        ("*/.checkpoints/co2fi/*.pt", checkpoints, "results/mini/split1/motion/co2fi.pt"),
+    ):
         process = workspace.start(target)
         deadline = time.monotonic() + 300
         while not list(where.glob(pattern)):

@@ -21,7 +21,12 @@ def main() -> None:
     for stream in ("one", "many"):
         parser.add_argument(f"--shards-{stream}", required=True)
         parser.add_argument(f"--groups-{stream}", required=True)
-    parser.add_argument("--co2fi", nargs="*", default=[], help="the networks of the one and the many stream to start from")
+    parser.add_argument(
+        "--co2fi",
+        nargs="*",
+        default=[],
+        help="the networks of the one and the many stream to start from",
+    )
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
@@ -32,25 +37,46 @@ def main() -> None:
     model = factory.asyn(settings, options.direction, len(classes))
     if options.co2fi:
         for net, path, stream in zip((model.one, model.many), options.co2fi, names, strict=True):
-            checkpoint.load(path, net, kind="co2fi", set=options.set, split=options.split, stream=stream)
+            checkpoint.load(
+                path, net, kind="co2fi", set=options.set, split=options.split, stream=stream
+            )
     else:
         for net in (model.one, model.many):
             net.start_from(settings["network"]["weights"])
-    one, many = (Stream(stream, folder, settings["crops"], settings["stack"], rows)
-                 for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True))
+    one, many = (
+        Stream(stream, folder, settings["crops"], settings["stack"], rows)
+        for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True)
+    )
     period = settings["period"]
     if settings["asyn"]["joint"]:
-        cached = [CachedRankings(path, settings["groups"]["stride"]) for path in (options.groups_one, options.groups_many)]
+        cached = [
+            CachedRankings(path, settings["groups"]["stride"])
+            for path in (options.groups_one, options.groups_many)
+        ]
         draws = PeriodDataset(rows, one, many, seed, period["delta"], period["instants"], *cached)
         loss_of = objectives.of_direction(options.direction, settings)
     else:
-        features = features_of_clips(model, (one, many), rows, settings["scores"]["batch"], processor,
-                                     program.workers(options))
+        features = features_of_clips(
+            model,
+            (one, many),
+            rows,
+            settings["scores"]["batch"],
+            processor,
+            program.workers(options),
+        )
         draws = FeatureDataset(rows, features, seed, period["delta"], period["instants"])
         loss_of = objectives.of_fusion(settings)
-    history = train(model, loss_of, draws, schedule(options, "asyn"), checkpoints=options.checkpoints,
-                    identity=identity(options), seed=seed, processor=processor,
-                    title=f"asyn {options.split} {options.direction}")
+    history = train(
+        model,
+        loss_of,
+        draws,
+        schedule(options, "asyn"),
+        checkpoints=options.checkpoints,
+        identity=identity(options),
+        seed=seed,
+        processor=processor,
+        title=f"asyn {options.split} {options.direction}",
+    )
     finish(options, "asyn", model, history, classes, processor, rows)
 
 

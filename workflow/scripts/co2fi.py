@@ -16,7 +16,12 @@ from pipeline.training.loop import train
 
 def main() -> None:
     parser = job.parser(__doc__, "stream", "shards", "groups")
-    parser.add_argument("--teacher", nargs="*", default=[], help="the teacher, which network.kind direct starts from")
+    parser.add_argument(
+        "--teacher",
+        nargs="*",
+        default=[],
+        help="the teacher, which network.kind direct starts from",
+    )
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
@@ -26,13 +31,28 @@ def main() -> None:
     model = factory.stream_net(settings, options.stream, len(classes))
     model.start_from(settings["network"]["weights"])
     for path in options.teacher:
-        checkpoint.load(path, model.beside, kind="teacher", set=options.set, split=options.split, stream=options.stream)
+        checkpoint.load(
+            path,
+            model.beside,
+            kind="teacher",
+            set=options.set,
+            split=options.split,
+            stream=options.stream,
+        )
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     cached = CachedRankings(options.groups, settings["groups"]["stride"])
     draws = StreamDataset(rows, stream, seed, cached)
-    history = train(model, objectives.of_stream(options.stream, settings), draws, schedule(options, "co2fi"),
-                    checkpoints=options.checkpoints, identity=identity(options), seed=seed, processor=processor,
-                    title=f"co2fi {options.split} {options.stream}")
+    history = train(
+        model,
+        objectives.of_stream(options.stream, settings),
+        draws,
+        schedule(options, "co2fi"),
+        checkpoints=options.checkpoints,
+        identity=identity(options),
+        seed=seed,
+        processor=processor,
+        title=f"co2fi {options.split} {options.stream}",
+    )
     finish(options, "co2fi", model, history, classes, processor, rows)
 
 

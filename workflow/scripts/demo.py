@@ -25,7 +25,14 @@ def main() -> None:
         progress.update(1, clip.id)
     progress.close()
     demo.write_lists(clip_set, Path(settings["lists"]))
-    record.write(options.record, "demo", digest.hexdigest()[:16], settings, options.code, ffmpeg=ffmpeg.version())
+    record.write(
+        options.record,
+        "demo",
+        digest.hexdigest()[:16],
+        settings,
+        options.code,
+        ffmpeg=ffmpeg.version(),
+    )
 
 
 if __name__ == "__main__":

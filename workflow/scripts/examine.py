@@ -16,7 +16,11 @@ def main() -> None:
     clip_set = load_set(options.set, settings)
     clips = clip_set.shards(settings["shards"])[options.shard]
     paths, _ = locate(clip_set, Path(settings["videos"]))
-    index.write(options.out, index.examine(clips, paths, settings["accept_damaged"], options.workers), index.EXAMINED)
+    index.write(
+        options.out,
+        index.examine(clips, paths, settings["accept_damaged"], options.workers),
+        index.EXAMINED,
+    )
 
 
 if __name__ == "__main__":

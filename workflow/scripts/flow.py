@@ -23,7 +23,9 @@ def main() -> None:
     parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
     parameters["backend"] = tvl1.resolved(parameters["backend"])
     rows = index.read(options.clips, index.EXAMINED)
-    progress = Progress(f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs")
+    progress = Progress(
+        f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs"
+    )
     cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
 
     def fields(row: dict) -> Iterator[np.ndarray]:
@@ -31,19 +33,38 @@ def main() -> None:
         frames = map(tvl1.grey, decode(row["path"], settings["decode"]["short_side"], accept))
         try:
             for field in tvl1.fields(frames, **parameters):  # (H, W, 2)
-                yield levels.quantise(field, settings["flow"]["bound"]).transpose(2, 0, 1)  # (2, H, W)
+                yield levels.quantise(field, settings["flow"]["bound"]).transpose(
+                    2, 0, 1
+                )  # (2, H, W)
                 progress.update(1, row["clip"])
         except ValueError as error:
             raise PipelineError(f"{row['path']}: {error}") from error
 
     solver = tvl1.made_with(parameters["backend"])
     made_with = f"{solver}, ffmpeg {ffmpeg.version()}"
-    digest = writer.write_shard(options.out, "flow", rows, fields, settings, options.code, made_with,
-                               kept=lambda row: progress.skip(row["frames"] - 1), coding=Codec.of(settings, "flow"),
-                               solver=solver)
+    digest = writer.write_shard(
+        options.out,
+        "flow",
+        rows,
+        fields,
+        settings,
+        options.code,
+        made_with,
+        kept=lambda row: progress.skip(row["frames"] - 1),
+        coding=Codec.of(settings, "flow"),
+        solver=solver,
+    )
     progress.close()
-    record.write(options.record, "flow", digest, settings, options.code, made_with=made_with, solver=solver,
-                 clips=len(rows))
+    record.write(
+        options.record,
+        "flow",
+        digest,
+        settings,
+        options.code,
+        made_with=made_with,
+        solver=solver,
+        clips=len(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -25,11 +25,27 @@ def main() -> None:
         yield from decode(row["path"], settings["decode"]["short_side"], accept)
         progress.update(1, row["clip"])
 
-    digest = writer.write_shard(options.out, "frames", rows, frames, settings, options.code,
-                               f"ffmpeg {ffmpeg.version()}", kept=lambda row: progress.skip(1),
-                               coding=Codec.of(settings, "frames"))
+    digest = writer.write_shard(
+        options.out,
+        "frames",
+        rows,
+        frames,
+        settings,
+        options.code,
+        f"ffmpeg {ffmpeg.version()}",
+        kept=lambda row: progress.skip(1),
+        coding=Codec.of(settings, "frames"),
+    )
     progress.close()
-    record.write(options.record, "frames", digest, settings, options.code, ffmpeg=ffmpeg.version(), clips=len(rows))
+    record.write(
+        options.record,
+        "frames",
+        digest,
+        settings,
+        options.code,
+        ffmpeg=ffmpeg.version(),
+        clips=len(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -15,25 +15,41 @@ from pipeline.streams import DIRECTIONS, STREAMS
 
 def main() -> None:
     parser = program.parser(__doc__, "set", "run", "json", "png", record=False)
-    parser.add_argument("--config", type=json.loads, required=True, help="the whole config of the run, as JSON")
-    parser.add_argument("--scores", nargs="+", required=True, help="scores.h5 of each source, in its folder")
-    parser.add_argument("--idt", nargs="*", default=[], help="scores by trajectories, where there are any")
-    parser.add_argument("--records", nargs="+", required=True, help="records of all that the scores rest on")
+    parser.add_argument(
+        "--config", type=json.loads, required=True, help="the whole config of the run, as JSON"
+    )
+    parser.add_argument(
+        "--scores", nargs="+", required=True, help="scores.h5 of each source, in its folder"
+    )
+    parser.add_argument(
+        "--idt", nargs="*", default=[], help="scores by trajectories, where there are any"
+    )
+    parser.add_argument(
+        "--records", nargs="+", required=True, help="records of all that the scores rest on"
+    )
     options = parser.parse_args()
-    sources = fusion.align({Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]})
+    sources = fusion.align(
+        {Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]}
+    )
     weights, idt = options.settings["fusion"]["weights"], options.settings["fusion"]["idt"]
     first = next(iter(sources.values()))
     fused = {name: sources[name].values for name in STREAMS if name in sources}
     for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
         if set(parts) <= set(sources):
-            fused[name] = fusion.combine([sources[part].values for part in parts], [weights[part] for part in parts])
+            fused[name] = fusion.combine(
+                [sources[part].values for part in parts], [weights[part] for part in parts]
+            )
     if "idt" in sources:
         fused["idt"] = sources["idt"].values
         both = [fusion.normalise(fused[name], idt["normalise"]) for name in ("asyn", "idt")]
         fused["asyn_idt"] = fusion.combine(both, [1 - idt["weight"], idt["weight"]])
     headline = "asyn" if "asyn" in fused else "two_stream"
-    result = {"set": options.set, "split": options.run, **metrics.summary(fused, first.labels, first.classes, headline),
-              "provenance": provenance(options.records, options.config, options.code)}
+    result = {
+        "set": options.set,
+        "split": options.run,
+        **metrics.summary(fused, first.labels, first.classes, headline),
+        "provenance": provenance(options.records, options.config, options.code),
+    }
     draw_result(result, options.png)
     with replacing(options.json) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n")

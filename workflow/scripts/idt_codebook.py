@@ -23,23 +23,39 @@ def main() -> None:
     counts = [len(data) for data in sampled]
     least = max(idt["components"], max(fisher.LENGTHS.values()) // 2)
     if sum(counts) < least:
-        raise PipelineError(f"the {len(rows)} training clips of {options.split} gave {sum(counts)} trajectories, and a "
-                            f"codebook of {idt['components']} Gaussians wants {least}; sample more by idt.window and "
-                            "idt.samples_per_clip, or set idt.enabled to false: what hardly moves has no trajectories")
+        raise PipelineError(
+            f"the {len(rows)} training clips of {options.split} gave {sum(counts)} trajectories, and a "
+            f"codebook of {idt['components']} Gaussians wants {least}; sample more by idt.window and "
+            "idt.samples_per_clip, or set idt.enabled to false: what hardly moves has no trajectories"
+        )
     chosen = np.zeros(sum(counts), bool)
-    chosen[np.random.default_rng(settings["seed"]).permutation(len(chosen))[:idt["samples"]]] = True
+    chosen[np.random.default_rng(settings["seed"]).permutation(len(chosen))[: idt["samples"]]] = (
+        True
+    )
     masks = np.split(chosen, np.cumsum(counts)[:-1])  # by clip
     progress = Progress(f"idt codebook {options.split}", len(fisher.PARTS), "descriptors")
-    with threadpool_limits(settings["compute"]["threads"]), \
-            writer.create(options.out, "codebook", settings, options.code) as file:
+    with (
+        threadpool_limits(settings["compute"]["threads"]),
+        writer.create(options.out, "codebook", settings, options.code) as file,
+    ):
         for part, columns in fisher.PARTS.items():
-            values = np.concatenate([data[:, columns][mask] for data, mask in zip(sampled, masks, strict=True)])
-            for name, array in asdict(fisher.learn(values, idt["components"], settings["seed"])).items():
+            values = np.concatenate(
+                [data[:, columns][mask] for data, mask in zip(sampled, masks, strict=True)]
+            )
+            for name, array in asdict(
+                fisher.learn(values, idt["components"], settings["seed"])
+            ).items():
                 file[f"{part}_{name}"] = array
             progress.update(1, part)
     progress.close()
-    record.write(options.record, "idt_codebook", files.digest(options.out), settings, options.code,
-                 trajectories=int(chosen.sum()))
+    record.write(
+        options.record,
+        "idt_codebook",
+        files.digest(options.out),
+        settings,
+        options.code,
+        trajectories=int(chosen.sum()),
+    )
 
 
 if __name__ == "__main__":

@@ -17,12 +17,18 @@ from pipeline.video.decode import decode
 
 
 def main() -> None:
-    options = program.parser(__doc__, "split", "clips", "codebook", "codebook-record", "out").parse_args()
+    options = program.parser(
+        __doc__, "split", "clips", "codebook", "codebook-record", "out"
+    ).parse_args()
     # A codebook is part of what makes a vector: clips that an earlier run finished with another one do not count.
     settings = options.settings | {"codebook": record.read(options.codebook_record)["digest"]}
     rows = index.read(options.clips, index.EXAMINED)
     codebooks = fisher.read(options.codebook)
-    progress = Progress(f"idt fisher {options.split} {Path(options.out).stem}", sum(row["frames"] for row in rows), "frames")
+    progress = Progress(
+        f"idt fisher {options.split} {Path(options.out).stem}",
+        sum(row["frames"] for row in rows),
+        "frames",
+    )
     cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
 
     def vector(row: dict) -> Iterator[np.ndarray]:
@@ -35,10 +41,26 @@ def main() -> None:
         yield fisher.encode(trajectories(frames(), row["frames"]), codebooks)
 
     made_with = f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}"
-    digest = writer.write_shard(options.out, "fisher", rows, vector, settings, options.code, made_with,
-                               kept=lambda row: progress.skip(row["frames"]))
+    digest = writer.write_shard(
+        options.out,
+        "fisher",
+        rows,
+        vector,
+        settings,
+        options.code,
+        made_with,
+        kept=lambda row: progress.skip(row["frames"]),
+    )
     progress.close()
-    record.write(options.record, "idt_fisher", digest, settings, options.code, made_with=made_with, clips=len(rows))
+    record.write(
+        options.record,
+        "idt_fisher",
+        digest,
+        settings,
+        options.code,
+        made_with=made_with,
+        clips=len(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -27,15 +27,35 @@ def main() -> None:
     def sample(row: dict) -> Iterator[np.ndarray]:
         rng = rng_of(settings["seed"], row["clip"])
         first, end = window(row["frames"], idt["window"], rng)
-        frames = decode(row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"])
-        yield draw(trajectories(islice(frames, first, end), end - first), idt["samples_per_clip"], rng)
+        frames = decode(
+            row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"]
+        )
+        yield draw(
+            trajectories(islice(frames, first, end), end - first), idt["samples_per_clip"], rng
+        )
         progress.update(1, row["clip"])
 
     made_with = f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}"
-    digest = writer.write_shard(options.out, "samples", rows, sample, settings, options.code, made_with,
-                               kept=lambda row: progress.skip(1))
+    digest = writer.write_shard(
+        options.out,
+        "samples",
+        rows,
+        sample,
+        settings,
+        options.code,
+        made_with,
+        kept=lambda row: progress.skip(1),
+    )
     progress.close()
-    record.write(options.record, "idt_sample", digest, settings, options.code, made_with=made_with, clips=len(rows))
+    record.write(
+        options.record,
+        "idt_sample",
+        digest,
+        settings,
+        options.code,
+        made_with=made_with,
+        clips=len(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -16,10 +16,16 @@ def main() -> None:
     rows = index.read(options.clips)
     with reader.open_checked(options.svm, "svm") as file:
         trained = file.attrs["set"], file.attrs["split"]
-        weights, bias, classes = file["weights"][...], file["bias"][...], list(file["classes"].asstr())
+        weights, bias, classes = (
+            file["weights"][...],
+            file["bias"][...],
+            list(file["classes"].asstr()),
+        )
     if trained != (options.set, options.split):
-        raise PipelineError(f"{options.svm}: trained for {' '.join(trained)}, not for {options.set} {options.split}: its "
-                            "training clips may be among these test clips; name the svm.h5 of this split")
+        raise PipelineError(
+            f"{options.svm}: trained for {' '.join(trained)}, not for {options.set} {options.split}: its "
+            "training clips may be among these test clips; name the svm.h5 of this split"
+        )
     index.check_classes(rows, classes)
     vectors = reader.Shards(options.fisher, "fisher")
     scores, still = np.empty((len(rows), len(classes)), np.float32), []
@@ -28,13 +34,25 @@ def main() -> None:
         scores[number] = weights @ vector + bias
         if not vector.any():
             still.append(row["clip"])
-    record.log(f"idt scores {options.split}: {len(rows)} clips, {len(still)} of them without trajectories, which the "
-               f"biases alone score{': ' if still else ''}{', '.join(still)}")
+    record.log(
+        f"idt scores {options.split}: {len(rows)} clips, {len(still)} of them without trajectories, which the "
+        f"biases alone score{': ' if still else ''}{', '.join(still)}"
+    )
     with writer.create(options.out, "scores", settings, options.code, source="idt") as file:
-        file["clips"], file["labels"] = [row["clip"] for row in rows], np.array([row["label"] for row in rows])
+        file["clips"], file["labels"] = (
+            [row["clip"] for row in rows],
+            np.array([row["label"] for row in rows]),
+        )
         file["classes"], file["scores"] = classes, scores
-    record.write(options.record, "scores", hashlib.sha256(scores).hexdigest()[:16], settings, options.code,
-                 clips=len(rows), without_trajectories=len(still))
+    record.write(
+        options.record,
+        "scores",
+        hashlib.sha256(scores).hexdigest()[:16],
+        settings,
+        options.code,
+        clips=len(rows),
+        without_trajectories=len(still),
+    )
 
 
 if __name__ == "__main__":

@@ -18,11 +18,24 @@ def main() -> None:
     vectors = reader.Shards(options.fisher, "fisher")
     record.log(f"idt svm {options.split}: {len(rows)} training clips, {len(classes)} classes")
     with threadpool_limits(settings["compute"]["threads"]):
-        weights, bias = svm.learn([vectors(row) for row in rows], np.array([row["label"] for row in rows]), len(classes),
-                                  settings["idt"]["penalty"])
-    with writer.create(options.out, "svm", settings, options.code, set=options.set, split=options.split) as file:
+        weights, bias = svm.learn(
+            [vectors(row) for row in rows],
+            np.array([row["label"] for row in rows]),
+            len(classes),
+            settings["idt"]["penalty"],
+        )
+    with writer.create(
+        options.out, "svm", settings, options.code, set=options.set, split=options.split
+    ) as file:
         file["weights"], file["bias"], file["classes"] = weights, bias, classes
-    record.write(options.record, "idt_svm", files.digest(options.out), settings, options.code, clips=len(rows))
+    record.write(
+        options.record,
+        "idt_svm",
+        files.digest(options.out),
+        settings,
+        options.code,
+        clips=len(rows),
+    )
 
 
 if __name__ == "__main__":

@@ -12,18 +12,32 @@ from pipeline.video import ffmpeg
 
 def main() -> None:
     parser = program.parser(__doc__, "set", "index")
-    parser.add_argument("--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv")
+    parser.add_argument(
+        "--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv"
+    )
     options = parser.parse_args()
     settings = options.settings
     clip_set = load_set(options.set, settings)
     _, extra = locate(clip_set, Path(settings["videos"]))
     for name in extra:
         record.log(f"note: {settings['videos']}/{name} is in no split list and is not used")
-    rows = index.merge(clip_set, list(clip_set.clips.values()),
-                       {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
+    rows = index.merge(
+        clip_set,
+        list(clip_set.clips.values()),
+        {path.stem: index.read(path, index.EXAMINED) for path in options.examined},
+    )
     index.write(options.index, rows, index.COLUMNS + clip_set.splits)
-    record.write(options.record, "index", files.digest(options.index), settings, options.code,
-                 ffmpeg=ffmpeg.version(), clips=len(rows), frames=sum(row["frames"] for row in rows), extra=extra)
+    record.write(
+        options.record,
+        "index",
+        files.digest(options.index),
+        settings,
+        options.code,
+        ffmpeg=ffmpeg.version(),
+        clips=len(rows),
+        frames=sum(row["frames"] for row in rows),
+        extra=extra,
+    )
 
 
 if __name__ == "__main__":

@@ -9,11 +9,16 @@ from pipeline.jobs import program
 
 def main() -> None:
     parser = program.parser(__doc__, "set", "split", "part", "out", record=False)
-    parser.add_argument("--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv")
+    parser.add_argument(
+        "--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv"
+    )
     options = parser.parse_args()
     clip_set = load_set(options.set, options.settings)
-    rows = index.merge(clip_set, clip_set.part(options.split, options.part),
-                       {path.stem: index.read(path, index.EXAMINED) for path in options.examined})
+    rows = index.merge(
+        clip_set,
+        clip_set.part(options.split, options.part),
+        {path.stem: index.read(path, index.EXAMINED) for path in options.examined},
+    )
     index.write(options.out, rows, index.COLUMNS)
 
 

@@ -29,9 +29,17 @@ def main() -> None:
     def loss_of(net, batch):
         return cross_entropy(net(normalise(batch["input"], options.stream)), batch["label"])
 
-    history = train(model, loss_of, StreamDataset(chosen, stream, seed),
-                    schedule(options, "teacher"), checkpoints=options.checkpoints, identity=identity(options),
-                    seed=seed, processor=processor, title=f"teacher {options.split} {options.stream}")
+    history = train(
+        model,
+        loss_of,
+        StreamDataset(chosen, stream, seed),
+        schedule(options, "teacher"),
+        checkpoints=options.checkpoints,
+        identity=identity(options),
+        seed=seed,
+        processor=processor,
+        title=f"teacher {options.split} {options.stream}",
+    )
     finish(options, "teacher", model, history, classes, processor, chosen)
 
 

@@ -20,9 +20,11 @@ def main() -> None:
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
-            print(f"error: process {rank} of the training was ended by signal {-failure.exitcode}; if memory ran out, raise "
-                  "compute.accumulate or lower compute.workers; the same command goes on from the last checkpoint",
-                  file=sys.stderr)
+            print(
+                f"error: process {rank} of the training was ended by signal {-failure.exitcode}; if memory ran out, raise "
+                "compute.accumulate or lower compute.workers; the same command goes on from the last checkpoint",
+                file=sys.stderr,
+            )
         sys.exit(1)
 
 

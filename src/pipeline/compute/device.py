@@ -1,6 +1,5 @@
 """Which processor a job runs on, and with what arithmetic; two jobs never share a GPU by accident."""
 
-
 import torch
 
 from pipeline.compute import ranks
@@ -31,7 +30,11 @@ def precision(wanted: str, processor: torch.device) -> str:
     """
     if wanted != "auto":
         return wanted
-    return "bfloat16" if processor.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
+    return (
+        "bfloat16"
+        if processor.type == "cuda" and torch.cuda.is_bf16_supported(False)
+        else "float32"
+    )
 
 
 def layout(wanted: str, processor: torch.device) -> torch.memory_format:
@@ -42,9 +45,16 @@ def layout(wanted: str, processor: torch.device) -> torch.memory_format:
 
 def name(device: torch.device) -> str:
     """The device in words, for records."""
-    words = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    words = (
+        torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu, {torch.get_num_threads()} threads"
+    )
     return words if ranks.count() == 1 else f"{ranks.count()} x {words}"
 
 
 def _gpu_names() -> list[str]:
-    return [str(torch.cuda.get_device_properties(number).uuid) for number in range(torch.cuda.device_count())]
+    return [
+        str(torch.cuda.get_device_properties(number).uuid)
+        for number in range(torch.cuda.device_count())
+    ]

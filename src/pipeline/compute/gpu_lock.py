@@ -12,14 +12,18 @@ from pipeline.errors import PipelineError
 _held = []  # lock files stay open, and so locked, until the process ends
 
 
-def claim(names: list[str], count: int = 1, folder: Path | None = None, poll: float = 1.0) -> list[int]:
+def claim(
+    names: list[str], count: int = 1, folder: Path | None = None, poll: float = 1.0
+) -> list[int]:
     """Lock the first `count` free ones of `names` for the rest of this process; wait until there are. Returns their numbers.
 
     One job at a time gathers GPUs: two that each held half of what they want would wait for ever.
     Raises PipelineError when there are fewer than `count`.
     """
     if count > len(names):
-        raise PipelineError(f"{count} GPUs are wanted (compute.processes) and this machine shows {len(names)}; lower it")
+        raise PipelineError(
+            f"{count} GPUs are wanted (compute.processes) and this machine shows {len(names)}; lower it"
+        )
     folder = folder or Path(tempfile.gettempdir()) / f"pipeline-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     numbers, waited = [], False
@@ -29,7 +33,11 @@ def claim(names: list[str], count: int = 1, folder: Path | None = None, poll: fl
     with door:
         while True:
             for number, gpu in enumerate(names):
-                if number not in numbers and len(numbers) < count and (file := _locked(folder / f"{gpu}.lock")):
+                if (
+                    number not in numbers
+                    and len(numbers) < count
+                    and (file := _locked(folder / f"{gpu}.lock"))
+                ):
                     _held.append(file)
                     numbers.append(number)
             if len(numbers) == count:
@@ -50,5 +58,7 @@ def _locked(path: Path):
 
 
 def _say_waiting(names: list[str]) -> bool:
-    print(f"waiting for a GPU: all {len(names)} are held by other jobs", file=sys.stderr, flush=True)
+    print(
+        f"waiting for a GPU: all {len(names)} are held by other jobs", file=sys.stderr, flush=True
+    )
     return True

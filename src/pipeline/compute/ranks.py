@@ -16,7 +16,9 @@ from pipeline.errors import PipelineError, first_line
 def start() -> None:
     """Join the processes that torchrun started, if it did: gloo between CPUs, NCCL between GPUs."""
     if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        distributed.init_process_group(
+            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        )
 
 
 def rank() -> int:
@@ -35,7 +37,9 @@ def average(tensors: list[torch.Tensor]) -> None:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     _collective(distributed.all_reduce, flat)
-    for tensor, part in zip(tensors, flat.div_(count()).split([tensor.numel() for tensor in tensors]), strict=True):
+    for tensor, part in zip(
+        tensors, flat.div_(count()).split([tensor.numel() for tensor in tensors]), strict=True
+    ):
         tensor.copy_(part.view(tensor.shape))
 
 
@@ -69,5 +73,7 @@ def _collective(operation: Callable, *arguments) -> None:
     try:
         operation(*arguments)
     except RuntimeError as error:
-        raise PipelineError(f"rank {rank()} waited for another process of this training, which has ended "
-                            f"({first_line(error)}); what it said stands beside this") from error
+        raise PipelineError(
+            f"rank {rank()} waited for another process of this training, which has ended "
+            f"({first_line(error)}); what it said stands beside this"
+        ) from error

@@ -21,12 +21,18 @@ class Run:
     @classmethod
     def parse(cls, text: str) -> "Run":
         split, *rest = text.split("/")
-        seed = int(rest.pop().removeprefix("seed")) if rest and re.fullmatch("seed[0-9]+", rest[-1]) else None
+        seed = (
+            int(rest.pop().removeprefix("seed"))
+            if rest and re.fullmatch("seed[0-9]+", rest[-1])
+            else None
+        )
         return cls(split, *rest, seed=seed)
 
     def __str__(self) -> str:
         variant = [] if self.variant == COMPLETE else [self.variant]
-        return "/".join([self.split, *variant, *([] if self.seed is None else [f"seed{self.seed}"])])
+        return "/".join(
+            [self.split, *variant, *([] if self.seed is None else [f"seed{self.seed}"])]
+        )
 
     def streams(self, config: dict) -> "Run":
         """The run whose stream networks this one fuses: its own, or that of the variant that it names."""
@@ -49,6 +55,8 @@ def for_run(config: dict, name: str, run: Run) -> dict:
 def _variant(config: dict, name: str) -> dict:
     variants = {COMPLETE: {}} | config["variants"]
     if name not in variants:
-        raise PipelineError(f"config.yaml: there is no variant '{name}'; variants are {', '.join(variants)}"
-                            f"{nearest(name, variants)}")
+        raise PipelineError(
+            f"config.yaml: there is no variant '{name}'; variants are {', '.join(variants)}"
+            f"{nearest(name, variants)}"
+        )
     return variants[name]

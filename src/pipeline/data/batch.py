@@ -48,7 +48,11 @@ class CropRequest(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         """(n, h, w, 3) of frames, (n, 2, h, w) of fields."""
         size = (self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
-        return (len(self.unique), *size, 3) if self.data.shape[-1] == 3 else (len(self.unique), 2, *size)
+        return (
+            (len(self.unique), *size, 3)
+            if self.data.shape[-1] == 3
+            else (len(self.unique), 2, *size)
+        )
 
     def patches(self) -> Iterator[np.ndarray]:
         """Frames (h, w, 3) or fields (2, h, w) as they are stored, each valid until the next."""

@@ -4,7 +4,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-CORNERS_AND_CENTRE = [(0, 0), (1, 0), (0, 1), (1, 1), (0.5, 0.5)]  # of crops in a frame, x and y: four corners, then the centre
+CORNERS_AND_CENTRE = [
+    (0, 0),
+    (1, 0),
+    (0, 1),
+    (1, 1),
+    (0.5, 0.5),
+]  # of crops in a frame, x and y: four corners, then the centre
 CROP_COUNTS = {"centre": 1, "ten": 10}  # crops of a test input, by what scores.crops is
 
 
@@ -21,11 +27,16 @@ class Crop:
     def pixels(self, width: int, height: int) -> tuple[slice, slice]:
         """Rows and columns of the rectangle in a frame of `width` x `height` pixels."""
         top, left = round(self.top * height), round(self.left * width)
-        bottom, right = round((self.top + self.height) * height), round((self.left + self.width) * width)
+        bottom, right = (
+            round((self.top + self.height) * height),
+            round((self.left + self.width) * width),
+        )
         return slice(top, max(bottom, top + 1)), slice(left, max(right, left + 1))
 
 
-def training_crop(rng: np.random.Generator, frame: tuple[int, int], sizes: list[int], flip: bool) -> Crop:
+def training_crop(
+    rng: np.random.Generator, frame: tuple[int, int], sizes: list[int], flip: bool
+) -> Crop:
     """Scale-jittered corner crop of Wang et al. (2015), "Towards good practices for very deep two-stream ConvNets".
 
     `frame` = (width, height), 340 x 256 in the paper's line: the frame is thought of as stretched to it. Height and
@@ -53,8 +64,15 @@ def eval_crops(frame: tuple[int, int], size: int, how: str) -> list[Crop]:
     return [*plain, *(replace(crop, mirrored=True) for crop in plain)]
 
 
-def _crop(frame: tuple[int, int], width: int, height: int, x: float, y: float, mirrored: bool) -> Crop:
+def _crop(
+    frame: tuple[int, int], width: int, height: int, x: float, y: float, mirrored: bool
+) -> Crop:
     """A width x height rectangle at (x, y), 0 = left or top, 1 = right or bottom, of a frame (width, height)."""
     frame_width, frame_height = frame
-    return Crop(x * (frame_width - width) / frame_width, y * (frame_height - height) / frame_height,
-                width / frame_width, height / frame_height, mirrored)
+    return Crop(
+        x * (frame_width - width) / frame_width,
+        y * (frame_height - height) / frame_height,
+        width / frame_width,
+        height / frame_height,
+        mirrored,
+    )

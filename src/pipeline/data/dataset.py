@@ -31,7 +31,9 @@ class CropDataset(Dataset):
 
     def batch(self, numbers: range) -> dict:
         """The draws `numbers`, the pixels of each stream as Inputs."""
-        return self._collated(numbers, {name: stream.joined for name, stream in self.streams.items()})
+        return self._collated(
+            numbers, {name: stream.joined for name, stream in self.streams.items()}
+        )
 
     def packed(self, numbers: range) -> dict:
         """The same for `finish`, the pixels of each stream as Packed."""
@@ -39,17 +41,25 @@ class CropDataset(Dataset):
 
     def finish(self, batch: dict) -> dict:
         """A packed batch, on any device, as `batch` has it."""
-        return batch | {name: finish_on_device(batch[name], stream.name, stream.size) for name, stream in self.streams.items()}
+        return batch | {
+            name: finish_on_device(batch[name], stream.name, stream.size)
+            for name, stream in self.streams.items()
+        }
 
     def _collated(self, numbers: range, pixels: dict[str, Callable]) -> dict:
         items = [self.item(number, Stream.cut) for number in numbers]
-        return {name: pixels.get(name, default_collate)([item[name] for item in items]) for name in items[0]}
+        return {
+            name: pixels.get(name, default_collate)([item[name] for item in items])
+            for name in items[0]
+        }
 
 
 class StreamDataset(CropDataset):
     """Training draws of one stream: a random instant of a random clip. Item `draw` depends on (seed, draw) alone."""
 
-    def __init__(self, rows: list[dict], stream: Stream, seed: int, groups: "CachedRankings | None" = None):
+    def __init__(
+        self, rows: list[dict], stream: Stream, seed: int, groups: "CachedRankings | None" = None
+    ):
         self.rows, self.stream, self.seed, self.groups = rows, stream, seed, groups
         self.streams = {"input": stream}
 
@@ -57,7 +67,10 @@ class StreamDataset(CropDataset):
         rng = sampler.sample_rng(self.seed, draw)
         row = self.rows[sampler.clip_of_sample(len(self.rows), self.seed, draw)]
         instant = int(rng.integers(self.stream.last(row) + 1))
-        item = {"input": read(self.stream, row, instant, self.stream.training_crop(rng)), "label": row["label"]}
+        item = {
+            "input": read(self.stream, row, instant, self.stream.training_crop(rng)),
+            "label": row["label"],
+        }
         if self.groups:
             item["groups"] = self.groups(row, [instant])[0]
         return item
@@ -66,9 +79,25 @@ class StreamDataset(CropDataset):
 class PeriodDataset(CropDataset):
     """Training draws of a direction: one instant of a stream, a period of the other, in one crop for all."""
 
-    def __init__(self, rows: list[dict], one: Stream, many: Stream, seed: int, delta: int, units: int,
-                 groups_one: "CachedRankings", groups_many: "CachedRankings"):
-        self.rows, self.one, self.many, self.seed, self.delta, self.units = rows, one, many, seed, delta, units
+    def __init__(
+        self,
+        rows: list[dict],
+        one: Stream,
+        many: Stream,
+        seed: int,
+        delta: int,
+        units: int,
+        groups_one: "CachedRankings",
+        groups_many: "CachedRankings",
+    ):
+        self.rows, self.one, self.many, self.seed, self.delta, self.units = (
+            rows,
+            one,
+            many,
+            seed,
+            delta,
+            units,
+        )
         self.groups_one, self.groups_many = groups_one, groups_many
         self.streams = {"one": one, "many": many}
 
@@ -79,24 +108,31 @@ class PeriodDataset(CropDataset):
         centre, instants = draw_period(rng, self.delta, self.units, last)
         motion = self.one if self.one.name == "motion" else self.many
         crop = motion.training_crop(rng)  # the flow's sizes: those that both streams use
-        return {"one": read(self.one, row, centre, crop),
-                "many": read(self.many, row, instants, crop),
-                "label": row["label"],
-                "groups_one": self.groups_one(row, [centre])[0],
-                "groups_many": self.groups_many(row, instants)}
+        return {
+            "one": read(self.one, row, centre, crop),
+            "many": read(self.many, row, instants, crop),
+            "label": row["label"],
+            "groups_one": self.groups_one(row, [centre])[0],
+            "groups_many": self.groups_many(row, instants),
+        }
 
 
 class ClipDataset(Dataset):
     """Clips for networks that have learnt: number n is what the crops of a clip at some instants need, read once for all."""
 
-    def __init__(self, streams: dict[str, Stream], asked: list[tuple[dict, np.ndarray]], crops: list[Crop]):
+    def __init__(
+        self, streams: dict[str, Stream], asked: list[tuple[dict, np.ndarray]], crops: list[Crop]
+    ):
         """`asked`: of each number the clip's row and the instants (T,)."""
         self.streams, self.asked, self.crops = streams, asked, crops
 
     def batch(self, numbers: range) -> dict[str, ClipPixels]:
         """Of the one number of `numbers`, by stream."""
         (number,) = numbers
-        return {name: self._patches(stream, *self.asked[number]) for name, stream in self.streams.items()}
+        return {
+            name: self._patches(stream, *self.asked[number])
+            for name, stream in self.streams.items()
+        }
 
     pack = batch
 
@@ -106,25 +142,50 @@ class ClipDataset(Dataset):
     def _patches(self, stream: Stream, row: dict, instants: np.ndarray) -> ClipPixels:
         cuts = [stream.cut(row, instants, crop) for crop in self.crops]
         top, left = (min(getattr(cut, axis).start for cut in cuts) for axis in ("rows", "columns"))
-        bottom, right = (max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns"))
+        bottom, right = (
+            max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns")
+        )
         whole = cuts[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
         planes = memory.batch(whole.shape)
         whole.read(planes.numpy())
-        return ClipPixels(planes, torch.from_numpy(whole.places), [
-            ((cut.rows.start - top, cut.rows.stop - top), (cut.columns.start - left, cut.columns.stop - left), cut.mirrored)
-            for cut in cuts])
+        return ClipPixels(
+            planes,
+            torch.from_numpy(whole.places),
+            [
+                (
+                    (cut.rows.start - top, cut.rows.stop - top),
+                    (cut.columns.start - left, cut.columns.stop - left),
+                    cut.mirrored,
+                )
+                for cut in cuts
+            ],
+        )
 
 
 class FeatureDataset(Dataset):
     """Training draws of a direction whose streams do not learn: their features, computed once, on the centre crop."""
 
-    def __init__(self, rows: list[dict], features: list[tuple[torch.Tensor, torch.Tensor]], seed: int, delta: int,
-                 units: int):
+    def __init__(
+        self,
+        rows: list[dict],
+        features: list[tuple[torch.Tensor, torch.Tensor]],
+        seed: int,
+        delta: int,
+        units: int,
+    ):
         """`features`: of each clip, at every instant, of the one and of the many stream, (instants, hidden) each."""
-        self.rows, self.features, self.seed, self.delta, self.units = rows, features, seed, delta, units
+        self.rows, self.features, self.seed, self.delta, self.units = (
+            rows,
+            features,
+            seed,
+            delta,
+            units,
+        )
 
     def __getitem__(self, draw: int) -> dict:
         place = sampler.clip_of_sample(len(self.rows), self.seed, draw)
         one, many = self.features[place]
-        centre, instants = draw_period(sampler.sample_rng(self.seed, draw), self.delta, self.units, len(one) - 1)
+        centre, instants = draw_period(
+            sampler.sample_rng(self.seed, draw), self.delta, self.units, len(one) - 1
+        )
         return {"one": one[centre], "many": many[instants], "label": self.rows[place]["label"]}

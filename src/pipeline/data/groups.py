@@ -33,7 +33,9 @@ def rank(logits: torch.Tensor, depth: int) -> torch.Tensor:
     return logits.sort(dim=-1, descending=True, stable=True).indices[..., :depth]
 
 
-def form(ranked: torch.Tensor, labels: torch.Tensor, size: int, missing: str = "replace") -> torch.Tensor:
+def form(
+    ranked: torch.Tensor, labels: torch.Tensor, size: int, missing: str = "replace"
+) -> torch.Tensor:
     """The group of `size` classes: the first `size` ranked, and the true class when it is not there.
 
     `ranked` (B, depth >= size), `labels` (B,). With `missing` 'replace' the true class takes the last one's place: the
@@ -48,6 +50,8 @@ def form(ranked: torch.Tensor, labels: torch.Tensor, size: int, missing: str = "
     return group
 
 
-def form_all(ranked: torch.Tensor, labels: torch.Tensor, sizes: list[int], missing: str = "replace") -> list[torch.Tensor]:
+def form_all(
+    ranked: torch.Tensor, labels: torch.Tensor, sizes: list[int], missing: str = "replace"
+) -> list[torch.Tensor]:
     """The groups of every granularity, coarse to fine, such as 5, 3 and 1 classes."""
     return [form(ranked, labels, size, missing) for size in sizes]

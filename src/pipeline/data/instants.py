@@ -31,7 +31,9 @@ def centre_range(delta: int, units: int, last: int) -> tuple[int, int]:
     return (reach, last - reach) if last >= 2 * reach else (last // 2, last // 2)
 
 
-def draw_period(rng: np.random.Generator, delta: int, units: int, last: int) -> tuple[int, np.ndarray]:
+def draw_period(
+    rng: np.random.Generator, delta: int, units: int, last: int
+) -> tuple[int, np.ndarray]:
     """A random period of training: its centre, anywhere in `centre_range`, and its instants."""
     low, high = centre_range(delta, units, last)
     centre = int(rng.integers(low, high + 1))
@@ -46,5 +48,7 @@ def eval_centres(periods: int, delta: int, units: int, last: int) -> np.ndarray:
 def eval_periods(row: dict, last: int, period: dict) -> tuple[np.ndarray, np.ndarray]:
     """Centres (P,) and instants (P, T) of a clip's test periods; `period`: settings count, delta, instants."""
     centres = eval_centres(period["count"], period["delta"], period["instants"], last)
-    instants = np.stack([period_instants(centre, period["delta"], period["instants"], last) for centre in centres])
+    instants = np.stack(
+        [period_instants(centre, period["delta"], period["instants"], last) for centre in centres]
+    )
     return centres, instants

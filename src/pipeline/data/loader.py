@@ -20,25 +20,44 @@ PREFETCH = 2  # batches that each worker holds ready
 STREAMS_PER_BATCH = 2  # large tensors of a batch: a period has one of each stream
 
 
-def iterate_batches(draws: Dataset, numbers: range, size: int, processor: torch.device,
-            workers: int) -> Iterator[dict[str, torch.Tensor]]:
+def iterate_batches(
+    draws: Dataset, numbers: range, size: int, processor: torch.device, workers: int
+) -> Iterator[dict[str, torch.Tensor]]:
     """Batches of `size` of the draws `numbers`, in their order, as tensors on `processor`; the last may be smaller.
 
     `workers`: processes that read, each with open files of its own; with 0 this one reads.
     Raises the PipelineError of a draw as it is.
     """
-    cv2.setNumThreads(1)  # a worker is one core's work; set there, it would wait for threads that no fork takes over
+    cv2.setNumThreads(
+        1
+    )  # a worker is one core's work; set there, it would wait for threads that no fork takes over
     own, gpu = hasattr(draws, "batch"), processor.type == "cuda"
-    read = draws.packed if own and gpu else draws.batch if own else lambda part: default_collate([draws[n] for n in part])
+    read = (
+        draws.packed
+        if own and gpu
+        else draws.batch
+        if own
+        else lambda part: default_collate([draws[n] for n in part])
+    )
     forked = workers and multiprocessing.get_start_method() == "fork"
     slots = memory.Slots(workers, STREAMS_PER_BATCH * (PREFETCH + 1)) if forked else None
-    loader = DataLoader(_BatchDataset(read), sampler=[numbers[start:start + size] for start in range(0, len(numbers), size)],
-                        batch_size=None, num_workers=workers, prefetch_factor=PREFETCH if workers else None, pin_memory=gpu,
-                        worker_init_fn=slots.enter if slots else None,
-                        generator=torch.Generator())  # of its own: torch's is dropout's, which resumes by iteration
+    loader = DataLoader(
+        _BatchDataset(read),
+        sampler=[numbers[start : start + size] for start in range(0, len(numbers), size)],
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=PREFETCH if workers else None,
+        pin_memory=gpu,
+        worker_init_fn=slots.enter if slots else None,
+        generator=torch.Generator(),
+    )  # of its own: torch's is dropout's, which resumes by iteration
     finish = draws.finish if own else dict
     host = map(_raise_error, loader)
-    yield from _prefetch_to_gpu(host, processor, finish) if gpu else (to_device(batch, processor) for batch in host)
+    yield from (
+        _prefetch_to_gpu(host, processor, finish)
+        if gpu
+        else (to_device(batch, processor) for batch in host)
+    )
 
 
 def to_device(value, processor: torch.device):
@@ -76,7 +95,9 @@ def _raise_error(batch: dict | str) -> dict:
     return batch
 
 
-def _prefetch_to_gpu(host: Iterator[dict], processor: torch.device, finish: Callable[[dict], dict]) -> Iterator[dict]:
+def _prefetch_to_gpu(
+    host: Iterator[dict], processor: torch.device, finish: Callable[[dict], dict]
+) -> Iterator[dict]:
     """Copy and finish each batch on a CUDA stream of its own, while the network computes on the one before."""
     stream, ready = torch.cuda.Stream(processor), None
     for batch in host:

@@ -17,7 +17,9 @@ from torch.utils.data import get_worker_info
 MAX_BLOCKS = 8  # blocks that a process keeps: of both streams bytes and float32, of the batch at hand and of the one before
 OVERALLOCATE = 1.25  # times what was asked for, as the next batch may be larger: pages that nobody touches are not there
 FREE = 3  # references to a block that nobody holds: the list's, the loop's and the count's own
-SLOT_BYTES = 2**29  # bytes of a slot, of which those exist that are touched; a joint ASYN batch of 64 at paper size takes 0.2 GB
+SLOT_BYTES = (
+    2**29
+)  # bytes of a slot, of which those exist that are touched; a joint ASYN batch of 64 at paper size takes 0.2 GB
 RESERVED_WHEN_TOUCHED = mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0)
 _blocks: list[np.ndarray] = []
 
@@ -48,7 +50,9 @@ class Slots:
 
     def __init__(self, workers: int, each: int):
         try:
-            self.rooms = [mmap.mmap(-1, SLOT_BYTES, RESERVED_WHEN_TOUCHED) for _ in range(workers * each)]
+            self.rooms = [
+                mmap.mmap(-1, SLOT_BYTES, RESERVED_WHEN_TOUCHED) for _ in range(workers * each)
+            ]
         except OSError:  # a system that promises no memory which it may not have
             self.rooms, each = [], 0
         self.number, self.each = next(self._numbers), each
@@ -88,7 +92,11 @@ def batch(shape: tuple[int, ...]) -> torch.Tensor:
     slot = Slots._here.take(shape) if Slots._here else None
     if slot is not None:
         return slot
-    return torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(math.prod(shape))).view(shape)
+    return (
+        torch.empty(0, dtype=torch.uint8)
+        .set_(torch.UntypedStorage._new_shared(math.prod(shape)))
+        .view(shape)
+    )
 
 
 class SlotHandle:

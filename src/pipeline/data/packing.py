@@ -24,22 +24,32 @@ def pack(cuts: list[CropRequest]) -> RawBatch:
     pixels, at = memory.batch((sum(math.prod(cut.shape) for cut in cuts),)), 0
     for cut in (cuts[place] for place in order):
         size = math.prod(cut.shape)
-        cut.read(pixels[at:at + size].numpy().reshape(cut.shape))
+        cut.read(pixels[at : at + size].numpy().reshape(cut.shape))
         at += size
     shapes: dict[tuple[int, ...], int] = {}  # in the order of the pixels
     for place in order:
         count, *each = cuts[place].shape
         shapes[tuple(each)] = shapes.get(tuple(each), 0) + count
     mirrored = [cuts[place].mirrored for place in order for _ in cuts[place].unique]
-    return RawBatch(pixels, index_of_batch(cuts, order), [(count, *each) for each, count in shapes.items()], torch.tensor(mirrored))
+    return RawBatch(
+        pixels,
+        index_of_batch(cuts, order),
+        [(count, *each) for each, count in shapes.items()],
+        torch.tensor(mirrored),
+    )
 
 
 def finish_on_device(packed: RawBatch, stream: str, size: int) -> InputBatch:
     """The inputs that `Stream.joined` gives, to the byte, on the device of `packed`; their planes in another order."""
     planes, at = [], 0
     for shape in packed.shapes:
-        patches = packed.pixels[at:at + math.prod(shape)].view(shape)
-        planes.append(resize(patches.permute(0, 3, 1, 2) if stream == "appearance" else patches, size))  # (n, P, size, size)
+        patches = packed.pixels[at : at + math.prod(shape)].view(shape)
+        planes.append(
+            resize(patches.permute(0, 3, 1, 2) if stream == "appearance" else patches, size)
+        )  # (n, P, size, size)
         at += math.prod(shape)
     ready = torch.cat(planes)
-    return InputBatch(torch.where(packed.mirrored[:, None, None, None], mirror(ready, stream), ready), packed.places)
+    return InputBatch(
+        torch.where(packed.mirrored[:, None, None, None], mirror(ready, stream), ready),
+        packed.places,
+    )

@@ -47,10 +47,15 @@ class Stream:
     def cut(self, row: dict, instants, crop: Crop) -> "CropRequest":
         """The crop of a clip at `instants` (T,), or at one: what is to be read, each frame or field once."""
         data, instants = self.shards(row), np.asarray(instants)
-        places = instants[..., None] if self.name == "appearance" else (
-            stack_fields(instants, self.stack, len(data)))  # (T, 1 or L) or (1 or L,)
+        places = (
+            instants[..., None]
+            if self.name == "appearance"
+            else (stack_fields(instants, self.stack, len(data)))
+        )  # (T, 1 or L) or (1 or L,)
         unique, order = np.unique(places, return_inverse=True)
-        rows, columns = crop.pixels(*(data.shape[2:0:-1] if self.name == "appearance" else data.shape[:1:-1]))
+        rows, columns = crop.pixels(
+            *(data.shape[2:0:-1] if self.name == "appearance" else data.shape[:1:-1])
+        )
         return CropRequest(data, unique, order.reshape(places.shape), rows, columns, crop.mirrored)
 
     def resized(self, patches: Iterable[np.ndarray], mirrored: bool, out: np.ndarray) -> None:
@@ -62,7 +67,9 @@ class Stream:
                 cv2.split(cv2.flip(picture, 1) if mirrored else picture, list(target))
             elif mirrored:
                 for plane, channel in zip(patch, target, strict=True):
-                    cv2.flip(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), 1, dst=channel)
+                    cv2.flip(
+                        cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), 1, dst=channel
+                    )
                 target[0] = levels.negated(target[0])
             else:
                 for plane, channel in zip(patch, target, strict=True):
@@ -74,10 +81,12 @@ class Stream:
 
     def joined(self, cuts: list["CropRequest"]) -> InputBatch:
         """What the network gets of the `cuts` of a batch, all of as many instants."""
-        planes = memory.batch((sum(len(cut.unique) for cut in cuts), self.each, self.size, self.size))
+        planes = memory.batch(
+            (sum(len(cut.unique) for cut in cuts), self.each, self.size, self.size)
+        )
         at = 0
         for cut in cuts:
-            self.resized(cut.patches(), cut.mirrored, planes[at:at + len(cut.unique)].numpy())
+            self.resized(cut.patches(), cut.mirrored, planes[at : at + len(cut.unique)].numpy())
             at += len(cut.unique)
         return InputBatch(planes, index_of_batch(cuts, range(len(cuts))))
 
@@ -85,11 +94,17 @@ class Stream:
         """What the network gets of a clip in each of its crops, one after the other, on the device of `patches`."""
         for rows, columns, mirrored in patches.crops:
             place = slice(*rows), slice(*columns)
-            cut = patches.planes[:, *place] if self.name == "appearance" else patches.planes[..., *place]
+            cut = (
+                patches.planes[:, *place]
+                if self.name == "appearance"
+                else patches.planes[..., *place]
+            )
             if cut.device.type == "cpu":
                 planes = torch.empty((len(cut), self.each, self.size, self.size), dtype=torch.uint8)
                 self.resized(cut.numpy(), mirrored, planes.numpy())
             else:
-                planes = resize(cut.permute(0, 3, 1, 2) if self.name == "appearance" else cut, self.size)
+                planes = resize(
+                    cut.permute(0, 3, 1, 2) if self.name == "appearance" else cut, self.size
+                )
                 planes = mirror(planes, self.name) if mirrored else planes
             yield InputBatch(planes, patches.places)

@@ -16,12 +16,18 @@ def normalise(pixels: torch.Tensor | InputBatch, stream: str) -> torch.Tensor:
     """(.., C, H, W) of 0 .. 255, any numbers or a batch of Inputs, to float32 of about zero mean and unit scale."""
     if isinstance(pixels, torch.Tensor):
         return _scaled(pixels, stream)
-    return _looked_up(pixels, stream) if pixels.planes.device.type == "cpu" else _scaled(pixels.stacked, stream)
+    return (
+        _looked_up(pixels, stream)
+        if pixels.planes.device.type == "cpu"
+        else _scaled(pixels.stacked, stream)
+    )
 
 
 def _looked_up(pixels: InputBatch, stream: str) -> torch.Tensor:
     """`_scaled` on a CPU, where memory is what takes the time: written once, by a table, into pages that are there."""
-    shades = torch.arange(256, dtype=torch.uint8).repeat(len(MEAN[stream]), 1)[:, :, None]  # (3 or 1, 256, 1)
+    shades = torch.arange(256, dtype=torch.uint8).repeat(len(MEAN[stream]), 1)[
+        :, :, None
+    ]  # (3 or 1, 256, 1)
     tables = _scaled(shades, stream)[:, :, 0].contiguous().numpy()
     planes, places = pixels.planes.contiguous().numpy(), pixels.places.numpy()
     each = planes.shape[1:]  # (P, H, W)
@@ -56,12 +62,17 @@ def resize(planes: torch.Tensor, size: int) -> torch.Tensor:
     left, right, before, after = _neighbours(planes.shape[-1], size, planes.device, clamped=True)
     rows = planes[..., left].int() * before + planes[..., right].int() * after  # (.., h, size)
     rows = rows >> 4
-    above, below = rows[..., top, :] * upper[:, None] >> 16, rows[..., bottom, :] * lower[:, None] >> 16
+    above, below = (
+        rows[..., top, :] * upper[:, None] >> 16,
+        rows[..., bottom, :] * lower[:, None] >> 16,
+    )
     return (above + below + 2 >> 2).to(torch.uint8)
 
 
 @lru_cache(maxsize=1024)
-def _neighbours(source: int, size: int, device: torch.device, clamped: bool) -> tuple[torch.Tensor, ...]:
+def _neighbours(
+    source: int, size: int, device: torch.device, clamped: bool
+) -> tuple[torch.Tensor, ...]:
     """Of each of `size` pixels the two of `source` that it lies between and their weights in 1 / 2048, as cv2 rounds.
 
     Beyond the edge both are the last pixel: `clamped`, as of columns, the first of them has the whole weight.
@@ -72,5 +83,8 @@ def _neighbours(source: int, size: int, device: torch.device, clamped: bool) -> 
     if clamped:
         weight[(first < 0) | (first >= source - 1)] = 0
     places = [place.clip(0, source - 1) for place in (first, first + 1)]
-    weights = [np.rint(part * np.float32(2048)).astype(np.int32) for part in (np.float32(1) - weight, weight)]
+    weights = [
+        np.rint(part * np.float32(2048)).astype(np.int32)
+        for part in (np.float32(1) - weight, weight)
+    ]
     return tuple(torch.from_numpy(part).to(device) for part in (*places, *weights))

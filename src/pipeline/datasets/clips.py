@@ -21,7 +21,9 @@ class Clip:
     id: str
     file: str  # '<class folder>/<file name>', as the split lists spell it
     group: str  # clips of one group show the same scene: they must not be parted by a split
-    splits: dict[str, str] = field(default_factory=dict, compare=False)  # split -> 'train' or 'test'
+    splits: dict[str, str] = field(
+        default_factory=dict, compare=False
+    )  # split -> 'train' or 'test'
 
     @property
     def class_name(self) -> str:
@@ -41,7 +43,9 @@ class ClipSet:
     def part(self, split: str, part: str) -> list[Clip]:
         """Clips of a split's `part`, 'train' or 'test', in order of id."""
         if split not in self.splits:
-            raise PipelineError(f"set '{self.name}' has no split '{split}'; it has {', '.join(self.splits)}")
+            raise PipelineError(
+                f"set '{self.name}' has no split '{split}'; it has {', '.join(self.splits)}"
+            )
         return [clip for clip in self.clips.values() if clip.splits.get(split) == part]
 
     def digest(self, split: str, part: str) -> str:
@@ -67,11 +71,15 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise PipelineError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); write it as UTF-8") from error
+        raise PipelineError(
+            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); write it as UTF-8"
+        ) from error
     return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
-def assemble(name: str, classes: list[str], entries: list[tuple[str, str, str, str]], source: Path) -> ClipSet:
+def assemble(
+    name: str, classes: list[str], entries: list[tuple[str, str, str, str]], source: Path
+) -> ClipSet:
     """A ClipSet out of (split, part, 'class/file', group) rows; refuses what would make a split lie.
 
     Raises PipelineError that names every clip or group in both train and test, and every unknown class.
@@ -83,22 +91,30 @@ def assemble(name: str, classes: list[str], entries: list[tuple[str, str, str, s
         clip_id = os.path.splitext(file)[0]
         class_name = clip_id.split("/", 1)[0]
         if class_name not in classes:
-            problems.append(f"{source}: clip '{file}' is of class '{class_name}', which the class list does not have; "
-                            "correct the line or add the class")
+            problems.append(
+                f"{source}: clip '{file}' is of class '{class_name}', which the class list does not have; "
+                "correct the line or add the class"
+            )
             continue
         clip = clips.setdefault(clip_id, Clip(clip_id, file, f"{class_name}/{group}"))
         if clip.file != file:
-            problems.append(f"{source}: '{clip.file}' and '{file}' differ only in their ending; rename one")
+            problems.append(
+                f"{source}: '{clip.file}' and '{file}' differ only in their ending; rename one"
+            )
         if part not in (TRAIN, TEST):
             continue
         if clip.splits.setdefault(split, part) != part:
-            problems.append(f"{source}: clip '{file}' is in both train and test of {split}; remove it from one")
+            problems.append(
+                f"{source}: clip '{file}' is in both train and test of {split}; remove it from one"
+            )
             continue
         other = sides.setdefault((split, clip.group), {part: file})
         if part not in other:
             first = next(iter(other.values()))
-            problems.append(f"{source}: group '{clip.group}' is in both train and test of {split} ('{first}' and "
-                            f"'{file}'); clips of one group are near-duplicates, move them to one side")
+            problems.append(
+                f"{source}: group '{clip.group}' is in both train and test of {split} ('{first}' and "
+                f"'{file}'); clips of one group are near-duplicates, move them to one side"
+            )
             other[part] = file
     splits = sorted({split for split, *_ in entries})
     require(list(dict.fromkeys(problems)))
@@ -109,8 +125,10 @@ def assemble(name: str, classes: list[str], entries: list[tuple[str, str, str, s
                 raise PipelineError(f"{source}: {split} has no {part} clips; fill its list")
         untaught = sorted(set(classes) - {clip.class_name for clip in result.part(split, TRAIN)})
         if untaught:
-            raise PipelineError(f"{source}: {split} has no train clip of {', '.join(untaught)}; add some, or remove the "
-                                "classes from the class list")
+            raise PipelineError(
+                f"{source}: {split} has no train clip of {', '.join(untaught)}; add some, or remove the "
+                "classes from the class list"
+            )
     return result
 
 
@@ -120,7 +138,9 @@ def check_counts(clip_set: ClipSet, expected: dict[str, list[int]], source: Path
     for split, counts in expected.items():
         found = [len(clip_set.part(split, part)) for part in (TRAIN, TEST)]
         if found != list(counts):
-            problems.append(f"{source}: {split} lists {found[0]} train and {found[1]} test clips, but the official lists "
-                            f"have {counts[0]} and {counts[1]}; get the lists again, or remove sets.{clip_set.name}."
-                            "counts from the config if you cut them on purpose")
+            problems.append(
+                f"{source}: {split} lists {found[0]} train and {found[1]} test clips, but the official lists "
+                f"have {counts[0]} and {counts[1]}; get the lists again, or remove sets.{clip_set.name}."
+                "counts from the config if you cut them on purpose"
+            )
     require(problems)

@@ -34,13 +34,24 @@ WIDTH, HEIGHT, WINDOW = 80, 60, 48  # pixels
 FPS = 25
 DOT = 45  # luma of a dot
 SPLITS = 3
-LISTS = ["classInd", *(f"{part}list{number:02d}" for part in (TRAIN, TEST) for number in range(1, SPLITS + 1))]
+LISTS = [
+    "classInd",
+    *(f"{part}list{number:02d}" for part in (TRAIN, TEST) for number in range(1, SPLITS + 1)),
+]
 # Tints: chroma (Cb, Cr) off grey, and the rows of the window that it covers. Within a pair both differ clearly: a network
 # has no reason to keep apart what its own classes do not need, and the fusion cannot use what was not kept.
 ABOVE, MIDDLE, BELOW = (2, 22), (12, 36), (26, 46)
-RED, CYAN, GREEN, VIOLET = (-20, 65, *ABOVE), (20, -65, *BELOW), (-48, -48, *ABOVE), (48, 48, *BELOW)
+RED, CYAN, GREEN, VIOLET = (
+    (-20, 65, *ABOVE),
+    (20, -65, *BELOW),
+    (-48, -48, *ABOVE),
+    (48, 48, *BELOW),
+)
 YELLOW, BLUE = (-55, 20, *MIDDLE), (55, -20, *MIDDLE)
-DARKEST, LIGHTEST = 100, 155  # luma of wall and noise: between them no tint leaves the range of RGB, so luma stays
+DARKEST, LIGHTEST = (
+    100,
+    155,
+)  # luma of wall and noise: between them no tint leaves the range of RGB, so luma stays
 UP, DOWN, PART, MEET, SWAY = "up", "down", "part", "meet", "sway"
 CLASSES = {  # class -> its (tint, motion, speed in px a frame, dots), one for every other clip
     "RiseMatched": [(RED, UP, 1.5, 0), (CYAN, DOWN, 1.5, 0)],
@@ -71,12 +82,16 @@ def write_lists(demo: ClipSet, folder: Path) -> None:
     """The set's split lists in UCF101's layout, for people and other programs."""
     folder.mkdir(parents=True, exist_ok=True)
     numbers = {class_name: number for number, class_name in enumerate(demo.classes, start=1)}
-    (folder / "classInd.txt").write_text("".join(f"{number} {name}\n" for name, number in numbers.items()))
+    (folder / "classInd.txt").write_text(
+        "".join(f"{number} {name}\n" for name, number in numbers.items())
+    )
     for split in demo.splits:
         number = int(split.removeprefix("split"))
         train = [f"{clip.file} {numbers[clip.class_name]}\n" for clip in demo.part(split, TRAIN)]
         (folder / f"trainlist{number:02d}.txt").write_text("".join(train))
-        (folder / f"testlist{number:02d}.txt").write_text("".join(f"{clip.file}\n" for clip in demo.part(split, TEST)))
+        (folder / f"testlist{number:02d}.txt").write_text(
+            "".join(f"{clip.file}\n" for clip in demo.part(split, TEST))
+        )
 
 
 def render(clip_id: str, seed: int, frames: int):
@@ -93,30 +108,41 @@ def render(clip_id: str, seed: int, frames: int):
     left = (WIDTH - WINDOW) // 2 + int(scene.integers(-4, 5))
     top = (HEIGHT - WINDOW) // 2 + int(scene.integers(-3, 4))
     texture = np.clip(wall + _noise(own) * scene.uniform(12, 16), DARKEST, LIGHTEST)
-    spots = random.Random(int(own.integers(1 << 30))).sample([(8, 8), (8, 39), (39, 8), (39, 39)], dots)
-    for row, column in spots:  # on the noise, not over it: they move with it, and the flow does not show them
-        texture[row - 3:row + 4, column - 3:column + 4] = DOT
+    spots = random.Random(int(own.integers(1 << 30))).sample(
+        [(8, 8), (8, 39), (39, 8), (39, 39)], dots
+    )
+    for (
+        row,
+        column,
+    ) in spots:  # on the noise, not over it: they move with it, and the flow does not show them
+        texture[row - 3 : row + 4, column - 3 : column + 4] = DOT
     phase = int(own.integers(CYCLE))
 
     rows, columns = np.mgrid[0:WINDOW, 0:WINDOW].astype(np.float64)
     half = np.where(rows < WINDOW / 2, -1.0, 1.0)  # -1 the upper half, 1 the lower
     direction = {UP: (-1, 0), DOWN: (1, 0), PART: (half, 0), MEET: (-half, 0), SWAY: (0, 1)}[motion]
-    if motion in (PART, MEET):  # two noises from the start: where halves of one noise met, a still would show the motion
+    if motion in (
+        PART,
+        MEET,
+    ):  # two noises from the start: where halves of one noise met, a still would show the motion
         rows = rows + 64 * half
     video = np.empty((frames, HEIGHT, WIDTH, 3), np.uint8)
     travelled = 0.0
     for t in range(frames):
         beat = (t + phase) % CYCLE
         luma = np.full((HEIGHT, WIDTH), wall)
-        luma[top:top + WINDOW, left:left + WINDOW] = _sample(
-            texture, rows - direction[0] * travelled, columns - direction[1] * travelled)
+        luma[top : top + WINDOW, left : left + WINDOW] = _sample(
+            texture, rows - direction[0] * travelled, columns - direction[1] * travelled
+        )
         chroma = np.zeros((HEIGHT, WIDTH, 2))
         if TINT_FROM <= beat < TINT_FROM + TINTED:
             cb, cr, first, end = tint
-            chroma[top + first:top + end, left + 2:left + WINDOW - 2] = cb, cr
+            chroma[top + first : top + end, left + 2 : left + WINDOW - 2] = cb, cr
         video[t] = _rgb(luma, chroma)
         if beat < MOVING:  # field t, from this frame to the next
-            travelled += -speed if motion == SWAY and beat >= MOVING // 2 else speed  # a sway goes right and comes back
+            travelled += (
+                -speed if motion == SWAY and beat >= MOVING // 2 else speed
+            )  # a sway goes right and comes back
     return video
 
 
@@ -138,8 +164,9 @@ def _sample(texture, rows, columns):
     r, c = np.floor(rows).astype(int), np.floor(columns).astype(int)
     v, u = rows - r, columns - c
     r0, r1, c0, c1 = r % size, (r + 1) % size, c % size, (c + 1) % size
-    return ((1 - v) * ((1 - u) * texture[r0, c0] + u * texture[r0, c1])
-            + v * ((1 - u) * texture[r1, c0] + u * texture[r1, c1]))
+    return (1 - v) * ((1 - u) * texture[r0, c0] + u * texture[r0, c1]) + v * (
+        (1 - u) * texture[r1, c0] + u * texture[r1, c1]
+    )
 
 
 def _rgb(luma, chroma):
@@ -147,5 +174,7 @@ def _rgb(luma, chroma):
     import numpy as np
 
     cb, cr = chroma[..., 0], chroma[..., 1]
-    rgb = np.stack([luma + 1.402 * cr, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.772 * cb], axis=-1)
+    rgb = np.stack(
+        [luma + 1.402 * cr, luma - 0.344136 * cb - 0.714136 * cr, luma + 1.772 * cb], axis=-1
+    )
     return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)

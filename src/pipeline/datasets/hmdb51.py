@@ -19,26 +19,36 @@ def read(name: str, folder: Path) -> ClipSet:
     """
     lists = sorted(folder.glob("*_test_split[0-9]*.txt"))
     if not lists:
-        raise PipelineError(f"{folder}: there is no <class>_test_split1.txt; put HMDB51's split lists there "
-                            "(testTrainMulti_7030_splits), or correct 'lists' of the set in the config")
+        raise PipelineError(
+            f"{folder}: there is no <class>_test_split1.txt; put HMDB51's split lists there "
+            "(testTrainMulti_7030_splits), or correct 'lists' of the set in the config"
+        )
     entries, classes, seen = [], set(), {}
     for path in lists:
         class_name, _, number_of_split = path.stem.rpartition("_test_split")
         if not number_of_split.isdecimal():
-            raise PipelineError(f"{path}: not named <class>_test_split<number>.txt; rename or remove it")
+            raise PipelineError(
+                f"{path}: not named <class>_test_split<number>.txt; rename or remove it"
+            )
         classes.add(class_name)
         seen.setdefault(f"split{int(number_of_split)}", set()).add(class_name)
         pattern = re.compile(GROUP.format(class_name=re.escape(class_name)))
         for number, line in read_lines(path):
             file, _, flag = line.rpartition(" ")
             if flag not in FLAGS or not file.strip() or "/" in file:
-                raise PipelineError(f"{path}:{number}: '{line}' is not '<file> <0, 1 or 2>'; correct the line")
+                raise PipelineError(
+                    f"{path}:{number}: '{line}' is not '<file> <0, 1 or 2>'; correct the line"
+                )
             file = file.strip()
             match = pattern.match(file.rsplit(".", 1)[0])
             group = match.group(1) if match else file
-            entries.append((f"split{int(number_of_split)}", FLAGS[flag], f"{class_name}/{file}", group))
+            entries.append(
+                (f"split{int(number_of_split)}", FLAGS[flag], f"{class_name}/{file}", group)
+            )
     for split, present in seen.items():
         if present != classes:
             absent = ", ".join(sorted(classes - present))
-            raise PipelineError(f"{folder}: {split} lacks the lists of {absent}; get the lists again")
+            raise PipelineError(
+                f"{folder}: {split} lacks the lists of {absent}; get the lists again"
+            )
     return assemble(name, sorted(classes), entries, folder)

@@ -15,12 +15,18 @@ def locate(clip_set: ClipSet, videos: Path) -> tuple[dict[str, str], list[str]]:
     """
     how = f"put the videos there as <class>/<file>, or correct sets.{clip_set.name}.videos in the config"
     if not videos.is_dir():
-        raise PipelineError(f"{videos}: the video folder of set '{clip_set.name}' does not exist; {how}")
+        raise PipelineError(
+            f"{videos}: the video folder of set '{clip_set.name}' does not exist; {how}"
+        )
     folders: dict[str, list[str]] = {}
     for folder in sorted(entry.name for entry in os.scandir(videos) if entry.is_dir()):
-        folders[folder] = sorted(entry.name for entry in os.scandir(videos / folder) if entry.is_file())
+        folders[folder] = sorted(
+            entry.name for entry in os.scandir(videos / folder) if entry.is_file()
+        )
     if not any(folders.values()):
-        raise PipelineError(f"{videos}: the video folder of set '{clip_set.name}' holds no videos; {how}")
+        raise PipelineError(
+            f"{videos}: the video folder of set '{clip_set.name}' holds no videos; {how}"
+        )
     exact = {f"{folder}/{name}" for folder, names in folders.items() for name in names}
     folded: dict[str, list[str]] = {}
     for path in sorted(exact):
@@ -31,18 +37,24 @@ def locate(clip_set: ClipSet, videos: Path) -> tuple[dict[str, str], list[str]]:
         if len(matches) == 1:
             found[clip.id] = str(videos / matches[0])
         elif matches:
-            problems.append(f"{videos}: clip '{clip.file}' could be any of {matches}, which differ only in case; keep one")
+            problems.append(
+                f"{videos}: clip '{clip.file}' could be any of {matches}, which differ only in case; keep one"
+            )
         else:
             missing.append(clip.file)
     if missing:
-        problems.append(f"{videos}: {len(missing)} of {len(clip_set.clips)} clips of set '{clip_set.name}' are missing: "
-                        f"{', '.join(missing)}; add them, or remove them from the split lists")
+        problems.append(
+            f"{videos}: {len(missing)} of {len(clip_set.clips)} clips of set '{clip_set.name}' are missing: "
+            f"{', '.join(missing)}; add them, or remove them from the split lists"
+        )
     taken: dict[str, str] = {}
     for clip_id, path in found.items():
         if taken.setdefault(path, clip_id) != clip_id:
-            problems.append(f"{path}: would be both clip '{clip_set.clips[taken[path]].file}' and clip "
-                            f"'{clip_set.clips[clip_id].file}', which differ only in case; add the other file, or remove "
-                            "one from the split lists")
+            problems.append(
+                f"{path}: would be both clip '{clip_set.clips[taken[path]].file}' and clip "
+                f"'{clip_set.clips[clip_id].file}', which differ only in case; add the other file, or remove "
+                "one from the split lists"
+            )
     require(problems)
     used = set(found.values())
     extra = [path for path in sorted(exact) if str(videos / path) not in used]

@@ -29,16 +29,29 @@ def read(path: str | Path, name: str | None = None) -> Scores:
     values = arrays.get(name) if name else _first(arrays, SCORES)
     if names is None or labels is None or values is None:
         wanted = f"'{name}'" if name else "scores"
-        raise PipelineError(f"{path}: {wanted}, names and labels of clips are wanted, and it holds "
-                            f"{', '.join(sorted(arrays)) or 'nothing'}; what can be read are {FORMS}")
-    names, labels = [_text(value) for value in names.ravel()], labels.ravel().astype(int) - ("gt_idt" in arrays)
+        raise PipelineError(
+            f"{path}: {wanted}, names and labels of clips are wanted, and it holds "
+            f"{', '.join(sorted(arrays)) or 'nothing'}; what can be read are {FORMS}"
+        )
+    names, labels = (
+        [_text(value) for value in names.ravel()],
+        labels.ravel().astype(int) - ("gt_idt" in arrays),
+    )
     if values.ndim != 2 or not len(values) == len(names) == len(labels):
-        raise PipelineError(f"{path}: scores of shape {values.shape} do not fit {len(names)} names and {len(labels)} "
-                            "labels; write a row a clip and a column a class")
+        raise PipelineError(
+            f"{path}: scores of shape {values.shape} do not fit {len(names)} names and {len(labels)} "
+            "labels; write a row a clip and a column a class"
+        )
     classes = [] if classes is None else [_text(value) for value in classes.ravel()]
-    if classes and len(classes) != values.shape[1] or not 0 <= labels.min() <= labels.max() < values.shape[1]:
-        raise PipelineError(f"{path}: {values.shape[1]} columns of scores for {len(classes) or labels.max() + 1} classes; "
-                            "write a column for each class")
+    if (
+        classes
+        and len(classes) != values.shape[1]
+        or not 0 <= labels.min() <= labels.max() < values.shape[1]
+    ):
+        raise PipelineError(
+            f"{path}: {values.shape[1]} columns of scores for {len(classes) or labels.max() + 1} classes; "
+            "write a column for each class"
+        )
     return checked(Scores(names, labels, classes, values.astype(np.float64)), path)
 
 
@@ -47,7 +60,12 @@ def of_clips(found: Scores, rows: list[dict], classes: list[str], path: str) -> 
 
     Raises PipelineError that lists the clips which are missing or doubled in the file, or of another class there.
     """
-    wanted = Scores([row["clip"] for row in rows], np.array([row["label"] for row in rows]), classes, np.zeros(0))
+    wanted = Scores(
+        [row["clip"] for row in rows],
+        np.array([row["label"] for row in rows]),
+        classes,
+        np.zeros(0),
+    )
     return matched(found, wanted, path).values
 
 
@@ -59,29 +77,40 @@ def matched(found: Scores, wanted: Scores, path: str) -> Scores:
     """
     folders = all("/" in name for name in [*found.clips, *wanted.clips])
     keys, asked = ([_key(name, folders) for name in clips] for clips in (found.clips, wanted.clips))
-    for where, names, clips in ((f"{path}: ", keys, found.clips), ("what scores are wanted of: ", asked, wanted.clips)):
+    for where, names, clips in (
+        (f"{path}: ", keys, found.clips),
+        ("what scores are wanted of: ", asked, wanted.clips),
+    ):
         often = {key for key, count in Counter(names).items() if count > 1}
         doubled = [clip for key, clip in zip(names, clips, strict=True) if key in often]
         if doubled:
-            raise PipelineError(f"{where}clips stand twice: {', '.join(doubled)}; keep one row each")
+            raise PipelineError(
+                f"{where}clips stand twice: {', '.join(doubled)}; keep one row each"
+            )
     place = {key: number for number, key in enumerate(keys)}
     missing = [name for name, key in zip(wanted.clips, asked, strict=True) if key not in place]
     if missing:
-        raise PipelineError(f"{path}: {len(missing)} of {len(asked)} clips have no scores: {', '.join(missing)}; add their "
-                            "rows, or name the file of this split")
+        raise PipelineError(
+            f"{path}: {len(missing)} of {len(asked)} clips have no scores: {', '.join(missing)}; add their "
+            "rows, or name the file of this split"
+        )
     order = np.array([place[key] for key in asked])
     labels = found.labels[order]
     if found.classes and wanted.classes:
         absent = sorted(set(wanted.classes) ^ set(found.classes))
         if absent:
-            raise PipelineError(f"{path}: classes differ from those wanted: {', '.join(absent)}; make it for the same set")
+            raise PipelineError(
+                f"{path}: classes differ from those wanted: {', '.join(absent)}; make it for the same set"
+            )
         columns = np.array([found.classes.index(name) for name in wanted.classes])
     else:  # the clips say which of its columns is which class: public files have classes in other orders
         columns = _columns_by_label(labels, wanted, found.values.shape[1], path)
     wrong = np.flatnonzero(columns[wanted.labels] != labels)
     if len(wrong):
-        raise PipelineError(f"{path}: clip '{wanted.clips[wrong[0]]}' is of another class there; make it from the same "
-                            "lists")
+        raise PipelineError(
+            f"{path}: clip '{wanted.clips[wrong[0]]}' is of another class there; make it from the same "
+            "lists"
+        )
     return replace(wanted, values=found.values[order][:, columns])
 
 
@@ -97,20 +126,30 @@ def _columns_by_label(labels: np.ndarray, wanted: Scores, count: int, path: str)
     pairs = set(zip(wanted.labels.tolist(), labels.tolist(), strict=True))
     columns = dict(pairs)
     if number != count or not len(pairs) == len(columns) == len(set(columns.values())):
-        raise PipelineError(f"{path}: its labels part the clips into other classes, {count} against {number}; make it from "
-                            "the same lists")
+        raise PipelineError(
+            f"{path}: its labels part the clips into other classes, {count} against {number}; make it from "
+            "the same lists"
+        )
     silent = sorted(set(range(number)) - set(columns))
     if silent:
-        names = ", ".join(wanted.classes[label] if wanted.classes else str(label) for label in silent)
-        raise PipelineError(f"{path}: without clips of {names} nothing says which of its columns these classes are; add "
-                            "'classes', their names in the order of the columns")
+        names = ", ".join(
+            wanted.classes[label] if wanted.classes else str(label) for label in silent
+        )
+        raise PipelineError(
+            f"{path}: without clips of {names} nothing says which of its columns these classes are; add "
+            "'classes', their names in the order of the columns"
+        )
     return np.array([columns[label] for label in range(number)])
 
 
 def _key(name: str, folders: bool) -> str:
     """What a clip is matched by: 'Run/v_Run_g01_c01.avi' is 'v_run_g01_c01', with its folder where that counts."""
     path = PurePosixPath(name.casefold())
-    path = path.with_suffix("") if path.suffix in (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg") else path
+    path = (
+        path.with_suffix("")
+        if path.suffix in (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
+        else path
+    )
     return str(path) if folders else path.name
 
 
@@ -133,17 +172,25 @@ def _arrays(path: str | Path) -> dict[str, np.ndarray]:
         match Path(path).suffix:
             case ".h5":
                 with h5py.File(path, "r", locking=False) as file:
-                    return {key: data[...] for key, data in file.items() if isinstance(data, h5py.Dataset)}
+                    return {
+                        key: data[...]
+                        for key, data in file.items()
+                        if isinstance(data, h5py.Dataset)
+                    }
             case ".npz":
                 with np.load(path, allow_pickle=False) as file:
                     return {key: file[key] for key in file.files}
             case ".mat":
                 return _matlab(path)
     except NotImplementedError:
-        raise PipelineError(f"{path}: a MATLAB file of version 7.3; save it again with -v7") from None
+        raise PipelineError(
+            f"{path}: a MATLAB file of version 7.3; save it again with -v7"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise PipelineError(f"{path}: not a {Path(path).suffix} file that can be read ({first_line(error)}); what can be "
-                            f"read are {FORMS}") from error
+        raise PipelineError(
+            f"{path}: not a {Path(path).suffix} file that can be read ({first_line(error)}); what can be "
+            f"read are {FORMS}"
+        ) from error
     raise PipelineError(f"{path}: scores are read from {FORMS}; write it as one of them")
 
 

@@ -1,6 +1,5 @@
 """Late fusion: bring the scores of sources to one order and scale, and add them."""
 
-
 import numpy as np
 
 from pipeline.errors import PipelineError
@@ -20,20 +19,30 @@ def align(sources: dict[str, Scores]) -> dict[str, Scores]:
         place = {clip: number for number, clip in enumerate(source.clips)}
         if len(place) != len(source.clips):
             doubled = sorted({clip for clip in source.clips if source.clips.count(clip) > 1})
-            raise PipelineError(f"scores of {name}: clips stand twice: {', '.join(doubled)}; keep one row each")
+            raise PipelineError(
+                f"scores of {name}: clips stand twice: {', '.join(doubled)}; keep one row each"
+            )
         different = sorted(set(place) ^ set(first.clips))
         if different:
-            raise PipelineError(f"scores of {name} and of {first_name} are not of the same clips: {', '.join(different)}; "
-                                "make both for the same split")
+            raise PipelineError(
+                f"scores of {name} and of {first_name} are not of the same clips: {', '.join(different)}; "
+                "make both for the same split"
+            )
         if source.classes != first.classes:
-            raise PipelineError(f"scores of {name} and of {first_name} have different classes, or another order of them; "
-                                "make both from the same lists")
+            raise PipelineError(
+                f"scores of {name} and of {first_name} have different classes, or another order of them; "
+                "make both from the same lists"
+            )
         order = np.array([place[clip] for clip in first.clips])
-        aligned[name] = Scores(first.clips, source.labels[order], source.classes, source.values[order])
+        aligned[name] = Scores(
+            first.clips, source.labels[order], source.classes, source.values[order]
+        )
         differ = np.flatnonzero(aligned[name].labels != first.labels)
         if len(differ):
-            raise PipelineError(f"scores of {name} and of {first_name} disagree on the true class of clip "
-                                f"'{first.clips[differ[0]]}'; make both from the same lists")
+            raise PipelineError(
+                f"scores of {name} and of {first_name} disagree on the true class of clip "
+                f"'{first.clips[differ[0]]}'; make both from the same lists"
+            )
     return aligned
 
 

@@ -6,5 +6,9 @@ import math
 def wilson(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:
     """Wilson's 95 % interval of a share of `clips` clips (Wilson, 1927), which holds near 0 and 1 and for few clips."""
     centre = (share + z * z / (2 * clips)) / (1 + z * z / clips)
-    half = z / (1 + z * z / clips) * math.sqrt(share * (1 - share) / clips + z * z / (4 * clips * clips))
+    half = (
+        z
+        / (1 + z * z / clips)
+        * math.sqrt(share * (1 - share) / clips + z * z / (4 * clips * clips))
+    )
     return max(0.0, centre - half), min(1.0, centre + half)

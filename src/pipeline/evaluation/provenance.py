@@ -14,17 +14,26 @@ def provenance(records: list[str], config: dict, code: str) -> dict:
     stages: dict[str, dict] = {}
     for path in records:
         content = read(path)
-        stage = stages.setdefault(content["stage"], {"code": [], "device": [], "solver": [], "seconds": 0.0,
-                                                     "artifacts": {}})
+        stage = stages.setdefault(
+            content["stage"],
+            {"code": [], "device": [], "solver": [], "seconds": 0.0, "artifacts": {}},
+        )
         for key in ("code", "device", "solver"):
             if content.get(key) and content[key] not in stage[key]:
                 stage[key].append(content[key])
         stage["seconds"] = round(stage["seconds"] + content["seconds"], 1)
         stage["artifacts"][str(path)] = content["digest"]
         if len(stage["solver"]) > 1:
-            raise PipelineError(f"{path}: flow by solver {content['solver']}, where other shards' is by "
-                                f"{stage['solver'][0]}; set flow.backend in the config to one of them and run snakemake "
-                                "again, which makes all flow anew")
+            raise PipelineError(
+                f"{path}: flow by solver {content['solver']}, where other shards' is by "
+                f"{stage['solver'][0]}; set flow.backend in the config to one of them and run snakemake "
+                "again, which makes all flow anew"
+            )
     stages["fuse"] = {"code": [code]}
-    return {"config": config, "seed": config["seed"], "python": platform.python_version(), "packages": versions(),
-            "stages": stages}
+    return {
+        "config": config,
+        "seed": config["seed"],
+        "python": platform.python_version(),
+        "packages": versions(),
+        "stages": stages,
+    }

@@ -28,9 +28,14 @@ from pipeline.flow import pyramid
 
 F = np.float32
 EDGE = 16  # floats left of a row, and the unit to which its length is padded: a vector of 512 bits
-CACHE = 2**18  # bytes that the rows of a sweep may take of the L2 cache: 256 KiB leave room in all of the last ten years
+CACHE = (
+    2**18
+)  # bytes that the rows of a sweep may take of the L2 cache: 256 KiB leave room in all of the last ten years
 MARGIN = 4  # zeros around an image that is warped: all that a cubic tap beyond its edge can reach
-FLAT, STEEP = F(np.finfo(F).eps), F(1e30)  # |grad I1|^2 below FLAT counts as none; its inverse then is as good as infinite
+FLAT, STEEP = (
+    F(np.finfo(F).eps),
+    F(1e30),
+)  # |grad I1|^2 below FLAT counts as none; its inverse then is as good as infinite
 FIRST = 6  # iterations of a first sweep
 MOST = 16  # iterations of a sweep, however small the rows
 compiled = njit(cache=True, error_model="numpy")  # division by zero gives inf, as in C
@@ -85,8 +90,24 @@ def _sweep(before, after, data, moved, errors, count, bound, theta, step, width)
                     for plane in range(6):
                         after[plane, y] = before[plane, y]
                 u, v = after[0, y], after[1, y]
-                _primal(u, v, data[0, y], data[1, y], data[2, y], data[3, y], after[2, y], after[3, y], after[3, y - 1],
-                        after[4, y], after[5, y], after[5, y - 1], moved[k], bound, theta, n)
+                _primal(
+                    u,
+                    v,
+                    data[0, y],
+                    data[1, y],
+                    data[2, y],
+                    data[3, y],
+                    after[2, y],
+                    after[3, y],
+                    after[3, y - 1],
+                    after[4, y],
+                    after[5, y],
+                    after[5, y - 1],
+                    moved[k],
+                    bound,
+                    theta,
+                    n,
+                )
                 u[EDGE + width] = u[EDGE + width - 1]  # no gradient across the edge
                 v[EDGE + width] = v[EDGE + width - 1]
             y -= 1
@@ -110,14 +131,24 @@ def _cubic(typing, source, start, row, wx, wy, out, at):
 
     In LLVM's own terms, because numba turns LLVM's search for such vectors off; without them it takes twice the time.
     """
+
     def generate(context, builder, signature, arguments):
         start, row, at = arguments[1], arguments[2], arguments[6]
         vector = ir.VectorType(ir.FloatType(), 4)
-        nothing, lanes = ir.Constant(vector, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), 4), [0] * 4)
-        pointers = [context.make_array(signature.args[i])(context, builder, arguments[i]).data for i in (0, 5)]
+        nothing, lanes = (
+            ir.Constant(vector, ir.Undefined),
+            ir.Constant(ir.VectorType(ir.IntType(32), 4), [0] * 4),
+        )
+        pointers = [
+            context.make_array(signature.args[i])(context, builder, arguments[i]).data
+            for i in (0, 5)
+        ]
 
         def spread(weights):
-            one = (builder.insert_element(nothing, w, ir.IntType(32)(0)) for w in cgutils.unpack_tuple(builder, weights))
+            one = (
+                builder.insert_element(nothing, w, ir.IntType(32)(0))
+                for w in cgutils.unpack_tuple(builder, weights)
+            )
             return [builder.shuffle_vector(w, nothing, lanes) for w in one]
 
         def four(pointer, place):
@@ -129,7 +160,10 @@ def _cubic(typing, source, start, row, wx, wy, out, at):
         wx, wy, lines = spread(arguments[3]), spread(arguments[4]), []
         for i in range(4):
             line = builder.add(start, builder.mul(row, row.type(i)))
-            taps = [builder.load(four(pointers[0], builder.add(line, line.type(4 * j))), align=4) for j in range(4)]
+            taps = [
+                builder.load(four(pointers[0], builder.add(line, line.type(4 * j))), align=4)
+                for j in range(4)
+            ]
             lines.append(builder.fmul(add(map(builder.fmul, taps, wx)), wy[i]))
         builder.store(add(lines), four(pointers[1], at), align=4)
         return context.get_dummy_value()
@@ -169,14 +203,25 @@ def _warp(second, first, state, data, cells, weights, warped):
     source, out = second.ravel(), warped.ravel()
     across, down, cx, cy = weights[0], weights[1], cells[0], cells[1]
     for y in range(height):
-        u, v = state[0, y + 1, EDGE:EDGE + width], state[1, y + 1, EDGE:EDGE + width]
+        u, v = state[0, y + 1, EDGE : EDGE + width], state[1, y + 1, EDGE : EDGE + width]
         _place(F(0), F(1), u, width, cx, across)
         _place(F(y), F(0), v, height, cy, down)
         for x in range(width):
-            _cubic(source, cy[x] * row + cx[x] * 4, row, (across[0, x], across[1, x], across[2, x], across[3, x]),
-                   (down[0, x], down[1, x], down[2, x], down[3, x]), out, x * 4)
-        ix, iy = data[0, y + 1, EDGE:EDGE + width], data[1, y + 1, EDGE:EDGE + width]
-        inverse, rho, before = data[2, y + 1, EDGE:EDGE + width], data[3, y + 1, EDGE:EDGE + width], first[y]
+            _cubic(
+                source,
+                cy[x] * row + cx[x] * 4,
+                row,
+                (across[0, x], across[1, x], across[2, x], across[3, x]),
+                (down[0, x], down[1, x], down[2, x], down[3, x]),
+                out,
+                x * 4,
+            )
+        ix, iy = data[0, y + 1, EDGE : EDGE + width], data[1, y + 1, EDGE : EDGE + width]
+        inverse, rho, before = (
+            data[2, y + 1, EDGE : EDGE + width],
+            data[3, y + 1, EDGE : EDGE + width],
+            first[y],
+        )
         for x in range(width):
             gx, gy = warped[x, 1], warped[x, 2]
             squares = gx * gx + gy * gy
@@ -218,8 +263,22 @@ def _resize(image, out, rows, row_shares, columns, column_shares, factor):
 class Solver:
     """TV-L1 flow of pairs of one size. Keeps its buffers, and nothing else, from one pair to the next."""
 
-    def __init__(self, height: int, width: int, *, tau: float, lambda_: float, theta: float, scales: int,
-                 scale_step: float, warps: int, epsilon: float, inner: int, outer: int, median: int):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        *,
+        tau: float,
+        lambda_: float,
+        theta: float,
+        scales: int,
+        scale_step: float,
+        warps: int,
+        epsilon: float,
+        inner: int,
+        outer: int,
+        median: int,
+    ):
         self.bound, self.theta, self.step = F(lambda_ * theta), F(theta), F(tau / theta)
         self.scale_step, self.warps, self.epsilon = scale_step, warps, epsilon
         self.inner, self.outer, self.median = inner, outer, median
@@ -239,7 +298,9 @@ class Solver:
         """(N, H, W) images to (N, h, w) float32 each, finest first."""
         levels = [np.ascontiguousarray(images, np.float32)]
         for size in self.sizes[1:]:
-            levels.append(np.stack([self._resized(image, size, self.scale_step) for image in levels[-1]]))
+            levels.append(
+                np.stack([self._resized(image, size, self.scale_step) for image in levels[-1]])
+            )
         return levels
 
     def __call__(self, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
@@ -248,35 +309,56 @@ class Solver:
         for pair in range(len(first[0])):
             flow = None
             for level, size in reversed(list(enumerate(self.sizes))):
-                coarser = flow and [self._resized(plane, size, None, 1 / self.scale_step) for plane in flow]
+                coarser = flow and [
+                    self._resized(plane, size, None, 1 / self.scale_step) for plane in flow
+                ]
                 flow = self._solve(first[level][pair], second[level][pair], coarser)
             flows.append(np.stack(flow, axis=-1))
         return np.stack(flows)
 
-    def _resized(self, image: np.ndarray, size: tuple[int, int], step: float | None, factor: float = 1.0) -> np.ndarray:
+    def _resized(
+        self, image: np.ndarray, size: tuple[int, int], step: float | None, factor: float = 1.0
+    ) -> np.ndarray:
         out = np.empty(size, np.float32)
-        _resize(image, out, *pyramid.taps(image.shape[0], size[0], step), *pyramid.taps(image.shape[1], size[1], step),
-                F(factor))
+        _resize(
+            image,
+            out,
+            *pyramid.taps(image.shape[0], size[0], step),
+            *pyramid.taps(image.shape[1], size[1], step),
+            F(factor),
+        )
         return out
 
-    def _solve(self, first: np.ndarray, second: np.ndarray, start: list[np.ndarray] | None) -> list[np.ndarray]:
+    def _solve(
+        self, first: np.ndarray, second: np.ndarray, start: list[np.ndarray] | None
+    ) -> list[np.ndarray]:
         """Flow [u, v] of one level, (H, W) each, from `start`, that of the coarser one resized, or from zero."""
         (height, width), stride = first.shape, 2 * EDGE + -(-first.shape[1] // EDGE) * EDGE
-        states = self._states[:, :6 * (height + 1) * stride].reshape(2, 6, height + 1, stride)
-        data = self._data[:4 * (height + 1) * stride].reshape(4, height + 1, stride)
+        states = self._states[:, : 6 * (height + 1) * stride].reshape(2, 6, height + 1, stride)
+        data = self._data[: 4 * (height + 1) * stride].reshape(4, height + 1, stride)
         area = (height + 2 * MARGIN) * (width + 2 * MARGIN)
-        prepared = self._second[:area * 4].reshape(height + 2 * MARGIN, width + 2 * MARGIN, 4)
-        for cleared in (states[0], states[1, :, 0], data[:, :, EDGE + width:], prepared):
+        prepared = self._second[: area * 4].reshape(height + 2 * MARGIN, width + 2 * MARGIN, 4)
+        for cleared in (states[0], states[1, :, 0], data[:, :, EDGE + width :], prepared):
             cleared[...] = 0
         _with_gradient(second, prepared)
-        flow = states[:, :2, 1:, EDGE:EDGE + width]  # of each state
+        flow = states[:, :2, 1:, EDGE : EDGE + width]  # of each state
         if start:
             flow[0] = start
-        threshold, now = float(F(self.epsilon**2 * height * width)), 0  # px^2; which state is the present one
+        threshold, now = (
+            float(F(self.epsilon**2 * height * width)),
+            0,
+        )  # px^2; which state is the present one
         guess = FIRST
         for _ in range(self.warps):
-            _warp(prepared, first, states[now], data, self._cells[:, :width], self._weights[:, :, :width],
-                  self._warped[:width])
+            _warp(
+                prepared,
+                first,
+                states[now],
+                data,
+                self._cells[:, :width],
+                self._weights[:, :, :width],
+                self._warped[:width],
+            )
             spent = []
             for _ in range(self.outer):
                 if self.median > 1:
@@ -289,8 +371,15 @@ class Solver:
             guess = min(FIRST, len(spent))
         return list(flow[now].copy())
 
-    def _iterate(self, states: np.ndarray, now: int, data: np.ndarray, width: int, threshold: float,
-                 guess: int) -> tuple[int, list[float]]:
+    def _iterate(
+        self,
+        states: np.ndarray,
+        now: int,
+        data: np.ndarray,
+        width: int,
+        threshold: float,
+        guess: int,
+    ) -> tuple[int, list[float]]:
         """Iterate until the error falls to the threshold, `inner` times at the most; `guess`: the first sweep's number.
 
         Returns which state is the present one then, and the errors.
@@ -300,7 +389,9 @@ class Solver:
             count = min(count, self.most, self.inner - len(errors))
             self._sweep(states, now, data, width, count)
             below = np.flatnonzero(self._errors[:count] <= threshold)
-            if below.size and below[0] + 1 < count:  # it should have stopped before: once more, only so far
+            if (
+                below.size and below[0] + 1 < count
+            ):  # it should have stopped before: once more, only so far
                 count = int(below[0]) + 1
                 self._sweep(states, now, data, width, count)
             now = 1 - now
@@ -308,9 +399,21 @@ class Solver:
             count = _remaining(errors, threshold)
         return now, errors
 
-    def _sweep(self, states: np.ndarray, now: int, data: np.ndarray, width: int, count: int) -> None:
-        _sweep(states[now], states[1 - now], data, self._moved, self._errors, count, self.bound, self.theta, self.step,
-               width)
+    def _sweep(
+        self, states: np.ndarray, now: int, data: np.ndarray, width: int, count: int
+    ) -> None:
+        _sweep(
+            states[now],
+            states[1 - now],
+            data,
+            self._moved,
+            self._errors,
+            count,
+            self.bound,
+            self.theta,
+            self.step,
+            width,
+        )
 
 
 def _remaining(errors: list[float], threshold: float) -> int:

@@ -19,7 +19,10 @@ from pipeline.flow import pyramid
 CHUNK = tl.constexpr(1024)  # pixels that a program takes at a time
 MEMORY = 2 * 2**30  # bytes on the device for a batch
 LAUNCH = {"enable_fp_fusion": False, "num_warps": 8}
-FLAT, STEEP = tl.constexpr(float(np.finfo(np.float32).eps)), tl.constexpr(float(np.float32(1e30)))  # as in flow/cpu.py
+FLAT, STEEP = (
+    tl.constexpr(float(np.finfo(np.float32).eps)),
+    tl.constexpr(float(np.float32(1e30))),
+)  # as in flow/cpu.py
 
 
 @triton.jit
@@ -32,10 +35,19 @@ def _resize(image, out, rows, row_shares, columns, column_shares, h, w, height, 
     top, left = tl.load(rows + y, inside, 0), tl.load(columns + x, inside, 0)
     bottom, right = tl.minimum(top + 1, h - 1), tl.minimum(left + 1, w - 1)
     share, f = tl.load(row_shares + y, inside, 0), tl.load(column_shares + x, inside, 0)
-    upper = tl.load(image + top * w + left, inside) * (1.0 - f) + tl.load(image + top * w + right, inside) * f
-    lower = tl.load(image + bottom * w + left, inside) * (1.0 - f) + tl.load(image + bottom * w + right, inside) * f
-    tl.store(out + tl.program_id(0).to(tl.int64) * height * width + at, (upper * (1.0 - share) + lower * share) * factor,
-             inside)
+    upper = (
+        tl.load(image + top * w + left, inside) * (1.0 - f)
+        + tl.load(image + top * w + right, inside) * f
+    )
+    lower = (
+        tl.load(image + bottom * w + left, inside) * (1.0 - f)
+        + tl.load(image + bottom * w + right, inside) * f
+    )
+    tl.store(
+        out + tl.program_id(0).to(tl.int64) * height * width + at,
+        (upper * (1.0 - share) + lower * share) * factor,
+        inside,
+    )
 
 
 @triton.jit
@@ -72,18 +84,22 @@ def _line(image, y, x, w0, w1, w2, w3, height, width, inside):
     """Four taps of a row, from column x on; zero beyond the image."""
     inside = inside & (y >= 0) & (y < height)
     image += y * width + x
-    return (tl.load(image, inside & (x >= 0) & (x < width), 0.0) * w0
-            + tl.load(image + 1, inside & (x >= -1) & (x < width - 1), 0.0) * w1
-            + tl.load(image + 2, inside & (x >= -2) & (x < width - 2), 0.0) * w2
-            + tl.load(image + 3, inside & (x >= -3) & (x < width - 3), 0.0) * w3)
+    return (
+        tl.load(image, inside & (x >= 0) & (x < width), 0.0) * w0
+        + tl.load(image + 1, inside & (x >= -1) & (x < width - 1), 0.0) * w1
+        + tl.load(image + 2, inside & (x >= -2) & (x < width - 2), 0.0) * w2
+        + tl.load(image + 3, inside & (x >= -3) & (x < width - 3), 0.0) * w3
+    )
 
 
 @triton.jit
 def _cubic(image, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside):
-    return (_line(image, y, x, a0, a1, a2, a3, height, width, inside) * d0
-            + _line(image, y + 1, x, a0, a1, a2, a3, height, width, inside) * d1
-            + _line(image, y + 2, x, a0, a1, a2, a3, height, width, inside) * d2
-            + _line(image, y + 3, x, a0, a1, a2, a3, height, width, inside) * d3)
+    return (
+        _line(image, y, x, a0, a1, a2, a3, height, width, inside) * d0
+        + _line(image, y + 1, x, a0, a1, a2, a3, height, width, inside) * d1
+        + _line(image, y + 2, x, a0, a1, a2, a3, height, width, inside) * d2
+        + _line(image, y + 3, x, a0, a1, a2, a3, height, width, inside) * d3
+    )
 
 
 @triton.jit
@@ -95,9 +111,16 @@ def _warp(second, gradient, first, flow, data, height, width):
     inside = at < area
     second += pair * area
     gradient += pair * 2 * area
-    u, v = tl.load(flow + pair * 2 * area + at, inside, 0.0), tl.load(flow + pair * 2 * area + area + at, inside, 0.0)
-    across = tl.minimum(tl.maximum((at % width).to(tl.float32) + u, -3.0), (width + 1).to(tl.float32))
-    down = tl.minimum(tl.maximum((at // width).to(tl.float32) + v, -3.0), (height + 1).to(tl.float32))
+    u, v = (
+        tl.load(flow + pair * 2 * area + at, inside, 0.0),
+        tl.load(flow + pair * 2 * area + area + at, inside, 0.0),
+    )
+    across = tl.minimum(
+        tl.maximum((at % width).to(tl.float32) + u, -3.0), (width + 1).to(tl.float32)
+    )
+    down = tl.minimum(
+        tl.maximum((at // width).to(tl.float32) + v, -3.0), (height + 1).to(tl.float32)
+    )
     x, y = tl.floor(across), tl.floor(down)
     a0, a1, a2, a3 = _weights(across - x)
     d0, d1, d2, d3 = _weights(down - y)
@@ -112,7 +135,11 @@ def _warp(second, gradient, first, flow, data, height, width):
     tl.store(data, ix, inside)
     tl.store(data + area, iy, inside)
     tl.store(data + 2 * area, inverse, inside)
-    tl.store(data + 3 * area, warped - ix * u - iy * v - tl.load(first + pair * area + at, inside, 0.0), inside)
+    tl.store(
+        data + 3 * area,
+        warped - ix * u - iy * v - tl.load(first + pair * area + at, inside, 0.0),
+        inside,
+    )
 
 
 @triton.jit
@@ -156,17 +183,23 @@ def _sort4(a, b, c, d):
 def _column3(image, y, x, height, width, inside):
     """Three values of a column around y, sorted; rows and columns beyond the edge repeat it."""
     image += tl.minimum(tl.maximum(x, 0), width - 1)
-    return _sort3(tl.load(image + tl.maximum(y - 1, 0) * width, inside), tl.load(image + y * width, inside),
-                  tl.load(image + tl.minimum(y + 1, height - 1) * width, inside))
+    return _sort3(
+        tl.load(image + tl.maximum(y - 1, 0) * width, inside),
+        tl.load(image + y * width, inside),
+        tl.load(image + tl.minimum(y + 1, height - 1) * width, inside),
+    )
 
 
 @triton.jit
 def _column5(image, y, x, height, width, inside):
     image += tl.minimum(tl.maximum(x, 0), width - 1)
-    return _sort5(tl.load(image + tl.maximum(y - 2, 0) * width, inside),
-                  tl.load(image + tl.maximum(y - 1, 0) * width, inside), tl.load(image + y * width, inside),
-                  tl.load(image + tl.minimum(y + 1, height - 1) * width, inside),
-                  tl.load(image + tl.minimum(y + 2, height - 1) * width, inside))
+    return _sort5(
+        tl.load(image + tl.maximum(y - 2, 0) * width, inside),
+        tl.load(image + tl.maximum(y - 1, 0) * width, inside),
+        tl.load(image + y * width, inside),
+        tl.load(image + tl.minimum(y + 1, height - 1) * width, inside),
+        tl.load(image + tl.minimum(y + 2, height - 1) * width, inside),
+    )
 
 
 @triton.jit
@@ -185,8 +218,11 @@ def _median(flow, out, errors, threshold, height, width, SIZE: tl.constexpr):
         b0, b1, b2 = _column3(flow, y, x, height, width, inside)
         c0, c1, c2 = _column3(flow, y, x + 1, height, width, inside)
         # The largest of the smallest, the middle of the middle, the smallest of the largest.
-        _, middle, _ = _sort3(tl.maximum(tl.maximum(a0, b0), c0), _sort3(a1, b1, c1)[1],
-                              tl.minimum(tl.minimum(a2, b2), c2))
+        _, middle, _ = _sort3(
+            tl.maximum(tl.maximum(a0, b0), c0),
+            _sort3(a1, b1, c1)[1],
+            tl.minimum(tl.minimum(a2, b2), c2),
+        )
     else:
         a0, a1, a2, a3, a4 = _column5(flow, y, x - 2, height, width, inside)
         b0, b1, b2, b3, b4 = _column5(flow, y, x - 1, height, width, inside)
@@ -218,8 +254,21 @@ def _median(flow, out, errors, threshold, height, width, SIZE: tl.constexpr):
 
 
 @triton.jit
-def _iterate(flow, filtered, dual, data, errors, threshold, inner, height, width, bound, theta, step,
-             FILTERED: tl.constexpr):
+def _iterate(
+    flow,
+    filtered,
+    dual,
+    data,
+    errors,
+    threshold,
+    inner,
+    height,
+    width,
+    bound,
+    theta,
+    step,
+    FILTERED: tl.constexpr,
+):
     """Up to `inner` iterations of one pair, until its error, the squares moved in px^2, falls to the threshold.
 
     flow (N, 2, H, W), read from `filtered` if FILTERED; dual (N, 4, H, W): p11, p12, p21, p22; data as of `_warp`.
@@ -248,15 +297,20 @@ def _iterate(flow, filtered, dual, data, errors, threshold, inner, height, width
             left, above = inside & (at % width > 0), inside & (at >= width)
             u, v = tl.load(flow + at, inside, 0.0), tl.load(flow + area + at, inside, 0.0)
             ix, iy = tl.load(data + at, inside, 0.0), tl.load(data + area + at, inside, 0.0)
-            k = (-(tl.load(data + 3 * area + at, inside, 0.0) + (ix * u + iy * v))
-                 * tl.load(data + 2 * area + at, inside, 0.0))
+            k = -(tl.load(data + 3 * area + at, inside, 0.0) + (ix * u + iy * v)) * tl.load(
+                data + 2 * area + at, inside, 0.0
+            )
             k = tl.minimum(tl.maximum(k, -bound), bound)
             p = dual + at
-            du = k * ix + theta * ((tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
-                                   + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0)))
+            du = k * ix + theta * (
+                (tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
+                + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0))
+            )
             p += 2 * area
-            dv = k * iy + theta * ((tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
-                                   + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0)))
+            dv = k * iy + theta * (
+                (tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
+                + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0))
+            )
             moved += (du * du + dv * dv).to(tl.float64)
             tl.store(flow + at, u + du, inside)
             tl.store(flow + area + at, v + dv, inside)
@@ -283,15 +337,33 @@ def _iterate(flow, filtered, dual, data, errors, threshold, inner, height, width
 class Solver:
     """TV-L1 flow of batches of pairs of one size."""
 
-    def __init__(self, height: int, width: int, *, tau: float, lambda_: float, theta: float, scales: int,
-                 scale_step: float, warps: int, epsilon: float, inner: int, outer: int, median: int):
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        *,
+        tau: float,
+        lambda_: float,
+        theta: float,
+        scales: int,
+        scale_step: float,
+        warps: int,
+        epsilon: float,
+        inner: int,
+        outer: int,
+        median: int,
+    ):
         # float32, as in flow/cpu.py
-        self.bound, self.theta, self.step = (float(np.float32(x)) for x in (lambda_ * theta, theta, tau / theta))
+        self.bound, self.theta, self.step = (
+            float(np.float32(x)) for x in (lambda_ * theta, theta, tau / theta)
+        )
         self.scale_step, self.warps, self.epsilon = scale_step, warps, epsilon
         self.inner, self.outer, self.median = inner, outer, median
         self.sizes = pyramid.sizes(height, width, scales, scale_step)
         self.device = "cpu" if triton.knobs.runtime.interpret else "cuda"
-        self.batch = max(1, min(512, MEMORY // (4 * 20 * height * width)))  # some 20 planes of float32 a pair
+        self.batch = max(
+            1, min(512, MEMORY // (4 * 20 * height * width))
+        )  # some 20 planes of float32 a pair
 
     def pyramid(self, images: np.ndarray) -> list[torch.Tensor]:
         """(N, H, W) images, uint8 or float32, to a pyramid on the device: (N, h, w) float32 each, finest first."""
@@ -309,13 +381,20 @@ class Solver:
             flow = self._solve(first[level], second[level], flow)
         return flow.permute(0, 2, 3, 1).cpu().numpy()
 
-    def _resized(self, images: torch.Tensor, size: tuple[int, int], step: float | None, factor: float = 1.0):
+    def _resized(
+        self, images: torch.Tensor, size: tuple[int, int], step: float | None, factor: float = 1.0
+    ):
         """(..., h, w) to (..., *size)."""
         *batch, h, w = images.shape
-        taps = [torch.as_tensor(tap, device=self.device) for side, target in zip((h, w), size, strict=True)
-                for tap in pyramid.taps(side, target, step)]
+        taps = [
+            torch.as_tensor(tap, device=self.device)
+            for side, target in zip((h, w), size, strict=True)
+            for tap in pyramid.taps(side, target, step)
+        ]
         out = images.new_empty(*batch, *size)
-        _resize[self._grid(out)](images, out, *taps, h, w, *size, float(np.float32(factor)), **LAUNCH)
+        _resize[self._grid(out)](
+            images, out, *taps, h, w, *size, float(np.float32(factor)), **LAUNCH
+        )
         return out
 
     def _grid(self, images: torch.Tensor) -> tuple[int, int]:
@@ -323,7 +402,9 @@ class Solver:
         area = images.shape[-2] * images.shape[-1]
         return images.numel() // area, triton.cdiv(area, CHUNK.value)
 
-    def _solve(self, first: torch.Tensor, second: torch.Tensor, flow: torch.Tensor | None) -> torch.Tensor:
+    def _solve(
+        self, first: torch.Tensor, second: torch.Tensor, flow: torch.Tensor | None
+    ) -> torch.Tensor:
         """Flow (N, 2, h, w) of one level, from that of the next coarser one resized to it."""
         pairs, *size = first.shape
         if flow is None:
@@ -337,7 +418,22 @@ class Solver:
             errors = first.new_full((pairs,), float("inf"))
             for _ in range(self.outer):
                 if self.median > 1:
-                    _median[self._grid(flow)](flow, filtered, errors, threshold, *size, self.median, **LAUNCH)
-                _iterate[(pairs,)](flow, filtered, dual, data, errors, threshold, self.inner, *size, self.bound,
-                                   self.theta, self.step, self.median > 1, **LAUNCH)
+                    _median[self._grid(flow)](
+                        flow, filtered, errors, threshold, *size, self.median, **LAUNCH
+                    )
+                _iterate[(pairs,)](
+                    flow,
+                    filtered,
+                    dual,
+                    data,
+                    errors,
+                    threshold,
+                    self.inner,
+                    *size,
+                    self.bound,
+                    self.theta,
+                    self.step,
+                    self.median > 1,
+                    **LAUNCH,
+                )
         return flow

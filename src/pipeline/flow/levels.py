@@ -10,7 +10,9 @@ def quantise(flow: np.ndarray, bound: float = 20.0) -> np.ndarray:
 
     dense_flow's rule (wanglimin/dense_flow:src/common.cpp), which published two-stream models were trained on.
     """
-    scaled = np.clip(flow, -bound, bound).astype(np.float64) * (127.5 / bound) + 127.5  # no motion is 127.5 exactly: 128
+    scaled = (
+        np.clip(flow, -bound, bound).astype(np.float64) * (127.5 / bound) + 127.5
+    )  # no motion is 127.5 exactly: 128
     return np.rint(scaled).astype(np.uint8)
 
 

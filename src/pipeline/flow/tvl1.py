@@ -19,10 +19,14 @@ from pipeline.errors import PipelineError
 from pipeline.flow.pyramid import SMALLEST
 
 BACKENDS = ("opencv", "cpu", "cuda")
-VERSION = 1  # of cpu and cuda: raise it when their flow changes; training refuses flow of two versions
+VERSION = (
+    1  # of cpu and cuda: raise it when their flow changes; training refuses flow of two versions
+)
 
 
-def tvl1(first: np.ndarray, second: np.ndarray, *, backend: str = "auto", **parameters) -> np.ndarray:
+def tvl1(
+    first: np.ndarray, second: np.ndarray, *, backend: str = "auto", **parameters
+) -> np.ndarray:
     """Flow from `first` to `second`: float32 (..., H, W, 2) in pixels, x (right) then y (down).
 
     first, second: grey images (H, W), or batches of them (N, H, W), uint8 or float32 in 0..255, at least 16 x 16.
@@ -31,15 +35,23 @@ def tvl1(first: np.ndarray, second: np.ndarray, *, backend: str = "auto", **para
     """
     for name, images in (("first", first), ("second", second)):
         if not isinstance(images, np.ndarray) or images.dtype not in (np.uint8, np.float32):
-            raise ValueError(f"{name}: expected an array of uint8 or float32, got {getattr(images, 'dtype', type(images))}")
+            raise ValueError(
+                f"{name}: expected an array of uint8 or float32, got {getattr(images, 'dtype', type(images))}"
+            )
         if images.ndim not in (2, 3):
-            raise ValueError(f"{name}: expected a grey image (H, W) or a batch (N, H, W), got {images.shape}")
+            raise ValueError(
+                f"{name}: expected a grey image (H, W) or a batch (N, H, W), got {images.shape}"
+            )
         if min(images.shape[-2:]) < SMALLEST:
-            raise ValueError(f"{name}: at least {SMALLEST} x {SMALLEST} pixels are needed, got {images.shape[-2:]}")
+            raise ValueError(
+                f"{name}: at least {SMALLEST} x {SMALLEST} pixels are needed, got {images.shape[-2:]}"
+            )
         if images.dtype == np.float32 and images.size:
             low, high = images.min(), images.max()
             if not (low >= 0 and high <= 255):  # NaN too
-                raise ValueError(f"{name}: values must be finite and in 0..255, found {low} .. {high}")
+                raise ValueError(
+                    f"{name}: values must be finite and in 0..255, found {low} .. {high}"
+                )
     if first.shape != second.shape:
         raise ValueError(f"the images differ in size: first {first.shape}, second {second.shape}")
     height, width = first.shape[-2:]
@@ -61,8 +73,10 @@ def fields(frames: Iterable[np.ndarray], *, backend: str, **parameters) -> Itera
     for frame in frames:
         if solve is None:
             if min(frame.shape) < SMALLEST:
-                raise ValueError(f"frames of {frame.shape[1]} x {frame.shape[0]} pixels; at least {SMALLEST} x {SMALLEST} "
-                                 "are needed")
+                raise ValueError(
+                    f"frames of {frame.shape[1]} x {frame.shape[0]} pixels; at least {SMALLEST} x {SMALLEST} "
+                    "are needed"
+                )
             solve = solver(backend, *frame.shape, **parameters)
         block.append(frame)
         if len(block) == solve.batch + 1:
@@ -77,9 +91,22 @@ def _along(solve, block: list[np.ndarray]) -> np.ndarray:
     return solve([level[:-1] for level in levels], [level[1:] for level in levels])
 
 
-def solver(backend: str, height: int, width: int, *, tau: float = 0.25, lambda_: float = 0.15, theta: float = 0.3,
-           scales: int = 5, scale_step: float = 0.8, warps: int = 5, epsilon: float = 0.01, inner: int = 30,
-           outer: int = 10, median: int = 5):
+def solver(
+    backend: str,
+    height: int,
+    width: int,
+    *,
+    tau: float = 0.25,
+    lambda_: float = 0.15,
+    theta: float = 0.3,
+    scales: int = 5,
+    scale_step: float = 0.8,
+    warps: int = 5,
+    epsilon: float = 0.01,
+    inner: int = 30,
+    outer: int = 10,
+    median: int = 5,
+):
     """A backend's Solver for pairs of one size; the defaults are OpenCV's, which the field uses.
 
     Its `pyramid(images)` makes of (N, H, W) what its call takes two of and returns flow (N, H, W, 2), `batch` pairs at
@@ -91,8 +118,20 @@ def solver(backend: str, height: int, width: int, *, tau: float = 0.25, lambda_:
         from pipeline.flow.cpu import Solver
     else:
         from pipeline.flow.cuda import Solver
-    return Solver(height, width, tau=tau, lambda_=lambda_, theta=theta, scales=scales, scale_step=scale_step, warps=warps,
-                  epsilon=epsilon, inner=inner, outer=outer, median=median)
+    return Solver(
+        height,
+        width,
+        tau=tau,
+        lambda_=lambda_,
+        theta=theta,
+        scales=scales,
+        scale_step=scale_step,
+        warps=warps,
+        epsilon=epsilon,
+        inner=inner,
+        outer=outer,
+        median=median,
+    )
 
 
 def resolved(backend: str) -> str:
@@ -101,10 +140,16 @@ def resolved(backend: str) -> str:
         raise PipelineError(f"flow.backend: '{backend}' is none of auto, {', '.join(BACKENDS)}")
     if backend not in ("auto", "cuda"):
         return backend
-    able = (gpus() > 0 or os.environ.get("TRITON_INTERPRET") == "1") and find_spec("torch") and find_spec("triton")
+    able = (
+        (gpus() > 0 or os.environ.get("TRITON_INTERPRET") == "1")
+        and find_spec("torch")
+        and find_spec("triton")
+    )
     if backend == "cuda" and not able:
-        raise PipelineError("flow.backend: cuda needs an NVIDIA GPU, its driver, and torch with Triton, which are not all "
-                            "here; take cpu, or auto")
+        raise PipelineError(
+            "flow.backend: cuda needs an NVIDIA GPU, its driver, and torch with Triton, which are not all "
+            "here; take cpu, or auto"
+        )
     return "cuda" if gpus() and able else "cpu"
 
 
@@ -115,7 +160,11 @@ def gpus() -> int:
     except OSError:
         return 0
     count = ctypes.c_int(0)
-    return count.value if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 else 0
+    return (
+        count.value
+        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+        else 0
+    )
 
 
 def made_with(backend: str) -> str:

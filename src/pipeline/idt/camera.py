@@ -5,7 +5,11 @@ import numpy as np
 
 FEATURES = 500  # ORB features of a frame, at most
 REACH = 25  # pixels that a feature moves between two frames, at most, on each axis
-CORNERS, QUALITY, APART = 1000, 0.001, 3  # corners: how many, how weak relative to the best, how near to each other
+CORNERS, QUALITY, APART = (
+    1000,
+    0.001,
+    3,
+)  # corners: how many, how weak relative to the best, how near to each other
 MATCHES, INLIERS = 50, 25  # more than these, or the camera counts as standing still
 TOLERANCE = 1.0  # pixels that an inlier may be off
 MARGIN = 5  # pixels next to its border where a frame is not trusted
@@ -25,11 +29,15 @@ def features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def match(before: tuple, after: tuple) -> tuple[np.ndarray, np.ndarray]:
     """Places (m, 2) of the features `before` and of those `after` that resemble them most within reach."""
-    near_x, near_y = (np.abs(np.subtract.outer(after[0][:, axis], before[0][:, axis])) < REACH for axis in (0, 1))
+    near_x, near_y = (
+        np.abs(np.subtract.outer(after[0][:, axis], before[0][:, axis])) < REACH for axis in (0, 1)
+    )
     near = near_x & near_y  # (after, before)
     found = _matcher.match(after[1], before[1], near.astype(np.uint8)) if near.any() else []
-    return (before[0][[one.trainIdx for one in found]].reshape(-1, 2),
-            after[0][[one.queryIdx for one in found]].reshape(-1, 2))
+    return (
+        before[0][[one.trainIdx for one in found]].reshape(-1, 2),
+        after[0][[one.queryIdx for one in found]].reshape(-1, 2),
+    )
 
 
 def carried(image: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -59,6 +67,8 @@ def stabilise(before: np.ndarray, after: np.ndarray, motion: np.ndarray) -> np.n
     height, width = after.shape
     trusted = np.zeros_like(after)
     trusted[MARGIN:-MARGIN, MARGIN:-MARGIN] = 1
-    known, seen = (cv2.warpPerspective(image, motion, (width, height), flags=how | cv2.WARP_INVERSE_MAP)
-                   for image, how in ((trusted, cv2.INTER_NEAREST), (after, cv2.INTER_LINEAR)))
+    known, seen = (
+        cv2.warpPerspective(image, motion, (width, height), flags=how | cv2.WARP_INVERSE_MAP)
+        for image, how in ((trusted, cv2.INTER_NEAREST), (after, cv2.INTER_LINEAR))
+    )
     return np.where(known, seen, before)

@@ -11,8 +11,15 @@ from numba import njit
 BINS = 8  # directions
 PATCH, CELLS = 32, 2  # pixels of the square around a point, cells along one of its sides
 CELL = PATCH // CELLS
-HISTOGRAMS = (BINS, BINS + 1, BINS, BINS)  # bins of HOG, HOF (one more for no motion), MBH of x and of y
-EDGES = np.cumsum((0, *(CELLS**2 * bins for bins in HISTOGRAMS)))  # where each begins among the values of a point
+HISTOGRAMS = (
+    BINS,
+    BINS + 1,
+    BINS,
+    BINS,
+)  # bins of HOG, HOF (one more for no motion), MBH of x and of y
+EDGES = np.cumsum(
+    (0, *(CELLS**2 * bins for bins in HISTOGRAMS))
+)  # where each begins among the values of a point
 WIDTH = int(EDGES[-1])  # 32 + 36 + 32 + 32
 STILL = np.float32(0.4)  # pixels; slower flow counts as none
 FLOOR = np.float32(0.05)  # added to each bin
@@ -21,7 +28,10 @@ FLOOR = np.float32(0.05)  # added to each bin
 def integrals(image: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, ...]:
     """Integral histograms (h + 1, w + 1, bins) float32 of HOG, HOF, MBHx, MBHy: of a grey image and its flow (2, h, w)."""
     fields = _gradient(image), tuple(flow), _gradient(flow[0]), _gradient(flow[1])
-    return tuple(_integral(*cv2.cartToPolar(*field), bins) for field, bins in zip(fields, HISTOGRAMS, strict=True))
+    return tuple(
+        _integral(*cv2.cartToPolar(*field), bins)
+        for field, bins in zip(fields, HISTOGRAMS, strict=True)
+    )
 
 
 def _gradient(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -80,8 +90,12 @@ def _describe(integral, places, result):
             for row in range(CELLS):
                 x0, y0 = left + column * CELL, top + row * CELL
                 for b in range(bins):
-                    mass = integral[y0 + CELL, x0 + CELL, b] + integral[y0, x0, b] - integral[y0 + CELL, x0, b] - \
-                        integral[y0, x0 + CELL, b]
+                    mass = (
+                        integral[y0 + CELL, x0 + CELL, b]
+                        + integral[y0, x0, b]
+                        - integral[y0 + CELL, x0, b]
+                        - integral[y0, x0 + CELL, b]
+                    )
                     out[place] = max(mass, np.float32(0)) + FLOOR
                     total += out[place]
                     place += 1

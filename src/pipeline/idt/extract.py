@@ -48,10 +48,14 @@ def trajectories(frames: Iterator[np.ndarray], length: int) -> Iterator[np.ndarr
             scales = [Scale(scale) for scale, *_ in levels]
         else:
             flow = farneback.flow(before.expansion, after.expansion)
-            still = camera.stabilise(before.pictures[0], image, _camera_motion(before, after, flow[0]))
+            still = camera.stabilise(
+                before.pictures[0], image, _camera_motion(before, after, flow[0])
+            )
             warped = farneback.flow(before.expansion, farneback.expand(still, levels))
-            ended = [scale.advance(*at_scale)
-                     for scale, *at_scale in zip(scales, before.pictures, flow, warped, strict=True)]
+            ended = [
+                scale.advance(*at_scale)
+                for scale, *at_scale in zip(scales, before.pictures, flow, warped, strict=True)
+            ]
             yield _columns(np.concatenate(ended), number, length, image.shape)
         for scale, picture in zip(scales, after.pictures, strict=True):
             scale.sample(picture)
@@ -67,10 +71,10 @@ def _camera_motion(before: Frame, after: Frame, flow: np.ndarray) -> np.ndarray:
 def _columns(rows: np.ndarray, frame: int, length: int, shape: tuple[int, int]) -> np.ndarray:
     """Rows (n, 433) of the scales as (n, 436), with the frame and the places relative to the clip."""
     result = np.empty((len(rows), COLUMNS), np.float32)
-    result[:, :INFO], result[:, INFO + PLACES:] = rows[:, :INFO], rows[:, INFO:]
+    result[:, :INFO], result[:, INFO + PLACES :] = rows[:, :INFO], rows[:, INFO:]
     result[:, 0] = frame
     result[:, INFO] = rows[:, 1] / shape[1]
     result[:, INFO + 1] = rows[:, 2] / shape[0]
     result[:, INFO + 2] = (frame - LENGTH / 2) / length
-    result[:, INFO:INFO + PLACES] = result[:, INFO:INFO + PLACES].clip(0, 0.999)
+    result[:, INFO : INFO + PLACES] = result[:, INFO : INFO + PLACES].clip(0, 0.999)
     return result

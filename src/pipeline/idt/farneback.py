@@ -16,7 +16,9 @@ RADIUS, SIGMA = 7, 1.5  # of the neighbourhood that a polynomial fits
 WINDOW = 5  # radius over which displacements are averaged: half the program's 10
 ITERATIONS = 2
 MEDIAN = 5
-EDGE = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32)  # confidence in the pixels nearest to a border
+EDGE = np.array(
+    [0.14, 0.14, 0.4472, 0.4472, 0.4472], np.float32
+)  # confidence in the pixels nearest to a border
 
 
 def pyramid(height: int, width: int) -> list[tuple[np.float32, int, int]]:
@@ -26,7 +28,13 @@ def pyramid(height: int, width: int) -> list[tuple[np.float32, int, int]]:
     """
     levels, side, scale = [], np.float32(min(height, width)), np.float32(1)
     while side >= PATCH and len(levels) < SCALES:
-        levels.append((scale, round(float(np.float32(height) / scale)), round(float(np.float32(width) / scale))))
+        levels.append(
+            (
+                scale,
+                round(float(np.float32(height) / scale)),
+                round(float(np.float32(width) / scale)),
+            )
+        )
         side, scale = side / STRIDE, scale * STRIDE
     return levels
 
@@ -41,7 +49,9 @@ def expand(image: np.ndarray, levels: list) -> list[np.ndarray]:
     for scale, height, width in levels:
         sigma = (float(scale) - 1) / 2
         size = max(round(sigma * 5) | 1, 3)
-        level = cv2.resize(cv2.GaussianBlur(pixels, (size, size), sigma), (width, height))  # sigma 0: by the size
+        level = cv2.resize(
+            cv2.GaussianBlur(pixels, (size, size), sigma), (width, height)
+        )  # sigma 0: by the size
         expansions.append(np.empty((5, height, width), np.float32))
         for coefficient, kernels in zip(expansions[-1], _FIT, strict=True):
             _filter(level, *kernels, coefficient)
@@ -81,9 +91,16 @@ def _fit(radius: int, sigma: float) -> list[tuple[np.ndarray, np.ndarray]]:
     inverse = np.linalg.inv((basis * np.outer(weights, weights).ravel()) @ basis.T)  # (6, 6)
     linear = weights * offsets
     square = weights * (inverse[0, 3] + inverse[3, 3] * offsets**2)
-    kernels = [(weights, linear * inverse[1, 1]), (linear * inverse[1, 1], weights),
-               (weights, square), (square, weights), (linear, linear * inverse[5, 5])]
-    return [(along_x.astype(np.float32), along_y.astype(np.float32)) for along_x, along_y in kernels]
+    kernels = [
+        (weights, linear * inverse[1, 1]),
+        (linear * inverse[1, 1], weights),
+        (weights, square),
+        (square, weights),
+        (linear, linear * inverse[5, 5]),
+    ]
+    return [
+        (along_x.astype(np.float32), along_y.astype(np.float32)) for along_x, along_y in kernels
+    ]
 
 
 def _window(radius: int) -> np.ndarray:
@@ -119,17 +136,42 @@ def _normal_equations(first, second, field):
             if 0 <= x1 < width - 1 and 0 <= y1 < height - 1:
                 fx -= np.float32(x1)
                 fy -= np.float32(y1)
-                w00, w01, w10, w11 = (one - fx) * (one - fy), fx * (one - fy), (one - fx) * fy, fx * fy
-                by = w00 * second[0, y1, x1] + w01 * second[0, y1, x1 + 1] + w10 * second[0, y1 + 1, x1] + \
-                    w11 * second[0, y1 + 1, x1 + 1]
-                bx = w00 * second[1, y1, x1] + w01 * second[1, y1, x1 + 1] + w10 * second[1, y1 + 1, x1] + \
-                    w11 * second[1, y1 + 1, x1 + 1]
-                ayy = w00 * second[2, y1, x1] + w01 * second[2, y1, x1 + 1] + w10 * second[2, y1 + 1, x1] + \
-                    w11 * second[2, y1 + 1, x1 + 1]
-                axx = w00 * second[3, y1, x1] + w01 * second[3, y1, x1 + 1] + w10 * second[3, y1 + 1, x1] + \
-                    w11 * second[3, y1 + 1, x1 + 1]
-                axy = w00 * second[4, y1, x1] + w01 * second[4, y1, x1 + 1] + w10 * second[4, y1 + 1, x1] + \
-                    w11 * second[4, y1 + 1, x1 + 1]
+                w00, w01, w10, w11 = (
+                    (one - fx) * (one - fy),
+                    fx * (one - fy),
+                    (one - fx) * fy,
+                    fx * fy,
+                )
+                by = (
+                    w00 * second[0, y1, x1]
+                    + w01 * second[0, y1, x1 + 1]
+                    + w10 * second[0, y1 + 1, x1]
+                    + w11 * second[0, y1 + 1, x1 + 1]
+                )
+                bx = (
+                    w00 * second[1, y1, x1]
+                    + w01 * second[1, y1, x1 + 1]
+                    + w10 * second[1, y1 + 1, x1]
+                    + w11 * second[1, y1 + 1, x1 + 1]
+                )
+                ayy = (
+                    w00 * second[2, y1, x1]
+                    + w01 * second[2, y1, x1 + 1]
+                    + w10 * second[2, y1 + 1, x1]
+                    + w11 * second[2, y1 + 1, x1 + 1]
+                )
+                axx = (
+                    w00 * second[3, y1, x1]
+                    + w01 * second[3, y1, x1 + 1]
+                    + w10 * second[3, y1 + 1, x1]
+                    + w11 * second[3, y1 + 1, x1 + 1]
+                )
+                axy = (
+                    w00 * second[4, y1, x1]
+                    + w01 * second[4, y1, x1 + 1]
+                    + w10 * second[4, y1 + 1, x1]
+                    + w11 * second[4, y1 + 1, x1 + 1]
+                )
                 ayy = (first[2, y, x] + ayy) * half
                 axx = (first[3, y, x] + axx) * half
                 axy = (first[4, y, x] + axy) * quarter
@@ -145,7 +187,13 @@ def _normal_equations(first, second, field):
                     trust *= EDGE[border_x]
                 if border_y < len(EDGE):
                     trust *= EDGE[border_y]
-                by, bx, ayy, axx, axy = by * trust, bx * trust, ayy * trust, axx * trust, axy * trust
+                by, bx, ayy, axx, axy = (
+                    by * trust,
+                    bx * trust,
+                    ayy * trust,
+                    axx * trust,
+                    axy * trust,
+                )
             result[0, y, x] = ayy * ayy + axy * axy
             result[1, y, x] = (ayy + axx) * axy
             result[2, y, x] = axx * axx + axy * axy
@@ -161,7 +209,12 @@ def _solve(equations, field):
     No determinant is negative and no displacement longer than the picture but by rounding.
     """
     _, height, width = equations.shape
-    none, guard, one, limit = np.float32(0), np.float32(1e-3), np.float32(1), np.float32(max(height, width))
+    none, guard, one, limit = (
+        np.float32(0),
+        np.float32(1e-3),
+        np.float32(1),
+        np.float32(max(height, width)),
+    )
     for y in range(height):
         for x in range(width):
             g11, g12, g22 = equations[0, y, x], equations[1, y, x], equations[2, y, x]

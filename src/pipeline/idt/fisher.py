@@ -12,8 +12,13 @@ import numpy as np
 
 from pipeline.storage.reader import open_checked
 
-PARTS = {"shape": slice(10, 40), "hog": slice(40, 136), "hof": slice(136, 244), "mbh_x": slice(244, 340),
-         "mbh_y": slice(340, 436)}  # columns of a trajectory
+PARTS = {
+    "shape": slice(10, 40),
+    "hog": slice(40, 136),
+    "hof": slice(136, 244),
+    "mbh_x": slice(244, 340),
+    "mbh_y": slice(340, 436),
+}  # columns of a trajectory
 LENGTHS = {part: columns.stop - columns.start for part, columns in PARTS.items()}
 BATCH = 4096  # trajectories encoded at a time
 
@@ -30,9 +35,14 @@ class Codebook:
 
     def __post_init__(self):
         precisions = 1 / self.variances.astype(np.float64)
-        self._products = np.concatenate([(self.means * precisions).T, -precisions.T / 2]).astype(np.float32)  # (2d, K)
-        self._constants = (np.log(self.weights) + np.log(precisions).sum(axis=1) / 2
-                           - (self.means**2 * precisions).sum(axis=1) / 2).astype(np.float32)  # (K,); 2 pi cancels out
+        self._products = np.concatenate([(self.means * precisions).T, -precisions.T / 2]).astype(
+            np.float32
+        )  # (2d, K)
+        self._constants = (
+            np.log(self.weights)
+            + np.log(precisions).sum(axis=1) / 2
+            - (self.means**2 * precisions).sum(axis=1) / 2
+        ).astype(np.float32)  # (K,); 2 pi cancels out
 
     @property
     def size(self) -> int:
@@ -46,15 +56,22 @@ class Codebook:
         logs = moments @ self._products + self._constants  # (n, K)
         posteriors = np.exp(logs - logs.max(axis=1, keepdims=True))
         posteriors /= posteriors.sum(axis=1, keepdims=True)
-        return np.concatenate([posteriors.sum(axis=0)[:, None], posteriors.T @ moments], axis=1, dtype=np.float64)
+        return np.concatenate(
+            [posteriors.sum(axis=0)[:, None], posteriors.T @ moments], axis=1, dtype=np.float64
+        )
 
     def gradient(self, sums: np.ndarray, count: int) -> np.ndarray:
         """(2 K d,): the Fisher vector of `count` descriptors from their `sums`, as it is."""
-        posterior, first, second = np.split(sums, [1, 1 + self.means.shape[1]], axis=1)  # (K, 1), (K, d), (K, d)
-        means, variances, weights = (array.astype(np.float64) for array in (self.means, self.variances, self.weights))
+        posterior, first, second = np.split(
+            sums, [1, 1 + self.means.shape[1]], axis=1
+        )  # (K, 1), (K, d), (K, d)
+        means, variances, weights = (
+            array.astype(np.float64) for array in (self.means, self.variances, self.weights)
+        )
         by_mean = (first - posterior * means) / np.sqrt(variances * weights[:, None])
-        by_variance = (second - 2 * means * first + posterior * (means**2 - variances)) / \
-            (variances * np.sqrt(2 * weights[:, None]))
+        by_variance = (second - 2 * means * first + posterior * (means**2 - variances)) / (
+            variances * np.sqrt(2 * weights[:, None])
+        )
         return np.concatenate([by_mean.ravel(), by_variance.ravel()]) / count
 
 
@@ -65,16 +82,31 @@ def learn(samples: np.ndarray, components: int, seed: int) -> Codebook:
 
     axes = PCA(samples.shape[1] // 2, svd_solver="covariance_eigh").fit(samples.astype(np.float64))
     projected = ((samples - axes.mean_) @ axes.components_.T).astype(np.float32)
-    mixture = GaussianMixture(components, covariance_type="diag", init_params="k-means++", random_state=seed)
+    mixture = GaussianMixture(
+        components, covariance_type="diag", init_params="k-means++", random_state=seed
+    )
     mixture.fit(projected)
-    return Codebook(*(array.astype(np.float32) for array in (axes.mean_, axes.components_, mixture.weights_,
-                                                             mixture.means_, mixture.covariances_)))
+    return Codebook(
+        *(
+            array.astype(np.float32)
+            for array in (
+                axes.mean_,
+                axes.components_,
+                mixture.weights_,
+                mixture.means_,
+                mixture.covariances_,
+            )
+        )
+    )
 
 
 def read(path: str) -> dict[str, Codebook]:
     """The codebooks of a codebook.h5, by descriptor. Raises PipelineError when it is none."""
     with open_checked(path, "codebook") as file:
-        return {part: Codebook(*(file[f"{part}_{field.name}"][...] for field in fields(Codebook))) for part in PARTS}
+        return {
+            part: Codebook(*(file[f"{part}_{field.name}"][...] for field in fields(Codebook)))
+            for part in PARTS
+        }
 
 
 def normalised(gradient: np.ndarray) -> np.ndarray:
@@ -96,7 +128,9 @@ def encode(batches: Iterator[np.ndarray], codebooks: dict[str, Codebook]) -> np.
             sums[part] = sums[part] + codebook.sums(rows[:, PARTS[part]])
     if not count:
         return np.zeros(sum(codebook.size for codebook in codebooks.values()), np.float32)
-    parts = [normalised(codebook.gradient(sums[part], count)) for part, codebook in codebooks.items()]
+    parts = [
+        normalised(codebook.gradient(sums[part], count)) for part, codebook in codebooks.items()
+    ]
     return np.concatenate(parts, dtype=np.float32)
 
 

@@ -10,7 +10,9 @@ from pipeline.idt.extract import COLUMNS
 
 def rng_of(seed: int, clip: str) -> np.random.Generator:
     """The random numbers of a clip: they do not depend on the other clips of its shard."""
-    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(clip.encode()).digest()[:8], "big")])
+    return np.random.default_rng(
+        [seed, int.from_bytes(hashlib.sha256(clip.encode()).digest()[:8], "big")]
+    )
 
 
 def window(frames: int, length: int, rng: np.random.Generator) -> tuple[int, int]:

@@ -9,7 +9,9 @@ from sklearn.svm import SVC
 COLUMNS = 4096  # of the vectors, read at a time: 160 MB for UCF101's training clips
 
 
-def learn(vectors: list[h5py.Dataset], labels: np.ndarray, classes: int, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+def learn(
+    vectors: list[h5py.Dataset], labels: np.ndarray, classes: int, penalty: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Weights (classes, D) and biases (classes,) of hinge-loss classifiers with C = `penalty`; `vectors`: (D,) a clip.
 
     The dual problem sees products of vectors only. Those of 9,537 clips with each other take 0.7 GB, where a solver of the

@@ -35,7 +35,10 @@ class Scale:
         """Follow the grid points of a grey image (h, w) that have texture and lie in a cell without a followed point."""
         strength = cv2.cornerMinEigenVal(image, 3, ksize=3)
         rows, columns = image.shape[0] // GRID, image.shape[1] // GRID
-        free = strength[GRID // 2::GRID, GRID // 2::GRID][:rows, :columns] > strength.max() * QUALITY  # (rows, columns)
+        free = (
+            strength[GRID // 2 :: GRID, GRID // 2 :: GRID][:rows, :columns]
+            > strength.max() * QUALITY
+        )  # (rows, columns)
         x, y = self.here().astype(int).T // GRID
         taken = (x < columns) & (y < rows)
         free[y[taken], x[taken]] = False
@@ -44,9 +47,9 @@ class Scale:
         for name in ("steps", "places", "moves", "sums"):
             old = getattr(self, name)
             new = np.zeros((count, *old.shape[1:]), old.dtype)
-            new[:len(old)] = old
+            new[: len(old)] = old
             setattr(self, name, new)
-        self.places[count - len(places):, 0] = places
+        self.places[count - len(places) :, 0] = places
 
     def advance(self, image: np.ndarray, flow: np.ndarray, warped: np.ndarray) -> np.ndarray:
         """Follow all points one step; returns the trajectories that end, as `_finished`.
@@ -57,7 +60,9 @@ class Scale:
         height, width = image.shape
         every, here = np.arange(len(self.steps)), self.here()
         x, y = pixels = np.rint(here).astype(int).clip(0, (width - 1, height - 1)).T
-        self.sums[every, self.steps // STEPS] += descriptors.describe(descriptors.integrals(image, warped), pixels.T)
+        self.sums[every, self.steps // STEPS] += descriptors.describe(
+            descriptors.integrals(image, warped), pixels.T
+        )
         self.moves[every, self.steps] = warped[:, y, x].T
         self.steps += 1
         self.places[every, self.steps] = there = here + flow[:, y, x].T
@@ -69,7 +74,9 @@ class Scale:
         return rows
 
 
-def _finished(places: np.ndarray, moves: np.ndarray, sums: np.ndarray, scale: np.float32) -> np.ndarray:
+def _finished(
+    places: np.ndarray, moves: np.ndarray, sums: np.ndarray, scale: np.float32
+) -> np.ndarray:
     """Rows (m, 433) of those trajectories that are neither static nor erratic and do not follow the camera.
 
     `places` (n, 16, 2), `moves` (n, 15, 2), `sums` (n, 3, 132). A row has INFO values, of which the frame is left 0, SHAPE
@@ -77,14 +84,30 @@ def _finished(places: np.ndarray, moves: np.ndarray, sums: np.ndarray, scale: np
     """
     path, moves = places * scale, moves * scale
     spread = path.std(axis=1)  # (n, 2)
-    steps, pushes = (np.hypot(*np.moveaxis(vectors, 2, 0)) for vectors in (np.diff(path, axis=1), moves))  # (n, 15)
+    steps, pushes = (
+        np.hypot(*np.moveaxis(vectors, 2, 0)) for vectors in (np.diff(path, axis=1), moves)
+    )  # (n, 15)
     way, longest = steps.sum(axis=1), steps.max(axis=1)
-    kept = ((spread >= LEAST_SPREAD).any(axis=1) & (spread <= MOST_SPREAD).all(axis=1)
-            & ((longest <= LEAP) | (longest <= LEAP_SHARE * way)) & (pushes.max(axis=1) > MOVE))
-    path, spread, way, pushes, moves, sums = (array[kept] for array in (path, spread, way, pushes, moves, sums))
+    kept = (
+        (spread >= LEAST_SPREAD).any(axis=1)
+        & (spread <= MOST_SPREAD).all(axis=1)
+        & ((longest <= LEAP) | (longest <= LEAP_SHARE * way))
+        & (pushes.max(axis=1) > MOVE)
+    )
+    path, spread, way, pushes, moves, sums = (
+        array[kept] for array in (path, spread, way, pushes, moves, sums)
+    )
     none, sizes = np.zeros((len(path), 1)), np.full((len(path), 1), scale)
-    parts = [none, path.mean(axis=1), spread, way[:, None], sizes,
-             (moves / pushes.sum(axis=1)[:, None, None]).reshape(len(path), SHAPE)]  # x1 y1 x2 y2 ..
+    parts = [
+        none,
+        path.mean(axis=1),
+        spread,
+        way[:, None],
+        sizes,
+        (moves / pushes.sum(axis=1)[:, None, None]).reshape(len(path), SHAPE),
+    ]  # x1 y1 x2 y2 ..
     for start, end in zip(descriptors.EDGES, descriptors.EDGES[1:], strict=False):
-        parts.append(sums[:, :, start:end].reshape(len(path), SLICES * (end - start)) / STEPS)  # by temporal cell
+        parts.append(
+            sums[:, :, start:end].reshape(len(path), SLICES * (end - start)) / STEPS
+        )  # by temporal cell
     return np.concatenate(parts, axis=1, dtype=np.float32)

@@ -18,7 +18,9 @@ def code_id(script: str | Path) -> str:
     """16 hex digits over the contents of `script` and of its import closure inside this package."""
     digest = hashlib.sha256()
     for path in closure(script):
-        name = path.relative_to(PACKAGE.parent) if path.is_relative_to(PACKAGE.parent) else path.name
+        name = (
+            path.relative_to(PACKAGE.parent) if path.is_relative_to(PACKAGE.parent) else path.name
+        )
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -46,13 +48,17 @@ def _imports(path: Path) -> tuple[Path, ...]:
             modules.add(node.module)
             modules.update(f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            raise ValueError(f"{path}:{node.lineno}: relative imports are not followed; write 'from pipeline...'")
+            raise ValueError(
+                f"{path}:{node.lineno}: relative imports are not followed; write 'from pipeline...'"
+            )
     files = set()
     for module in modules:
         parts = module.split(".")
         if parts[0] != PACKAGE.name:
             continue
-        for end in range(1, len(parts) + 1):  # importing a.b.c runs a/__init__, a/b/__init__ and a/b/c
+        for end in range(
+            1, len(parts) + 1
+        ):  # importing a.b.c runs a/__init__, a/b/__init__ and a/b/c
             base = PACKAGE.parent.joinpath(*parts[:end])
             files.update(p for p in (base / "__init__.py", base.with_suffix(".py")) if p.is_file())
     return tuple(files)

@@ -12,11 +12,19 @@ from pipeline.errors import PipelineError
 
 def parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
     """A parser with --settings (JSON), --code, --record, and a required text option for each of `options`."""
-    result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    result.add_argument("--settings", type=json.loads, required=True, help="the settings that it reads, as JSON")
-    result.add_argument("--code", default="unknown", help="the id of the code that runs (pipeline.codeid)")
+    result = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.add_argument(
+        "--settings", type=json.loads, required=True, help="the settings that it reads, as JSON"
+    )
+    result.add_argument(
+        "--code", default="unknown", help="the id of the code that runs (pipeline.codeid)"
+    )
     if record:
-        result.add_argument("--record", type=Path, required=True, help="the record to write beside the output")
+        result.add_argument(
+            "--record", type=Path, required=True, help="the record to write beside the output"
+        )
     for option in options:
         result.add_argument(f"--{option}", required=True)
     return result

@@ -21,7 +21,9 @@ class Progress:
         self.begun = self.said = time.monotonic()
         self.bar = None
         if sys.stderr.isatty() and not silent:
-            self.bar = tqdm(total=total, initial=start, desc=title, unit=unit.rstrip("s"), dynamic_ncols=True)
+            self.bar = tqdm(
+                total=total, initial=start, desc=title, unit=unit.rstrip("s"), dynamic_ncols=True
+            )
         else:
             resumed = f", {start} of them done before" if start else ""
             self._say(f"{total} {unit}{resumed}")
@@ -38,8 +40,16 @@ class Progress:
             self.said = now
             rate = (self.done - self.start) / max(now - self.begun, 1e-9)
             left = clock((self.total - self.done) / rate) if rate else "?"
-            pace = f"{rate:.1f} {self.unit}/s" if rate >= 1 else f"{1 / rate:.1f} s each" if rate else ""
-            self._say(f"{self.done}/{self.total} {self.unit}, {pace}, {left} left{', ' + note if note else ''}")
+            pace = (
+                f"{rate:.1f} {self.unit}/s"
+                if rate >= 1
+                else f"{1 / rate:.1f} s each"
+                if rate
+                else ""
+            )
+            self._say(
+                f"{self.done}/{self.total} {self.unit}, {pace}, {left} left{', ' + note if note else ''}"
+            )
 
     def skip(self, count: int) -> None:
         """Say that `count` units were done before: they count, but not for the rate."""

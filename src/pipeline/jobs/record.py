@@ -9,16 +9,34 @@ from pathlib import Path
 
 from pipeline.files import replacing
 
-PACKAGES = ("numpy", "numba", "opencv-contrib-python", "h5py", "imagecodecs", "torch", "torchvision", "scikit-learn",
-            "snakemake")
+PACKAGES = (
+    "numpy",
+    "numba",
+    "opencv-contrib-python",
+    "h5py",
+    "imagecodecs",
+    "torch",
+    "torchvision",
+    "scikit-learn",
+    "snakemake",
+)
 _begun = time.monotonic()  # the job's start, but for the interpreter's
 
 
-def write(path: str | Path, stage: str, digest: str, settings: dict, code: str, artifacts: int = 1, **more) -> None:
+def write(
+    path: str | Path, stage: str, digest: str, settings: dict, code: str, artifacts: int = 1, **more
+) -> None:
     """Write the record of an artifact whose content has `digest`; each of a job's `artifacts` has a share of its time."""
-    content = {"stage": stage, "digest": digest, "settings": settings, "code": code, **more,
-               "python": platform.python_version(), "packages": versions(),
-               "seconds": round((time.monotonic() - _begun) / artifacts, 1)}
+    content = {
+        "stage": stage,
+        "digest": digest,
+        "settings": settings,
+        "code": code,
+        **more,
+        "python": platform.python_version(),
+        "packages": versions(),
+        "seconds": round((time.monotonic() - _begun) / artifacts, 1),
+    }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 

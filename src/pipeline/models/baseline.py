@@ -16,8 +16,17 @@ class Baseline(nn.Module):
     ConvNets", Table 1): 4096 + 2048 values at full width. `features` is their number, and what ASYN fuses.
     """
 
-    def __init__(self, channels: int, classes: int, *, size: int, width: float, fc: int, dropout: float | dict[str, float],
-                 beside: CNNM2048 | None = None):
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        *,
+        size: int,
+        width: float,
+        fc: int,
+        dropout: float | dict[str, float],
+        beside: CNNM2048 | None = None,
+    ):
         super().__init__()
         self.vgg = VGG16(channels, width)
         self.pool = nn.MaxPool2d(2, 2)
@@ -27,7 +36,9 @@ class Baseline(nn.Module):
         self.beside = beside
         self.features = fc + (beside.classifier[-1].in_features if beside else 0)
         self.classes = nn.Linear(self.features, classes)
-        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in dropout_rates(dropout, "fc6", "fc7"))
+        self.dropouts = nn.ModuleList(
+            nn.Dropout(rate) for rate in dropout_rates(dropout, "fc6", "fc7")
+        )
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)

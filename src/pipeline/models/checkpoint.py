@@ -17,7 +17,10 @@ def save(path: str | Path, model: nn.Module, rows: Sequence[dict] = (), **about)
 
     `rows` of the index are the clips that it was trained on; `load` refuses to have them scored.
     """
-    about |= {"clips": sorted(row["clip"] for row in rows), "groups": sorted({row["group"] for row in rows})}
+    about |= {
+        "clips": sorted(row["clip"] for row in rows),
+        "groups": sorted({row["group"] for row in rows}),
+    }
     buffer = io.BytesIO()  # and not the file itself, whose name torch would write into it
     torch.save({"about": json.dumps(about, sort_keys=True), "state": model.state_dict()}, buffer)
     with replacing(path) as temporary:
@@ -38,19 +41,25 @@ def load(path: str | Path, model: nn.Module, unseen: Sequence[dict] = (), **expe
     about, state = _read(path)
     for key, value in expected.items():
         if about.get(key) != value:
-            raise PipelineError(f"{path}: a model for {key} {about.get(key)!r}, but {value!r} is wanted; use the model "
-                                "that was trained for it")
+            raise PipelineError(
+                f"{path}: a model for {key} {about.get(key)!r}, but {value!r} is wanted; use the model "
+                "that was trained for it"
+            )
     clips, groups = set(about["clips"]), set(about["groups"])
     seen = [row["clip"] for row in unseen if row["clip"] in clips or row["group"] in groups]
     if seen:
-        raise PipelineError(f"{path}: this model of set {about.get('set')!r}, split {about.get('split')!r} was trained on "
-                            f"{len(seen)} of the {len(unseen)} clips to be scored, or on others of their groups: "
-                            f"{', '.join(seen[:3])}{' ..' if seen[3:] else ''}; score clips that it has not seen")
+        raise PipelineError(
+            f"{path}: this model of set {about.get('set')!r}, split {about.get('split')!r} was trained on "
+            f"{len(seen)} of the {len(unseen)} clips to be scored, or on others of their groups: "
+            f"{', '.join(seen[:3])}{' ..' if seen[3:] else ''}; score clips that it has not seen"
+        )
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise PipelineError(f"{path}: weights of a network of another size ({str(error).splitlines()[-1].strip()}); "
-                            f"{remake(path)}") from error
+        raise PipelineError(
+            f"{path}: weights of a network of another size ({str(error).splitlines()[-1].strip()}); "
+            f"{remake(path)}"
+        ) from error
     return model
 
 
@@ -62,4 +71,6 @@ def _read(path: str | Path) -> tuple[dict, dict]:
         about["clips"], about["groups"]  # what the least of models says
         return about, content["state"]
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise PipelineError(f"{path}: not a model of this program ({first_line(error)}); {remake(path)}") from error
+        raise PipelineError(
+            f"{path}: not a model of this program ({first_line(error)}); {remake(path)}"
+        ) from error

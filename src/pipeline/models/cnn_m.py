@@ -15,8 +15,15 @@ class CNNM2048(nn.Module):
     `width` scales the channels and `size` (H = W) is the input's; 1.0 and 224 are the paper's.
     """
 
-    def __init__(self, channels: int, classes: int, stream: str, width: float = 1.0, size: int = 224,
-                 dropout: float = 0.5):
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        stream: str,
+        width: float = 1.0,
+        size: int = 224,
+        dropout: float = 0.5,
+    ):
         super().__init__()
         c1, c2, c3, f6, f7 = (max(4, round(n * width)) for n in (96, 256, 512, 4096, 2048))
 
@@ -27,18 +34,31 @@ class CNNM2048(nn.Module):
             return nn.MaxPool2d(3, 2, ceil_mode=True)
 
         self.features = nn.Sequential(
-            nn.Conv2d(channels, c1, 7, stride=2), nn.ReLU(), norm(), pool(),
-            nn.Conv2d(c1, c2, 5, stride=2, padding=1), nn.ReLU(), norm() if stream == "appearance" else nn.Identity(),
+            nn.Conv2d(channels, c1, 7, stride=2),
+            nn.ReLU(),
+            norm(),
             pool(),
-            nn.Conv2d(c2, c3, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(c3, c3, 3, padding=1), nn.ReLU(),
-            nn.Conv2d(c3, c3, 3, padding=1), nn.ReLU(), pool(),
+            nn.Conv2d(c1, c2, 5, stride=2, padding=1),
+            nn.ReLU(),
+            norm() if stream == "appearance" else nn.Identity(),
+            pool(),
+            nn.Conv2d(c2, c3, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(c3, c3, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(c3, c3, 3, padding=1),
+            nn.ReLU(),
+            pool(),
         )
         with torch.no_grad():
             side = self.features(torch.zeros(1, channels, size, size)).shape[-1]  # 6 at 224
         self.classifier = nn.Sequential(
-            nn.Linear(c3 * side * side, f6), nn.ReLU(), nn.Dropout(dropout),
-            nn.Linear(f6, f7), nn.ReLU(), nn.Dropout(dropout),
+            nn.Linear(c3 * side * side, f6),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(f6, f7),
+            nn.ReLU(),
+            nn.Dropout(dropout),
             nn.Linear(f7, classes),
         )
         for layer in self.modules():

@@ -10,8 +10,14 @@ from pipeline.streams import DIRECTIONS, channels
 def teacher(settings: dict, stream: str, classes: int) -> CNNM2048:
     """CNN_M_2048 for a stream; reads settings stack, crops.size, teacher.width, teacher.dropout."""
     own = settings["teacher"]
-    return CNNM2048(channels(stream, settings["stack"]), classes, stream, own["width"], settings["crops"]["size"],
-                    own["dropout"])
+    return CNNM2048(
+        channels(stream, settings["stack"]),
+        classes,
+        stream,
+        own["width"],
+        settings["crops"]["size"],
+        own["dropout"],
+    )
 
 
 def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
@@ -23,8 +29,12 @@ def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
     common = {"size": settings["crops"]["size"], "width": own["width"], "dropout": own["dropout"]}
     planes = channels(stream, settings["stack"])
     if own["kind"] == "co2fi":
-        sizes = {key: own[key] for key in ("reading", "side_maps", "fc1", "fc2", "hidden", "shared")}
-        return CO2FI(planes, classes, granularities=len(settings["granularities"]), **common, **sizes)
+        sizes = {
+            key: own[key] for key in ("reading", "side_maps", "fc1", "fc2", "hidden", "shared")
+        }
+        return CO2FI(
+            planes, classes, granularities=len(settings["granularities"]), **common, **sizes
+        )
     beside = teacher(settings, stream, classes) if own["kind"] == "direct" else None
     return Baseline(planes, classes, fc=own["fc"], beside=beside, **common)
 
@@ -32,6 +42,7 @@ def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
 def asyn(settings: dict, direction: str, classes: int) -> ASYN:
     """The asynchronous network of a direction; reads also settings fusion_network and period."""
     one, many = (stream_net(settings, stream, classes) for stream in DIRECTIONS[direction])
-    fusion = Fusion(one.features, classes, instants=settings["period"]["instants"],
-                    **settings["fusion_network"])
+    fusion = Fusion(
+        one.features, classes, instants=settings["period"]["instants"], **settings["fusion_network"]
+    )
     return ASYN(one, many, fusion)

@@ -10,8 +10,12 @@ class CO2FIOutput:
     """What the losses and the asynchronous network need of a stream."""
 
     feature: torch.Tensor  # h_3, (B, hidden): the integrated feature
-    units: torch.Tensor  # (3, B, classes): logits of FC1' on each LSTM unit; the last is the prediction
-    granularities: torch.Tensor | None  # (3, B, classes): logits of FC3 for each; None when evaluating, and of a baseline
+    units: (
+        torch.Tensor
+    )  # (3, B, classes): logits of FC1' on each LSTM unit; the last is the prediction
+    granularities: (
+        torch.Tensor | None
+    )  # (3, B, classes): logits of FC3 for each; None when evaluating, and of a baseline
 
 
 @dataclass

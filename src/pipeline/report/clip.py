@@ -26,7 +26,12 @@ def clip_ids(file: h5py.File) -> list[str]:
     """Ids of all clips of a file, in its order."""
     if kind_of(file) == "scores":
         return list(file["clips"].asstr())
-    return [id_of(f"{key}/{name}") for key, group in file.items() if isinstance(group, h5py.Group) for name in group]
+    return [
+        id_of(f"{key}/{name}")
+        for key, group in file.items()
+        if isinstance(group, h5py.Group)
+        for name in group
+    ]
 
 
 # Clips
@@ -58,16 +63,22 @@ class Clip:
     @cached_property
     def classes(self) -> list[str]:
         """Names of all classes in the order of their labels; groups and scores know them."""
-        return list(self.file["classes"].asstr() if self.kind == "scores" else self.file.attrs["classes"])
+        return list(
+            self.file["classes"].asstr() if self.kind == "scores" else self.file.attrs["classes"]
+        )
 
     @cached_property
     def label(self) -> int:
         """The true class, from 0; groups and scores know it."""
-        return int(self.file["labels"][self.place] if self.kind == "scores" else self.data.attrs["label"])
+        return int(
+            self.file["labels"][self.place] if self.kind == "scores" else self.data.attrs["label"]
+        )
 
     @cached_property
     def class_name(self) -> str:
-        return self.classes[self.label] if self.kind in ("groups", "scores") else self.id.split("/")[0]
+        return (
+            self.classes[self.label] if self.kind in ("groups", "scores") else self.id.split("/")[0]
+        )
 
 
 def find_clip(file: h5py.File, wanted: str | None = None) -> Clip:
@@ -85,12 +96,19 @@ def find_clip(file: h5py.File, wanted: str | None = None) -> Clip:
     if len(found) == 1:
         return Clip(file, ids[found[0]], found[0])
     if found:
-        raise PipelineError(f"{file.filename}: {len(found)} clips are named '{wanted}', say which: "
-                            + ", ".join(ids[place] for place in found))
+        raise PipelineError(
+            f"{file.filename}: {len(found)} clips are named '{wanted}', say which: "
+            + ", ".join(ids[place] for place in found)
+        )
     spelled = {(clip if "/" in wanted else clip.split("/")[-1]).casefold(): clip for clip in ids}
-    near = [spelled[name] for name in difflib.get_close_matches(wanted.casefold(), spelled, n=3, cutoff=0.5)]
-    raise PipelineError(f"{file.filename}: there is no clip '{wanted}' in it; "
-                        + (f"the nearest: {', '.join(near)}" if near else f"its first is {ids[0]}"))
+    near = [
+        spelled[name]
+        for name in difflib.get_close_matches(wanted.casefold(), spelled, n=3, cutoff=0.5)
+    ]
+    raise PipelineError(
+        f"{file.filename}: there is no clip '{wanted}' in it; "
+        + (f"the nearest: {', '.join(near)}" if near else f"its first is {ids[0]}")
+    )
 
 
 def describe_clip(clip: Clip, width: int = 80) -> list[str]:
@@ -100,7 +118,9 @@ def describe_clip(clip: Clip, width: int = 80) -> list[str]:
         facts["source"] = clip.file.attrs["source"]
     else:
         facts |= {key: value for key, value in clip.data.attrs.items() if key != "clip"}
-        facts["data"] = "{}, {} on disk, {} in memory, ratio {}".format(*dataset_row("", clip.data)[1:5])
+        facts["data"] = "{}, {} on disk, {} in memory, ratio {}".format(
+            *dataset_row("", clip.data)[1:5]
+        )
     more, lines = TEXTS[clip.kind](clip, width)
     return [clip.id, *facts_lines(facts | more, width, "  "), *([""] if lines else []), *lines]
 
@@ -113,9 +133,11 @@ def frames_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
         low, high = min(low, block.min()), max(high, block.max())
     red, green, blue = means = total / (clip.data.size / 3)
     count, height, across, _ = clip.data.shape
-    return {"frames": f"{count} of {across} x {height} pixels",
-            "values": f"mean {means.mean():.1f} (red {red:.1f}, green {green:.1f}, blue {blue:.1f}), "
-                      f"min {low}, max {high}"}, []
+    return {
+        "frames": f"{count} of {across} x {height} pixels",
+        "values": f"mean {means.mean():.1f} (red {red:.1f}, green {green:.1f}, blue {blue:.1f}), "
+        f"min {low}, max {high}",
+    }, []
 
 
 def flow_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
@@ -124,13 +146,15 @@ def flow_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     right, down = (share * x).sum(), (share * y).sum()
     cut = (counts.sum() - counts[1:255, 1:255].sum()) / counts.sum()
     count, _, height, across = clip.data.shape
-    return {"fields": f"{count} of {across} x {height} pixels",
-            "bound": f"{bound:g} px in x and in y; one step is {2 * bound / 255:.3f} px",
-            "length": f"mean {(share * np.hypot(x, y)).sum():.2f} px, max {longest(counts, bound, 1):.2f} px; "
-                      f"99% are within {longest(counts, bound, 0.99):.2f} px",
-            "drift": f"{abs(right):.2f} px {'right' if right >= 0 else 'left'}, "
-                     f"{abs(down):.2f} px {'down' if down >= 0 else 'up'} a field, over all pixels",
-            "clipped": f"{cut:.2%} of displacements are at the bound"}, []
+    return {
+        "fields": f"{count} of {across} x {height} pixels",
+        "bound": f"{bound:g} px in x and in y; one step is {2 * bound / 255:.3f} px",
+        "length": f"mean {(share * np.hypot(x, y)).sum():.2f} px, max {longest(counts, bound, 1):.2f} px; "
+        f"99% are within {longest(counts, bound, 0.99):.2f} px",
+        "drift": f"{abs(right):.2f} px {'right' if right >= 0 else 'left'}, "
+        f"{abs(down):.2f} px {'down' if down >= 0 else 'up'} a field, over all pixels",
+        "clipped": f"{cut:.2%} of displacements are at the bound",
+    }, []
 
 
 def displacement(codes: np.ndarray, bound: float) -> np.ndarray:
@@ -144,7 +168,9 @@ def code_counts(fields: h5py.Dataset) -> np.ndarray:
     """How often each pair of bytes (x, y) is in a clip, (256, 256): exact statistics without the clip in memory."""
     counts = np.zeros(256 * 256, np.int64)
     for block in _blocks(fields):
-        counts += np.bincount((block[:, 0].astype(np.int32) * 256 + block[:, 1]).ravel(), minlength=counts.size)
+        counts += np.bincount(
+            (block[:, 0].astype(np.int32) * 256 + block[:, 1]).ravel(), minlength=counts.size
+        )
     return counts.reshape(256, 256)
 
 
@@ -165,17 +191,28 @@ def form(ranked: np.ndarray, label: int, size: int) -> tuple[np.ndarray, np.ndar
 
 
 def groups_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
-    ranked, stride, sizes = clip.data[...], clip.settings["groups"]["stride"], clip.settings["granularities"]
+    ranked, stride, sizes = (
+        clip.data[...],
+        clip.settings["groups"]["stride"],
+        clip.settings["granularities"],
+    )
     formed = {size: form(ranked, clip.label, size) for size in sizes}
-    facts = {"positions": f"{len(ranked)}, {stride} apart",
-             "forced in": ", ".join(f"group of {size} at {forced.mean():.0%}" for size, (_, forced) in formed.items())
-                          + " of positions"}
+    facts = {
+        "positions": f"{len(ranked)}, {stride} apart",
+        "forced in": ", ".join(
+            f"group of {size} at {forced.mean():.0%}" for size, (_, forced) in formed.items()
+        )
+        + " of positions",
+    }
     lines = ["true class: *ranked by the teacher* or [forced in]"]
     for place in evenly(len(ranked), 4):
         lines.append(f"position {place * stride}")
         for size, (group, forced) in formed.items():
             mark = "[{}]" if forced[place] else "*{}*"
-            names = [mark.format(clip.classes[c]) if c == clip.label else clip.classes[c] for c in group[place]]
+            names = [
+                mark.format(clip.classes[c]) if c == clip.label else clip.classes[c]
+                for c in group[place]
+            ]
             lines += facts_lines({f"group of {size}": ", ".join(names)}, width, "  ")
     return facts, lines
 
@@ -185,12 +222,20 @@ def scores_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     rows = [("rank", "class", measure(clip), "")]
     for place in sorted({*range(min(5, len(order))), rank}):
         number = order[place]
-        rows.append((str(place + 1), clip.classes[number], f"{values[number]:.4f}",
-                     "<- the true class" if place == rank else ""))
+        rows.append(
+            (
+                str(place + 1),
+                clip.classes[number],
+                f"{values[number]:.4f}",
+                "<- the true class" if place == rank else "",
+            )
+        )
     facts = {"truth": f"rank {rank + 1} of {len(order)}"}
     if clip.data.ndim == 3:
         crops = crops_of(clip)
-        facts["instants"] = f"{clip.data.shape[1] // crops}" + (f" in each of {crops} crops" if crops > 1 else "")
+        facts["instants"] = f"{clip.data.shape[1] // crops}" + (
+            f" in each of {crops} crops" if crops > 1 else ""
+        )
     return facts, table_lines(rows, "><>", width)
 
 
@@ -218,19 +263,32 @@ def samples_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     if not len(rows):
         return {"trajectories": "none"}, []
     scales, counts = np.unique(rows[:, 6], return_counts=True)
-    return {"trajectories": len(rows),
-            "path": f"mean {rows[:, 5].mean():.1f} px, max {rows[:, 5].max():.1f} px",
-            "scales": ", ".join(f"{scale:.2f}: {count}" for scale, count in zip(scales, counts, strict=True))}, []
+    return {
+        "trajectories": len(rows),
+        "path": f"mean {rows[:, 5].mean():.1f} px, max {rows[:, 5].max():.1f} px",
+        "scales": ", ".join(
+            f"{scale:.2f}: {count}" for scale, count in zip(scales, counts, strict=True)
+        ),
+    }, []
 
 
 def fisher_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     vector = clip.data[...]
-    return {"values": len(vector),
-            "norm": f"{np.linalg.norm(vector):.3f}" + ("" if vector.any() else ", the clip has no trajectories")}, []
+    return {
+        "values": len(vector),
+        "norm": f"{np.linalg.norm(vector):.3f}"
+        + ("" if vector.any() else ", the clip has no trajectories"),
+    }, []
 
 
-TEXTS = {"frames": frames_text, "flow": flow_text, "groups": groups_text, "scores": scores_text, "samples": samples_text,
-         "fisher": fisher_text}
+TEXTS = {
+    "frames": frames_text,
+    "flow": flow_text,
+    "groups": groups_text,
+    "scores": scores_text,
+    "samples": samples_text,
+    "fisher": fisher_text,
+}
 
 
 # What they share

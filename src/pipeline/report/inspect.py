@@ -37,8 +37,18 @@ def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list
     """Lines about a whole file: what it is, its attributes and settings, and its tree with sizes."""
     facts = {key.replace("_", " "): value for key, value in file.attrs.items()}
     about, settings = facts.pop("about"), json.loads(facts.pop("settings"))
-    return [file.filename, "", *textwrap.wrap(about, width), "", *facts_lines(facts, width, everything=everything), "",
-            "settings", *facts_lines(settings, width, "  "), "", *_tree(file, width, everything)]
+    return [
+        file.filename,
+        "",
+        *textwrap.wrap(about, width),
+        "",
+        *facts_lines(facts, width, everything=everything),
+        "",
+        "settings",
+        *facts_lines(settings, width, "  "),
+        "",
+        *_tree(file, width, everything),
+    ]
 
 
 def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
@@ -60,7 +70,9 @@ def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
     count = len(clip_ids(file))
     name = f"total of {counted(classes, 'class')}" if classes else "total"
     rows.append((name, counted(count, "clip") if count else "", *readable(total), ""))
-    last = f"The file takes {bytes_text(Path(file.filename).stat().st_size)} with HDF5's own tables."
+    last = (
+        f"The file takes {bytes_text(Path(file.filename).stat().st_size)} with HDF5's own tables."
+    )
     if not everything and (not classes or shown < count):
         last += f" {shown} of {count} clips are shown;" if classes else " Long lists are cut;"
         last += " --all shows all."

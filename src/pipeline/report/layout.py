@@ -13,8 +13,15 @@ def dataset_row(name: str, data: h5py.Dataset, everything: bool = False) -> tupl
     """A dataset's row of the tree; it ends with the names that the dataset lists, or with its attributes."""
     shape = "x".join(map(str, data.shape))
     if h5py.check_string_dtype(data.dtype):
-        return name, f"str {shape}", *readable(dataset_size(data)), value_text(data.asstr()[...], everything)
-    attributes = {key: value for key, value in data.attrs.items() if key != "clip" or f"/{value}" != data.name}
+        return (
+            name,
+            f"str {shape}",
+            *readable(dataset_size(data)),
+            value_text(data.asstr()[...], everything),
+        )
+    attributes = {
+        key: value for key, value in data.attrs.items() if key != "clip" or f"/{value}" != data.name
+    }
     return name, f"{data.dtype} {shape}", *readable(dataset_size(data)), value_text(attributes)
 
 
@@ -28,7 +35,12 @@ def facts_lines(facts: dict, width: int, indent: str = "", everything: bool = Tr
     start = max(map(len, facts), default=0) + 2
     lines = []
     for key, value in facts.items():
-        lines += wrap(value_text(value, everything) or "-", width, f"{indent}{key:{start}}", indent + " " * start)
+        lines += wrap(
+            value_text(value, everything) or "-",
+            width,
+            f"{indent}{key:{start}}",
+            indent + " " * start,
+        )
     return lines
 
 
@@ -55,18 +67,31 @@ def table_lines(rows: list[tuple[str, ...]], align: str, width: int) -> list[str
 
 def wrap(text: str, width: int, first: str, later: str | None = None) -> list[str]:
     """Wrap a text behind indents, without breaking a name or a number."""
-    return textwrap.wrap(text, width, initial_indent=first, subsequent_indent=first if later is None else later,
-                         break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=first if later is None else later,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def value_text(value, everything: bool = True) -> str:
     """An attribute or a setting as text: dictionaries as 'key=value, ..', long lists cut unless all is wanted."""
     if isinstance(value, dict):
-        inner = (f"{{{value_text(inner)}}}" if isinstance(inner, dict) else value_text(inner) for inner in value.values())
+        inner = (
+            f"{{{value_text(inner)}}}" if isinstance(inner, dict) else value_text(inner)
+            for inner in value.values()
+        )
         return ", ".join(f"{key}={text}" for key, text in zip(value, inner, strict=True))
     if isinstance(value, np.ndarray):
         names = [str(name) for name in value]
-        return ", ".join(names if everything or len(names) <= FEW + 1 else [*names[:FEW], f".. {len(names)} in all"])
+        return ", ".join(
+            names
+            if everything or len(names) <= FEW + 1
+            else [*names[:FEW], f".. {len(names)} in all"]
+        )
     return str(value) if isinstance(value, str | np.generic) else json.dumps(value)
 
 

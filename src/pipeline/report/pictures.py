@@ -25,7 +25,11 @@ from pipeline.storage.decoding import read
 TILES = 16  # of a contact sheet
 BARS = 10  # classes in a picture of scores
 FRAMED = 150  # positions of a clip whose true class gets frames; of more, they would hide it
-TRUE, OTHER, FORCED = "tab:orange", "tab:blue", "#333333"  # the true class, any other, the true class forced in
+TRUE, OTHER, FORCED = (
+    "tab:orange",
+    "tab:blue",
+    "#333333",
+)  # the true class, any other, the true class forced in
 
 
 def draw(clip: Clip, path: str | Path) -> None:
@@ -38,9 +42,13 @@ def draw(clip: Clip, path: str | Path) -> None:
     if path.suffix.lower() != ".png":
         raise PipelineError(f"{path}: pictures are PNG files; let the name end in .png")
     if path.is_dir() or not path.parent.is_dir():
-        raise PipelineError(f"{path}: this is a folder" if path.is_dir() else f"{path}: its folder does not exist")
+        raise PipelineError(
+            f"{path}: this is a folder" if path.is_dir() else f"{path}: its folder does not exist"
+        )
     if clip.kind not in PICTURES:
-        raise PipelineError(f"{clip.file.filename}: there are no pictures of {clip.kind}; leave --png out")
+        raise PipelineError(
+            f"{clip.file.filename}: there are no pictures of {clip.kind}; leave --png out"
+        )
     try:
         with rc_context({"text.parse_math": False}):  # names may hold dollars
             save_figure(PICTURES[clip.kind](clip), path)
@@ -50,7 +58,9 @@ def draw(clip: Clip, path: str | Path) -> None:
 
 def draw_frames(clip: Clip):
     """Contact sheet of evenly spaced frames."""
-    figure, tiles, _ = _sheet(clip, *clip.data.shape[1:3], f"{counted(len(clip.data), 'frame')}, numbered from 0")
+    figure, tiles, _ = _sheet(
+        clip, *clip.data.shape[1:3], f"{counted(len(clip.data), 'frame')}, numbered from 0"
+    )
     for number, axes in tiles.items():
         axes.imshow(read(clip.data, [number])[0])
         axes.set_title(f"frame {number}", fontsize=10)
@@ -62,7 +72,9 @@ def draw_flow(clip: Clip):
     from matplotlib.patches import Circle
 
     bound = clip.settings["flow"]["bound"]
-    scale = max(longest(code_counts(clip.data), bound, 0.99), 4 * bound / 255)  # two steps: do not blow up rounding
+    scale = max(
+        longest(code_counts(clip.data), bound, 0.99), 4 * bound / 255
+    )  # two steps: do not blow up rounding
     what = f"{counted(len(clip.data), 'flow field')}; field t leads from frame t to frame t + 1"
     figure, tiles, legend = _sheet(clip, *clip.data.shape[2:], what, legend=True)
     for number, axes in tiles.items():
@@ -70,13 +82,20 @@ def draw_flow(clip: Clip):
         axes.set_title(f"field {number}", fontsize=10)
         axes.spines[:].set_color("0.8")
     legend.imshow(wheel(), extent=(-1, 1, 1, -1))
-    for x, y, side, turn in ((1, 0, "right", 270), (0, 1, "down", 0), (-1, 0, "left", 90), (0, -1, "up", 0)):
+    for x, y, side, turn in (
+        (1, 0, "right", 270),
+        (0, 1, "down", 0),
+        (-1, 0, "left", 90),
+        (0, -1, "up", 0),
+    ):
         legend.text(1.15 * x, 1.15 * y, side, ha="center", va="center", rotation=turn, fontsize=11)
     legend.add_patch(Circle((0, 0), 0.5, fill=False, ls=":", lw=1))
     legend.text(0, 0, "0", ha="center", va="center")
     legend.text(0.36, 0.36, f"{scale / 2:.2g}", va="top")
     legend.text(0.73, 0.73, f"{scale:.2g} px", va="top")
-    legend.text(0, 1.4, "rim: this length or more;\n99% of the clip is within", ha="center", va="top")
+    legend.text(
+        0, 1.4, "rim: this length or more;\n99% of the clip is within", ha="center", va="top"
+    )
     legend.set(xlim=(-1.3, 1.3), ylim=(1.9, -1.3))
     legend.set_title("displacement\nfrom frame to frame", fontsize=11)
     return figure
@@ -112,35 +131,59 @@ def draw_groups(clip: Clip):
     stride, sizes = clip.settings["groups"]["stride"], clip.settings["granularities"]
     forced = np.stack([form(ranked.T, clip.label, size)[1] for size in sizes])  # (sizes, positions)
     others = [name for name, _ in Counter(ranked[ranked != clip.label].tolist()).most_common()]
-    palette = [colormaps["tab20"](i)[:3] for i in (0, 4, 8, 10, 14, 16, 18, 1, 5, 9, 11, 13, 15, 17, 19, 6, 7, 12)]
+    palette = [
+        colormaps["tab20"](i)[:3]
+        for i in (0, 4, 8, 10, 14, 16, 18, 1, 5, 9, 11, 13, 15, 17, 19, 6, 7, 12)
+    ]
     colours = np.full((len(clip.classes), 3), 0.9)  # of classes beyond the palette
     for number, rgb in zip(others, palette, strict=False):
         colours[number] = rgb
     colours[clip.label] = to_rgb(TRUE)
     depth, count = ranked.shape
     figure = _figure(clip, 12, 2.4 + 0.5 * depth + 0.35 * len(sizes), f"{count} positions")
-    chart, strip = figure.subplots(2, 1, sharex=True, height_ratios=[0.5 * depth, 0.35 * len(sizes)])
+    chart, strip = figure.subplots(
+        2, 1, sharex=True, height_ratios=[0.5 * depth, 0.35 * len(sizes)]
+    )
     edges = (-stride / 2, (count - 0.5) * stride)
-    chart.imshow(colours[ranked], aspect="auto", interpolation="nearest", extent=(*edges, depth + 0.5, 0.5))
+    chart.imshow(
+        colours[ranked], aspect="auto", interpolation="nearest", extent=(*edges, depth + 0.5, 0.5)
+    )
     for rank, row in enumerate(ranked == clip.label if count <= FRAMED else (), start=1):
         starts, ends = np.flatnonzero(np.diff(row, prepend=False, append=False)).reshape(-1, 2).T
         for start, end in zip(starts, ends, strict=True):
             corner, length = ((start - 0.5) * stride, rank - 0.5), (end - start) * stride
             chart.add_patch(Rectangle(corner, length, 1, fill=False, lw=1.5, zorder=3))
-    chart.set(ylabel="teacher's rank", yticks=range(1, depth + 1), title="the teacher's likeliest classes")
+    chart.set(
+        ylabel="teacher's rank", yticks=range(1, depth + 1), title="the teacher's likeliest classes"
+    )
     chart.hlines(np.arange(1.5, depth), *edges, color="white", lw=1)
     both = np.array([to_rgb(TRUE), to_rgb(FORCED)])[forced.astype(int)]
-    strip.imshow(both, aspect="auto", interpolation="nearest", extent=(*edges, len(sizes) - 0.5, -0.5))
+    strip.imshow(
+        both, aspect="auto", interpolation="nearest", extent=(*edges, len(sizes) - 0.5, -0.5)
+    )
     strip.hlines(np.arange(0.5, len(sizes) - 1), *edges, color="white", lw=1)
-    strip.set(xlabel="position (first frame or field)", yticks=range(len(sizes)),
-              title="the true class in the groups: ranked there by the teacher, or forced in (dark)")
-    strip.set_yticklabels([f"group of {size}, {share:.0%} forced"
-                           for size, share in zip(sizes, forced.mean(axis=1), strict=True)])
+    strip.set(
+        xlabel="position (first frame or field)",
+        yticks=range(len(sizes)),
+        title="the true class in the groups: ranked there by the teacher, or forced in (dark)",
+    )
+    strip.set_yticklabels(
+        [
+            f"group of {size}, {share:.0%} forced"
+            for size, share in zip(sizes, forced.mean(axis=1), strict=True)
+        ]
+    )
     legend = [Patch(facecolor=TRUE, edgecolor="black", lw=1.5, label=f"{clip.class_name} (true)")]
-    legend += [Patch(color=colours[number], label=clip.classes[number]) for number in others[:len(palette)]]
+    legend += [
+        Patch(color=colours[number], label=clip.classes[number])
+        for number in others[: len(palette)]
+    ]
     if len(others) > len(palette):
         legend.append(Patch(color="0.9", label=f"{len(others) - len(palette)} more"))
-    figure.legend(handles=[*legend, Patch(color=FORCED, label="true class forced in")], loc="outside right center")
+    figure.legend(
+        handles=[*legend, Patch(color=FORCED, label="true class forced in")],
+        loc="outside right center",
+    )
     return figure
 
 
@@ -149,10 +192,16 @@ def draw_scores(clip: Clip):
     values, order, rank = ranking(clip)
     places = sorted({*range(min(BARS, len(order))), rank})
     chosen = order[places]
-    figure = _figure(clip, 12, 1.9 + 0.34 * len(chosen), f"source {clip.file.attrs['source']}; "
-                                                         f"truth has rank {rank + 1} of {len(order)}")
+    figure = _figure(
+        clip,
+        12,
+        1.9 + 0.34 * len(chosen),
+        f"source {clip.file.attrs['source']}; truth has rank {rank + 1} of {len(order)}",
+    )
     over_time = clip.data.ndim == 3  # scores of trajectories have no instants
-    bars, *charts = figure.subplots(1, 1 + over_time, sharey=True, squeeze=False, width_ratios=[4, 6][:1 + over_time])[0]
+    bars, *charts = figure.subplots(
+        1, 1 + over_time, sharey=True, squeeze=False, width_ratios=[4, 6][: 1 + over_time]
+    )[0]
     colours = [TRUE if number == clip.label else OTHER for number in chosen]
     drawn = bars.barh(range(len(chosen)), values[chosen], color=colours)
     bars.bar_label(drawn, fmt="%.3f", padding=3, fontsize=9)
@@ -169,14 +218,24 @@ def draw_scores(clip: Clip):
 
 def _draw_instants(clip: Clip, figure, chart, chosen: np.ndarray) -> None:
     """The probabilities of the `chosen` classes at every test instant, their mean over crops."""
-    logits = clip.data[clip.place].astype(float).reshape(crops_of(clip), -1, len(clip.classes))  # (crops, instants, classes)
+    logits = (
+        clip.data[clip.place].astype(float).reshape(crops_of(clip), -1, len(clip.classes))
+    )  # (crops, instants, classes)
     probabilities = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities = (probabilities / probabilities.sum(axis=-1, keepdims=True)).mean(axis=0)  # (instants, classes)
-    image = chart.imshow(probabilities[:, chosen].T, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0)
+    probabilities = (probabilities / probabilities.sum(axis=-1, keepdims=True)).mean(
+        axis=0
+    )  # (instants, classes)
+    image = chart.imshow(
+        probabilities[:, chosen].T, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0
+    )
     periods, instants = clip.settings["period"]["count"], clip.settings["period"]["instants"]
     chart.set(title="probabilities over the clip", xlabel="test period")
-    if len(probabilities) == periods * instants:  # a stream's scores; a direction's see a period at a time
-        chart.vlines(np.arange(1, periods) * instants - 0.5, -0.5, len(chosen) - 0.5, color="0.5", lw=0.5)
+    if (
+        len(probabilities) == periods * instants
+    ):  # a stream's scores; a direction's see a period at a time
+        chart.vlines(
+            np.arange(1, periods) * instants - 0.5, -0.5, len(chosen) - 0.5, color="0.5", lw=0.5
+        )
         chart.set_xlabel(f"test instant, {periods} periods of {instants}")
     chart.tick_params(left=False)
     figure.colorbar(image, ax=chart, label="probability")
@@ -190,7 +249,11 @@ def _figure(clip: Clip, width: float, height: float, what: str):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    title = [clip.id, f"class {clip.class_name}; {what}", str(Path(*Path(clip.file.filename).parts[-4:]))]
+    title = [
+        clip.id,
+        f"class {clip.class_name}; {what}",
+        str(Path(*Path(clip.file.filename).parts[-4:])),
+    ]
     figure.suptitle("\n".join(textwrap.fill(line, int(11 * width)) for line in title), fontsize=12)
     return figure
 
@@ -200,10 +263,18 @@ def _sheet(clip: Clip, height: int, width: int, what: str, legend: bool = False)
     numbers = evenly(len(clip.data), TILES)
     columns = min(4, len(numbers))
     rows, inches = -(-len(numbers) // columns), 2.6 / max(height, width)  # inches a pixel
-    figure = _figure(clip, max(7, columns * width * inches + 2.8 * legend),
-                     max(rows * (height * inches + 0.3) + 0.8, 4.5 * legend), what)
-    grid = figure.add_gridspec(rows, columns + legend, width_ratios=[width * inches] * columns + [2.6] * legend)
-    tiles = {number: figure.add_subplot(grid[divmod(i, columns)]) for i, number in enumerate(numbers)}
+    figure = _figure(
+        clip,
+        max(7, columns * width * inches + 2.8 * legend),
+        max(rows * (height * inches + 0.3) + 0.8, 4.5 * legend),
+        what,
+    )
+    grid = figure.add_gridspec(
+        rows, columns + legend, width_ratios=[width * inches] * columns + [2.6] * legend
+    )
+    tiles = {
+        number: figure.add_subplot(grid[divmod(i, columns)]) for i, number in enumerate(numbers)
+    }
     side = figure.add_subplot(grid[:, -1]) if legend else None
     for axes in tiles.values():
         axes.set(xticks=[], yticks=[])

@@ -11,7 +11,9 @@ from pipeline.storage import jpeg
 
 GZIP, LZ4, JPEG = 1, 32004, 32019  # numbers of HDF5's filters
 FIELDS = 5  # flow fields in a chunk of lz4: half a stack
-LEVEL = 7  # of LZ4's high compression: 235 fields a second; 9 takes 4 % less room and 3.5 times as long
+LEVEL = (
+    7  # of LZ4's high compression: 235 fields a second; 9 takes 4 % less room and 3.5 times as long
+)
 ABOUT = {
     "gzip": "lossless, HDF5's own filter 1",
     "lz4": "lossless, HDF5 filter 32004 (in Python: import hdf5plugin)",
@@ -45,10 +47,16 @@ class Codec:
         chunk, filters = {
             "gzip": ((1, *item), {"compression": "gzip", "compression_opts": 1}),
             "lz4": ((1 if colour else FIELDS, *item), _unchecked(LZ4, int(np.prod(item)))),
-            "jpeg": ((1, *item) if colour else (1, 1, *item[1:]),
-                     _unchecked(JPEG, self.quality, *(item[1::-1] if colour else item[:0:-1]), int(colour))),
+            "jpeg": (
+                (1, *item) if colour else (1, 1, *item[1:]),
+                _unchecked(
+                    JPEG, self.quality, *(item[1::-1] if colour else item[:0:-1]), int(colour)
+                ),
+            ),
         }[self.name]
-        return file.create_dataset(key, (0, *item), np.uint8, maxshape=(None, *item), chunks=chunk, **filters)
+        return file.create_dataset(
+            key, (0, *item), np.uint8, maxshape=(None, *item), chunks=chunk, **filters
+        )
 
     def append(self, data: h5py.Dataset, items: np.ndarray) -> bytes:
         """Append `items` (n, ..), n a multiple of FIELDS but at the end; returns what a digest is taken of.
@@ -61,13 +69,20 @@ class Codec:
             data[start:] = items
         elif self.name == "lz4":
             for first in range(0, len(items), data.chunks[0]):
-                data.id.write_direct_chunk((start + first, 0, 0, 0), _lz4_chunk(items[first:first + data.chunks[0]], data))
+                data.id.write_direct_chunk(
+                    (start + first, 0, 0, 0),
+                    _lz4_chunk(items[first : first + data.chunks[0]], data),
+                )
         else:
-            return b"".join(self._append_jpeg(data, start + number, item) for number, item in enumerate(items))
+            return b"".join(
+                self._append_jpeg(data, start + number, item) for number, item in enumerate(items)
+            )
         return items.tobytes()
 
     def _append_jpeg(self, data: h5py.Dataset, place: int, item: np.ndarray) -> bytes:
-        coded = [jpeg.encode(plane, self.quality) for plane in ([item] if data.chunks[-1] == 3 else item)]
+        coded = [
+            jpeg.encode(plane, self.quality) for plane in ([item] if data.chunks[-1] == 3 else item)
+        ]
         for number, content in enumerate(coded):
             data.id.write_direct_chunk((place, number if len(coded) > 1 else 0, 0, 0), content)
         return b"".join(coded)

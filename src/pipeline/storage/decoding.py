@@ -25,7 +25,9 @@ from pipeline.storage.codecs import JPEG, LZ4
 from pipeline.storage.keys import id_of
 
 
-def frames_or_fields(data: h5py.Dataset, places: np.ndarray, rows: slice, columns: slice) -> Iterator[np.ndarray]:
+def frames_or_fields(
+    data: h5py.Dataset, places: np.ndarray, rows: slice, columns: slice
+) -> Iterator[np.ndarray]:
     """`rows` and `columns` of the frames (h, w, 3) or fields (2, h, w) of a clip at `places`, which ascend.
 
     Each is valid until the next. Raises PipelineError for what cannot be decoded.
@@ -33,7 +35,9 @@ def frames_or_fields(data: h5py.Dataset, places: np.ndarray, rows: slice, column
     return _decoded(data, places, repeat(np.empty(data.shape[1:], np.uint8)), (rows, columns))
 
 
-def read(data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.ndarray | None = None) -> np.ndarray:
+def read(
+    data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.ndarray | None = None
+) -> np.ndarray:
     """(n, H, W, 3) frames or (n, 2, H, W) fields of a clip at `places`, which ascend, or all; in `out` where it is given.
 
     Raises PipelineError for what cannot be decoded.
@@ -46,8 +50,12 @@ def read(data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.n
     return out
 
 
-def _decoded(data: h5py.Dataset, places: np.ndarray | range, targets: Iterable[np.ndarray],
-             cut: tuple[slice, slice]) -> Iterator[np.ndarray]:
+def _decoded(
+    data: h5py.Dataset,
+    places: np.ndarray | range,
+    targets: Iterable[np.ndarray],
+    cut: tuple[slice, slice],
+) -> Iterator[np.ndarray]:
     """The rectangle `cut`, its rows and columns, of each of `places`, decoded into the next of `targets`, or elsewhere.
 
     Chunks of a filter that we know are decoded here, block by block; all others, and those with more filters than one, by
@@ -57,12 +65,18 @@ def _decoded(data: h5py.Dataset, places: np.ndarray | range, targets: Iterable[n
     try:
         yield from decode(data, places, targets, cut)
     except (OSError, RuntimeError, ValueError, IndexError, struct.error) as error:
-        where, what = f"{data.file.filename}: clip '{id_of(data.name.strip('/'))}'", first_line(error)
+        where, what = (
+            f"{data.file.filename}: clip '{id_of(data.name.strip('/'))}'",
+            first_line(error),
+        )
         if "filter" in what and "regist" in what or "plugin" in what:
-            raise PipelineError(f"{where} is coded by a filter that HDF5 does not find ({what}); pip install hdf5plugin, "
-                                "then export HDF5_PLUGIN_PATH=$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
-                                ) from error
-        raise PipelineError(f"{where} cannot be decoded ({what}); {remake(data.file.filename)}") from error
+            raise PipelineError(
+                f"{where} is coded by a filter that HDF5 does not find ({what}); pip install hdf5plugin, "
+                "then export HDF5_PLUGIN_PATH=$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
+            ) from error
+        raise PipelineError(
+            f"{where} cannot be decoded ({what}); {remake(data.file.filename)}"
+        ) from error
 
 
 def filter_of(data: h5py.Dataset) -> int | None:
@@ -71,18 +85,22 @@ def filter_of(data: h5py.Dataset) -> int | None:
     return properties.get_filter(0)[0] if properties.get_nfilters() == 1 else None
 
 
-def _hdf5_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple) -> Iterator[np.ndarray]:
+def _hdf5_items(
+    data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple
+) -> Iterator[np.ndarray]:
     """Runs of neighbours, in one read each."""
     cut = cut if data.shape[-1] == 3 else (slice(None), *cut)
     places, targets = np.asarray(places), iter(targets)
     for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
-        for found in data[run[0]:run[-1] + 1] if len(run) else ():
+        for found in data[run[0] : run[-1] + 1] if len(run) else ():
             item = next(targets)
             item[:] = found
             yield item[cut]
 
 
-def _lz4_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple) -> Iterator[np.ndarray]:
+def _lz4_items(
+    data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple
+) -> Iterator[np.ndarray]:
     cut = cut if data.shape[-1] == 3 else (slice(None), *cut)
     a_chunk, size, held = data.chunks[0], int(np.prod(data.shape[1:])), None
     for place, item in zip(places, targets, strict=False):
@@ -110,15 +128,17 @@ def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] 
         return None
     blocks, at = [], 12
     for _ in range(count):
-        length, = struct.unpack_from(">I", content, at)
-        blocks.append(content[at + 4:at + 4 + length])
+        (length,) = struct.unpack_from(">I", content, at)
+        blocks.append(content[at + 4 : at + 4 + length])
         at += 4 + length
     if at > len(content):
         raise ValueError("a chunk cut short")
     return blocks
 
 
-def _jpeg_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple) -> Iterator[np.ndarray]:
+def _jpeg_items(
+    data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple
+) -> Iterator[np.ndarray]:
     """No more of a file is decoded than the rectangle needs."""
     for place, item in zip(places, targets, strict=False):
         if data.chunks[-1] == 3:
@@ -129,7 +149,9 @@ def _jpeg_items(data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.nda
             yield item[:, *cut]
 
 
-def _jpeg_cut(data: h5py.Dataset, chunk: tuple[int, ...], out: np.ndarray, cut: tuple) -> np.ndarray:
+def _jpeg_cut(
+    data: h5py.Dataset, chunk: tuple[int, ...], out: np.ndarray, cut: tuple
+) -> np.ndarray:
     mask, content = data.id.read_direct_chunk(chunk)
     if not mask:
         return jpeg.decode(content, out, *cut)

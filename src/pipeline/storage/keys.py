@@ -10,6 +10,7 @@ def key_of(clip_id: str) -> str:
 
     All but letters, digits, '_', '.', '-' is written %XX, as in URLs; so is a leading '-' or '.'.
     """
+
     def part(text: str) -> str:
         safe = quote(text, safe="").replace("~", "%7E")
         return f"%{ord(safe[0]):02X}{safe[1:]}" if safe[:1] in ("-", ".") else safe

@@ -19,7 +19,9 @@ OPEN = 128  # files of a kind that are open at a time in a process, of the 1024 
 def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
     """Open a file for reading; raises PipelineError when it is missing, broken, foreign, or of another kind or schema."""
     if not Path(path).is_file():
-        raise PipelineError(f"{path}: there is no such file; make it with: snakemake --cores all '{path}'")
+        raise PipelineError(
+            f"{path}: there is no such file; make it with: snakemake --cores all '{path}'"
+        )
     cure = f"if the pipeline made it, {remake(path)}"
     try:
         file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)  # no chunk is asked for twice
@@ -90,15 +92,23 @@ class Shards:
         file = self._files.pop(path, None) or open_checked(path, self.kind)
         self._files[path] = file  # the last of all
         if len(self._files) > OPEN:
-            self._files.pop(next(iter(self._files)))  # HDF5 closes it with the last of its clips that is still in use
+            self._files.pop(
+                next(iter(self._files))
+            )  # HDF5 closes it with the last of its clips that is still in use
         try:
-            found = h5py.h5d.open(file.id, key_of(row["clip"]).encode())  # in a third of the time of file[..]
+            found = h5py.h5d.open(
+                file.id, key_of(row["clip"]).encode()
+            )  # in a third of the time of file[..]
         except KeyError:
             raise missing_clip_error(path, row) from None
         data = h5py.Dataset(found, readonly=True)
-        if self.kind in PER_FRAME and len(data) != (expected := row["frames"] - PER_FRAME[self.kind]):
-            raise PipelineError(f"{path}: clip '{row['clip']}' has {len(data)} {self.kind} where the index, which counted "
-                                f"{row['frames']} frames, wants {expected}; {remake(path)}")
+        if self.kind in PER_FRAME and len(data) != (
+            expected := row["frames"] - PER_FRAME[self.kind]
+        ):
+            raise PipelineError(
+                f"{path}: clip '{row['clip']}' has {len(data)} {self.kind} where the index, which counted "
+                f"{row['frames']} frames, wants {expected}; {remake(path)}"
+            )
         return data
 
     def _file(self, row: dict) -> Path:
@@ -116,15 +126,21 @@ class Shards:
                 settings = json.loads(file.attrs["settings"])
                 settings.pop("accept_damaged", None)  # a shard's own
                 if Codec.of(settings, self.kind).lossless:
-                    settings["store"] = {self.kind: "lossless"}  # whichever: the pixels are the same
+                    settings["store"] = {
+                        self.kind: "lossless"
+                    }  # whichever: the pixels are the same
                 making = {"solver": str(file.attrs.get("solver", "")), **settings}
             makings.setdefault(json.dumps(making, sort_keys=True), []).append(path)
         if len(makings) > 1:
             most, *others = sorted(makings, key=lambda making: -len(makings[making]))
-            raise PipelineError.from_list([
-                f"{path}: made otherwise than {makings[most][0]} and {len(makings[most]) - 1} more: "
-                f"{_differences(json.loads(other), json.loads(most))}; {remake(path)}"
-                for other in others for path in makings[other]])
+            raise PipelineError.from_list(
+                [
+                    f"{path}: made otherwise than {makings[most][0]} and {len(makings[most]) - 1} more: "
+                    f"{_differences(json.loads(other), json.loads(most))}; {remake(path)}"
+                    for other in others
+                    for path in makings[other]
+                ]
+            )
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_files": {}, "_owner": 0}

@@ -20,17 +20,36 @@ from pipeline.storage.layout import ABOUT, BLOCK, PER_FRAME
 
 
 @contextmanager
-def create(path: str | Path, kind: str, settings: dict, code: str, **attributes) -> Iterator[h5py.File]:
+def create(
+    path: str | Path, kind: str, settings: dict, code: str, **attributes
+) -> Iterator[h5py.File]:
     """A new file of a `kind` of ABOUT, complete or not there at all: it gets its name when the block ends well."""
     with replacing(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
-        file.attrs.update({"format": f"pipeline/{kind}", "schema": layout.SCHEMA, "about": ABOUT[kind], "code": code,
-                           "settings": json.dumps(settings, sort_keys=True), **attributes})
+        file.attrs.update(
+            {
+                "format": f"pipeline/{kind}",
+                "schema": layout.SCHEMA,
+                "about": ABOUT[kind],
+                "code": code,
+                "settings": json.dumps(settings, sort_keys=True),
+                **attributes,
+            }
+        )
         yield file
 
 
-def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[[dict], Iterator[np.ndarray]],
-                settings: dict, code: str, made_with: str, kept: Callable[[dict], None] = lambda row: None,
-                coding: Codec = PLAIN, **attributes: str) -> str:
+def write_shard(
+    path: str | Path,
+    kind: str,
+    clips: list[dict],
+    items: Callable[[dict], Iterator[np.ndarray]],
+    settings: dict,
+    code: str,
+    made_with: str,
+    kept: Callable[[dict], None] = lambda row: None,
+    coding: Codec = PLAIN,
+    **attributes: str,
+) -> str:
     """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
 
     `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
@@ -46,7 +65,9 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
     partial.mkdir(parents=True, exist_ok=True)
     finished = []
     for row in clips:
-        identity = json.dumps([row["clip"], row["sha256"], settings, code, layout.SCHEMA, attributes], sort_keys=True)
+        identity = json.dumps(
+            [row["clip"], row["sha256"], settings, code, layout.SCHEMA, attributes], sort_keys=True
+        )
         clip_file = partial / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
         if clip_file.is_file():
             kept(row)
@@ -57,20 +78,32 @@ def write_shard(path: str | Path, kind: str, clips: list[dict], items: Callable[
                     file[key_of(row["clip"])] = array
                     file.attrs["pixels"] = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
                 elif (count := _append_all(file, key_of(row["clip"]), items(row), coding)) != (
-                        expected := row["frames"] - PER_FRAME[kind]):
-                    raise PipelineError(f"{row['path']}: {count} {kind} where the index, which counted "
-                                        f"{row['frames']} frames, wants {expected}; if the video has changed, run "
-                                        "snakemake again, else report this")
+                    expected := row["frames"] - PER_FRAME[kind]
+                ):
+                    raise PipelineError(
+                        f"{row['path']}: {count} {kind} where the index, which counted "
+                        f"{row['frames']} frames, wants {expected}; if the video has changed, run "
+                        "snakemake again, else report this"
+                    )
         finished.append(clip_file)
     digest = hashlib.sha256()
     with create(path, kind, settings, code, made_with=made_with, **attributes) as shard:
         for row, clip_file in zip(clips, finished, strict=True):
             key = key_of(row["clip"])
             with h5py.File(clip_file, "r", locking=False) as file:
-                file.copy(file[key], shard.require_group(key.rsplit("/", 1)[0]), name=key.rsplit("/", 1)[1])
+                file.copy(
+                    file[key],
+                    shard.require_group(key.rsplit("/", 1)[0]),
+                    name=key.rsplit("/", 1)[1],
+                )
                 digest.update(f"{key}{file.attrs['pixels']}".encode())
-            shard[key].attrs.update({"clip": row["clip"], "source": os.path.basename(row["path"]),
-                                     "sha256": row["sha256"]})
+            shard[key].attrs.update(
+                {
+                    "clip": row["clip"],
+                    "source": os.path.basename(row["path"]),
+                    "sha256": row["sha256"],
+                }
+            )
     shutil.rmtree(partial)
     return digest.hexdigest()[:16]
 

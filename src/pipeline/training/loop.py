@@ -22,8 +22,18 @@ LOG_EVERY = 20  # iterations between two lines of the history
 DIVERGED = 10  # times the loss of the first batch
 
 
-def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], draws: Dataset, plan: dict, *,
-          checkpoints: str | Path, identity: dict, seed: int, processor: torch.device, title: str) -> list[dict]:
+def train(
+    model: nn.Module,
+    loss_of: Callable[[nn.Module, dict], torch.Tensor],
+    draws: Dataset,
+    plan: dict,
+    *,
+    checkpoints: str | Path,
+    identity: dict,
+    seed: int,
+    processor: torch.device,
+    title: str,
+) -> list[dict]:
     """Train `model` in place on draws 0 .. iterations * batch - 1; returns the history.
 
     `plan`: the settings that `Step` reads and iterations, batch, workers, layout, checkpoint_every. Iteration i learns from
@@ -35,17 +45,30 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
     a CPU bit for bit.
     Raises PipelineError when the loss is no number or has grown out of bounds; the last good checkpoint stays.
     """
-    steps = {name: value for name, value in plan.items() if name not in ("workers", "accumulate")}  # how, not what
-    key = hashlib.sha256(json.dumps([identity, steps, seed], sort_keys=True).encode()).hexdigest()[:16]
+    steps = {
+        name: value for name, value in plan.items() if name not in ("workers", "accumulate")
+    }  # how, not what
+    key = hashlib.sha256(json.dumps([identity, steps, seed], sort_keys=True).encode()).hexdigest()[
+        :16
+    ]
     path = Path(checkpoints) / f"{key}.pt"
     model.to(processor, memory_format=device.layout(plan["layout"], processor))
     step = Step(model, loss_of, plan, processor)
     state = load_checkpoint(path, model, step.optimizer, processor) or {
-        "iteration": 0, "history": [], "first": None, "total": 0.0, "count": 0}
-    start, history, first, total, count = (state[key] for key in ("iteration", "history", "first", "total", "count"))
+        "iteration": 0,
+        "history": [],
+        "first": None,
+        "total": 0.0,
+        "count": 0,
+    }
+    start, history, first, total, count = (
+        state[key] for key in ("iteration", "history", "first", "total", "count")
+    )
     batch, iterations, rank = plan["batch"], plan["iterations"], ranks.rank()
     numbers = range(start * batch + rank, iterations * batch, ranks.count())
-    parts = iterate_batches(draws, numbers, batch // (ranks.count() * plan["accumulate"]), processor, plan["workers"])
+    parts = iterate_batches(
+        draws, numbers, batch // (ranks.count() * plan["accumulate"]), processor, plan["workers"]
+    )
     progress = Progress(title, iterations, "iterations", start, silent=rank > 0)
     model.train()
     with StopSignal() as stop:
@@ -55,27 +78,50 @@ def train(model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], 
             first = float(loss) if first is None else first
             total, count = total + loss, count + 1
             done, note, stopping = iteration + 1, "", ranks.any_of(stop.asked)
-            reported, saved = done % LOG_EVERY == 0 or done == iterations, done % plan["checkpoint_every"] == 0 or stopping
+            reported, saved = (
+                done % LOG_EVERY == 0 or done == iterations,
+                done % plan["checkpoint_every"] == 0 or stopping,
+            )
             if reported or saved:
                 mean = float(total) / count
                 wrong = "" if math.isfinite(mean) else f"the loss is {mean}"
-                if not wrong and mean > DIVERGED * abs(first):  # else weights that swing ever wider train on for days
+                if not wrong and mean > DIVERGED * abs(
+                    first
+                ):  # else weights that swing ever wider train on for days
                     wrong = f"the loss has grown from {first:.4g} to {mean:.4g}"
-                if not wrong and not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+                if not wrong and not all(
+                    bool(weight.isfinite().all()) for weight in model.parameters()
+                ):
                     wrong = "a weight is no number"
                 if wrong:
                     kept = f"; the last good checkpoint is kept, {path}" if path.is_file() else ""
-                    raise PipelineError(f"{title}: {wrong} by iteration {done}{kept}; lower its lr (now {plan['lr']}) or "
-                                        "set its clip in the config")
+                    raise PipelineError(
+                        f"{title}: {wrong} by iteration {done}{kept}; lower its lr (now {plan['lr']}) or "
+                        "set its clip in the config"
+                    )
             if reported:
-                history.append({"iteration": done, "loss": mean, "lr": step.optimizer.param_groups[0]["lr"]})
+                history.append(
+                    {"iteration": done, "loss": mean, "lr": step.optimizer.param_groups[0]["lr"]}
+                )
                 total, count, note = 0.0, 0, f"loss {mean:.4f}"
             if saved and done < iterations and rank == 0:
-                save_checkpoint(path, {"iteration": done, "model": model.state_dict(), "optimizer": step.optimizer.state_dict(),
-                             "history": history, "first": first, "total": total, "count": count})
+                save_checkpoint(
+                    path,
+                    {
+                        "iteration": done,
+                        "model": model.state_dict(),
+                        "optimizer": step.optimizer.state_dict(),
+                        "history": history,
+                        "first": first,
+                        "total": total,
+                        "count": count,
+                    },
+                )
             progress.update(1, note)
             if stopping and done < iterations:
-                raise PipelineError(f"{title}: stopped at iteration {done} as asked; the same command goes on from there")
+                raise PipelineError(
+                    f"{title}: stopped at iteration {done} as asked; the same command goes on from there"
+                )
     progress.close()
     model.to(memory_format=torch.contiguous_format)
     return history

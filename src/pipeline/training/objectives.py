@@ -18,8 +18,19 @@ def of_stream(stream: str, settings: dict) -> LossOf:
     loss = settings["loss"]
 
     def loss_of(net: nn.Module, batch: dict) -> torch.Tensor:
-        formed = groups.form_all(batch["groups"], batch["label"], settings["granularities"], settings["groups"]["missing"])
-        return stream_loss(net(normalise(batch["input"], stream)), batch["label"], formed, loss["alpha"], loss["beta"])
+        formed = groups.form_all(
+            batch["groups"],
+            batch["label"],
+            settings["granularities"],
+            settings["groups"]["missing"],
+        )
+        return stream_loss(
+            net(normalise(batch["input"], stream)),
+            batch["label"],
+            formed,
+            loss["alpha"],
+            loss["beta"],
+        )
 
     return loss_of
 
@@ -34,8 +45,15 @@ def of_direction(direction: str, settings: dict) -> LossOf:
         output = net(normalise(batch["one"], one), normalise(batch["many"], many))
         ranked_many = batch["groups_many"].flatten(0, 1)  # (B, T, depth) -> (B T, depth)
         labels_many = labels.repeat_interleave(settings["period"]["instants"])
-        return joint_loss(output, labels, groups.form_all(batch["groups_one"], labels, *forming),
-                          groups.form_all(ranked_many, labels_many, *forming), loss["alpha"], loss["beta"], loss["gamma"])
+        return joint_loss(
+            output,
+            labels,
+            groups.form_all(batch["groups_one"], labels, *forming),
+            groups.form_all(ranked_many, labels_many, *forming),
+            loss["alpha"],
+            loss["beta"],
+            loss["gamma"],
+        )
 
     return loss_of
 
@@ -43,4 +61,6 @@ def of_direction(direction: str, settings: dict) -> LossOf:
 def of_fusion(settings: dict) -> LossOf:
     """Eq. 5 of the fusion alone, on batches of FeatureDraws."""
     gamma = settings["loss"]["gamma"]
-    return lambda net, batch: unit_loss(net.fusion(batch["one"], batch["many"]), batch["label"], gamma)
+    return lambda net, batch: unit_loss(
+        net.fusion(batch["one"], batch["many"]), batch["label"], gamma
+    )

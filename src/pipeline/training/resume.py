@@ -11,7 +11,9 @@ from pipeline import files
 from pipeline.errors import PipelineError, first_line, remake
 
 
-def load_checkpoint(path: Path, model: nn.Module, optimizer, processor: torch.device) -> dict | None:
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer, processor: torch.device
+) -> dict | None:
     if not path.is_file():
         return None
     try:
@@ -19,8 +21,10 @@ def load_checkpoint(path: Path, model: nn.Module, optimizer, processor: torch.de
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:  # torch raises many kinds for a file that is none of its own
-        raise PipelineError(f"{path}: not a checkpoint that can be gone on from ({first_line(error)}); {remake(path)}, "
-                            "which trains from the start") from error
+        raise PipelineError(
+            f"{path}: not a checkpoint that can be gone on from ({first_line(error)}); {remake(path)}, "
+            "which trains from the start"
+        ) from error
     return state
 
 

@@ -15,11 +15,20 @@ class Step:
     `loss_of(model, part)` gives the mean loss of a part; all parts, at all ranks, are of one size.
     """
 
-    def __init__(self, model: nn.Module, loss_of: Callable[[nn.Module, dict], torch.Tensor], plan: dict,
-                 processor: torch.device):
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_of: Callable[[nn.Module, dict], torch.Tensor],
+        plan: dict,
+        processor: torch.device,
+    ):
         self.model, self.loss_of, self.plan = model, loss_of, plan
-        self.optimizer = torch.optim.SGD(_param_groups(model, plan), lr=plan["lr"], momentum=plan["momentum"],
-                                         weight_decay=plan["weight_decay"])
+        self.optimizer = torch.optim.SGD(
+            _param_groups(model, plan),
+            lr=plan["lr"],
+            momentum=plan["momentum"],
+            weight_decay=plan["weight_decay"],
+        )
         mixed = device.precision(plan["precision"], processor) == "bfloat16"
         self.autocast = torch.autocast(processor.type, torch.bfloat16, enabled=mixed)
 
@@ -27,7 +36,9 @@ class Step:
         """Learn from the parts of batch number `iteration`; returns its mean loss, (), the same at every rank."""
         plan, model = self.plan, self.model
         for group in self.optimizer.param_groups:
-            group["lr"] = group["times"] * plan["lr"] * plan["lr_factor"] ** (iteration // plan["lr_step"])
+            group["lr"] = (
+                group["times"] * plan["lr"] * plan["lr_factor"] ** (iteration // plan["lr_step"])
+            )
         self.optimizer.zero_grad(set_to_none=True)
         total = None
         for part in parts:
@@ -35,7 +46,9 @@ class Step:
                 loss = self.loss_of(model, part) / plan["accumulate"]
             loss.backward()
             total = loss.detach() if total is None else total + loss.detach()
-        ranks.average([total, *(weight.grad for weight in model.parameters() if weight.grad is not None)])
+        ranks.average(
+            [total, *(weight.grad for weight in model.parameters() if weight.grad is not None)]
+        )
         if plan["clip"]:
             nn.utils.clip_grad_norm_(model.parameters(), plan["clip"])
         self.optimizer.step()
@@ -47,4 +60,7 @@ def _param_groups(model: nn.Module, plan: dict) -> list[dict]:
     fusion = list(model.fusion.parameters()) if "fusion_lr" in plan else []
     own = {id(parameter) for parameter in fusion}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    return [{"params": rest, "times": 1.0}, *([{"params": fusion, "times": plan["fusion_lr"]}] if fusion else [])]
+    return [
+        {"params": rest, "times": 1.0},
+        *([{"params": fusion, "times": plan["fusion_lr"]}] if fusion else []),
+    ]

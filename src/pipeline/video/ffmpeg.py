@@ -19,7 +19,9 @@ def executable() -> str:
 @cache
 def version() -> str:
     """ffmpeg's own version string, such as '7.0.2-static'."""
-    out = subprocess.run([executable(), "-version"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [executable(), "-version"], capture_output=True, text=True, check=True
+    ).stdout
     return out.split()[2]
 
 

@@ -14,7 +14,11 @@ from pipeline.models.backbones.vgg_weights import ALIKE, FILTER, KNOWN, TORCHVIS
 from pipeline.models.baseline import Baseline
 
 WIDTH, SIZE, FC = 1 / 4, 64, 12  # conv1_1 has 16 filters, so that the known one is among them
-NAMES = [f"conv{stage}_{number}" for stage, sizes in enumerate(STAGES, 1) for number in range(1, len(sizes) + 1)]
+NAMES = [
+    f"conv{stage}_{number}"
+    for stage, sizes in enumerate(STAGES, 1)
+    for number in range(1, len(sizes) + 1)
+]
 PLACES = [place for places in TORCHVISION for place in places]
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # torchvision's, RGB
 PIXELS = np.array([123.68, 116.779, 103.939])  # Simonyan and Zisserman's, RGB
@@ -31,7 +35,10 @@ def published(width: float = WIDTH, seed: int = 0) -> dict[str, tuple[np.ndarray
     layers["conv1_1"][0][KNOWN] = FILTER.numpy()
     layers["fc6"] = rng.normal(0, 0.1, (FC, before * (SIZE // 32) ** 2)), rng.normal(0, 0.5, FC)
     layers["fc7"] = rng.normal(0, 0.1, (FC, FC)), rng.normal(0, 0.5, FC)
-    return {name: (weight.astype(np.float32), bias.astype(np.float32)) for name, (weight, bias) in layers.items()}
+    return {
+        name: (weight.astype(np.float32), bias.astype(np.float32))
+        for name, (weight, bias) in layers.items()
+    }
 
 
 def kernels_last(name: str, weight: np.ndarray) -> np.ndarray:
@@ -44,31 +51,56 @@ def kernels_last(name: str, weight: np.ndarray) -> np.ndarray:
     return weight.T
 
 
-def stored(layers: dict, names: dict, weight_name: str, bias_name: str, *, bgr: bool, last: bool) -> dict[str, np.ndarray]:
+def stored(
+    layers: dict, names: dict, weight_name: str, bias_name: str, *, bgr: bool, last: bool
+) -> dict[str, np.ndarray]:
     """A file's arrays; `weight_name` and `bias_name` make a layer's of its name."""
     arrays = {}
     for name, (weight, bias) in layers.items():
         weight = weight[:, ::-1] if bgr and name == "conv1_1" else weight
         own = names.get(name, name)
-        arrays[weight_name.format(own)] = np.ascontiguousarray(kernels_last(name, weight) if last else weight)
+        arrays[weight_name.format(own)] = np.ascontiguousarray(
+            kernels_last(name, weight) if last else weight
+        )
         arrays[bias_name.format(own)] = bias
     return arrays
 
 
-KERAS = {"fc6": "fc1", "fc7": "fc2", **{name: name.replace("conv", "block").replace("_", "_conv") for name in NAMES}}
-THEIRS = {"fc6": "classifier.0", "fc7": "classifier.3",
-          **{name: f"features.{place}" for name, place in zip(NAMES, PLACES, strict=True)}}
+KERAS = {
+    "fc6": "fc1",
+    "fc7": "fc2",
+    **{name: name.replace("conv", "block").replace("_", "_conv") for name in NAMES},
+}
+THEIRS = {
+    "fc6": "classifier.0",
+    "fc7": "classifier.3",
+    **{name: f"features.{place}" for name, place in zip(NAMES, PLACES, strict=True)},
+}
 FILES = {  # kind -> ending, names, weight, bias, BGR, kernels last
     "caffe npz": ("npz", {}, "{}_weight", "{}_bias", True, False),
     "caffe hdf5": ("h5", {}, "data/{}/0", "data/{}/1", True, False),
     "caffe torch": ("pth", {}, "{}.weight", "{}.bias", True, False),
     "keras hdf5": ("h5", KERAS, "{0}/{0}/kernel:0", "{0}/{0}/bias:0", True, True),
     "keras 1 hdf5": ("h5", KERAS, "{0}/{0}_W_1:0", "{0}/{0}_b_1:0", True, True),
-    "keras model": ("h5", KERAS, "model_weights/{0}/{0}/kernel:0", "model_weights/{0}/{0}/bias:0", True, True),
+    "keras model": (
+        "h5",
+        KERAS,
+        "model_weights/{0}/{0}/kernel:0",
+        "model_weights/{0}/{0}/bias:0",
+        True,
+        True,
+    ),
     "keras npz": ("npz", KERAS, "{}_kernel", "{}_bias", True, True),
     "tensorflow npz": ("npz", {}, "{}_W", "{}_b", False, True),  # turned to RGB
     "torchvision bgr": ("pth", THEIRS, "{}.weight", "{}.bias", True, False),
-    "torchvision rgb": ("pth", THEIRS, "{}.weight", "{}.bias", False, False),  # VGG16_Weights.IMAGENET1K_FEATURES
+    "torchvision rgb": (
+        "pth",
+        THEIRS,
+        "{}.weight",
+        "{}.bias",
+        False,
+        False,
+    ),  # VGG16_Weights.IMAGENET1K_FEATURES
     "parallel": ("pth", THEIRS, "module.{}.weight", "module.{}.bias", True, False),
 }
 
@@ -101,7 +133,10 @@ def adapted(weight: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def same(layer: torch.nn.Module, values: tuple[np.ndarray, np.ndarray]) -> bool:
-    return all((p.detach().numpy() == value).all() for p, value in zip((layer.weight, layer.bias), values, strict=True))
+    return all(
+        (p.detach().numpy() == value).all()
+        for p, value in zip((layer.weight, layer.bias), values, strict=True)
+    )
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -109,7 +144,9 @@ def test_every_layout_gives_the_same_network(tmp_path, kind):
     layers = published()
     net = Baseline(3, 7, size=SIZE, width=WIDTH, fc=FC, dropout=0.5)
     net.start_from(write(tmp_path, kind, layers))
-    found = dict(zip(NAMES, (conv for stage in net.vgg.convolutions() for conv in stage), strict=True))
+    found = dict(
+        zip(NAMES, (conv for stage in net.vgg.convolutions() for conv in stage), strict=True)
+    )
     found |= {"fc6": net.fc6, "fc7": net.fc7}
     weight, bias = adapted(*layers.pop("conv1_1"))
     first = found.pop("conv1_1")
@@ -122,11 +159,19 @@ def test_converted_weights_answer_pixels_as_the_original():
     """conv1_1 by hand on x - PIXELS, and ours on what the loader gives; exact but for the rim, where the paddings differ."""
     x = np.random.default_rng(1).integers(0, 256, (2, 3, 9, 11)).astype(np.uint8)
     weight, bias = published()["conv1_1"]
-    windows = np.lib.stride_tricks.sliding_window_view(x - PIXELS[:, None, None], (3, 3), axis=(2, 3))  # (2, 3, 7, 9, 3, 3)
-    expected = np.einsum("nchwij,ocij->nohw", windows, weight.astype(np.float64)) + bias[:, None, None]
+    windows = np.lib.stride_tricks.sliding_window_view(
+        x - PIXELS[:, None, None], (3, 3), axis=(2, 3)
+    )  # (2, 3, 7, 9, 3, 3)
+    expected = (
+        np.einsum("nchwij,ocij->nohw", windows, weight.astype(np.float64)) + bias[:, None, None]
+    )
     new_weight, new_bias = (torch.from_numpy(value).float() for value in adapted(weight, bias))
-    found = torch.conv2d(normalise(torch.from_numpy(x), "appearance"), new_weight, new_bias, padding=1)
-    np.testing.assert_allclose(found[:, :, 1:-1, 1:-1], expected, rtol=1e-4, atol=1e-3)  # float32 of values up to 400
+    found = torch.conv2d(
+        normalise(torch.from_numpy(x), "appearance"), new_weight, new_bias, padding=1
+    )
+    np.testing.assert_allclose(
+        found[:, :, 1:-1, 1:-1], expected, rtol=1e-4, atol=1e-3
+    )  # float32 of values up to 400
 
 
 def test_motion_takes_the_mean_of_the_converted_layer(tmp_path):
@@ -136,7 +181,9 @@ def test_motion_takes_the_mean_of_the_converted_layer(tmp_path):
     weight, bias = adapted(*layers["conv1_1"])
     first = net.convolutions()[0][0]
     for channel in range(20):
-        np.testing.assert_allclose(first.weight[:, channel].detach(), weight.mean(axis=1), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            first.weight[:, channel].detach(), weight.mean(axis=1), rtol=1e-4, atol=1e-5
+        )
     np.testing.assert_allclose(first.bias.detach(), bias, rtol=1e-5)
 
 
@@ -163,18 +210,29 @@ def real(shared) -> dict[str, np.ndarray]:
 
 
 def test_the_known_filter_is_the_originals_and_like_no_other(real):
-    kernels = torch.from_numpy(real["conv1_1_kernel"].transpose(3, 2, 0, 1).copy())  # (64, 3, 3, 3), BGR
+    kernels = torch.from_numpy(
+        real["conv1_1_kernel"].transpose(3, 2, 0, 1).copy()
+    )  # (64, 3, 3, 3), BGR
     assert channel_order(kernels) == "BGR" and channel_order(kernels.flip(1)) == "RGB"
     assert channel_order(kernels.flip(2, 3)) is None  # Theano's, turned by 180 degrees
     close = torch.nn.functional.cosine_similarity
     assert close(kernels[KNOWN].flip(0).flatten(), FILTER.flatten(), dim=0) > 0.999
-    for turned in (kernels, kernels.flip(1), kernels.flip(2), kernels.flip(3), kernels.flip(2, 3), kernels.flip(1, 2, 3)):
+    for turned in (
+        kernels,
+        kernels.flip(1),
+        kernels.flip(2),
+        kernels.flip(3),
+        kernels.flip(2, 3),
+        kernels.flip(1, 2, 3),
+    ):
         alike = close(turned.flatten(1), FILTER.flatten()[None], dim=1)  # (64,)
         assert (alike[torch.arange(64) != KNOWN] < ALIKE - 0.01).all()
         if not torch.equal(turned, kernels.flip(1)):
             assert alike[KNOWN] < 0.45
     torch.manual_seed(0)
-    tuned = kernels + 0.1 * kernels.std() * torch.randn_like(kernels)  # far more than fine-tuning moves it
+    tuned = kernels + 0.1 * kernels.std() * torch.randn_like(
+        kernels
+    )  # far more than fine-tuning moves it
     assert channel_order(tuned) == "BGR"
 
 
@@ -188,7 +246,10 @@ def test_files_with_the_real_values(tmp_path, real, kind):
     layers = published(width=1.0)
     for name in NAMES[:4]:
         kernel = real[f"{name}_kernel"].transpose(3, 2, 0, 1)
-        layers[name] = kernel[:, ::-1] if name == "conv1_1" else kernel, real[f"{name}_bias_approx"].astype(np.float32)
+        layers[name] = (
+            kernel[:, ::-1] if name == "conv1_1" else kernel,
+            real[f"{name}_bias_approx"].astype(np.float32),
+        )
     net = VGG16()
     net.start_from(write(tmp_path, kind, {name: layers[name] for name in NAMES}))
     (first, second), _, *_ = net.convolutions()
@@ -201,7 +262,10 @@ def test_part_of_the_network_is_refused(shared):
     path = shared / "vgg16_imagenet_partial/vgg16_conv1_1_to_conv2_2.npz"
     with torch.device("meta"):
         net = VGG16()
-    with pytest.raises(PipelineError, match=r"npz: Caffe's names, but no weight of layer 'conv3_1', so it is not the whole"):
+    with pytest.raises(
+        PipelineError,
+        match=r"npz: Caffe's names, but no weight of layer 'conv3_1', so it is not the whole",
+    ):
         net.start_from(str(path))
 
 
@@ -219,12 +283,21 @@ REFUSED = {
     "text": (lambda path: path.write_bytes(b"hello"), "load safely"),
     "object": (torch_file(Path("a/pickle")), "load safely"),
     "pickled array": (lambda path: np.save(path.open("wb"), {"conv1_1": [1]}), "load safely"),
-    "pickles in an npz": (lambda path: np.savez(path.open("wb"), conv1_1_W=np.array({"a": 1}, object)), "load safely"),
-    "half an HDF5": (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)), "load safely"),
+    "pickles in an npz": (
+        lambda path: np.savez(path.open("wb"), conv1_1_W=np.array({"a": 1}, object)),
+        "load safely",
+    ),
+    "half an HDF5": (
+        lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)),
+        "load safely",
+    ),
     "tensor": (torch_file(torch.zeros(3)), "holds Tensor, not a dict"),
     "no names": (torch_file({}), "no layer of VGG-16.*features.0.weight"),
     "nested": (torch_file({"state_dict": {}}), "no layer of VGG-16"),
-    "no bias": (torch_file({"features.0.weight": ONE["features.0.weight"]}), "no bias of layer 'features.0'"),
+    "no bias": (
+        torch_file({"features.0.weight": ONE["features.0.weight"]}),
+        "no bias of layer 'features.0'",
+    ),
     "one layer": (torch_file(ONE), "torchvision's names, but no weight of layer 'features.2'"),
 }
 
@@ -239,26 +312,36 @@ def test_files_that_are_none_are_refused(tmp_path, make, words):
 
 
 @pytest.mark.parametrize("kind", ["caffe npz", "keras hdf5"])
-@pytest.mark.parametrize("change", ["another", "turned"])  # trained anew; Theano's, turned by 180 degrees
+@pytest.mark.parametrize(
+    "change", ["another", "turned"]
+)  # trained anew; Theano's, turned by 180 degrees
 def test_a_first_layer_that_is_not_the_originals_is_refused(tmp_path, kind, change):
     layers = published()
     weight, bias = layers["conv1_1"]
     layers["conv1_1"] = weight[:, :, ::-1, ::-1] if change == "turned" else weight[::-1], bias
-    with pytest.raises(PipelineError, match=f"{kind.split()[0].title()}'s names, but conv1_1 is not the original"):
+    with pytest.raises(
+        PipelineError, match=f"{kind.split()[0].title()}'s names, but conv1_1 is not the original"
+    ):
         VGG16(3, WIDTH).start_from(write(tmp_path, kind, layers))
 
 
 def test_values_that_are_no_numbers_are_refused_where_they_are_needed(tmp_path):
     layers = published()
-    layers["fc7"][0][0, 0] = np.nan  # as in VGG16_Weights.IMAGENET1K_FEATURES, which has convolutions only
+    layers["fc7"][0][0, 0] = (
+        np.nan
+    )  # as in VGG16_Weights.IMAGENET1K_FEATURES, which has convolutions only
     path = write(tmp_path, "torchvision rgb", layers)
     VGG16(3, WIDTH).start_from(path)
-    with pytest.raises(PipelineError, match="the weight of layer 'classifier.3' holds what is no number"):
+    with pytest.raises(
+        PipelineError, match="the weight of layer 'classifier.3' holds what is no number"
+    ):
         Baseline(3, 7, size=SIZE, width=WIDTH, fc=FC, dropout=0.5).start_from(path)
 
 
 def test_a_bias_of_another_size_is_refused(tmp_path):
     layers = published()
     layers["conv2_1"] = layers["conv2_1"][0], layers["conv2_1"][1][:1]
-    with pytest.raises(PipelineError, match=r"'features.5.bias' is \(1,\), the network wants \(32,\)"):
+    with pytest.raises(
+        PipelineError, match=r"'features.5.bias' is \(1,\), the network wants \(32,\)"
+    ):
         VGG16(3, WIDTH).start_from(write(tmp_path, "caffe torch", layers))

@@ -54,8 +54,11 @@ class VGG16(nn.Module):
         """
         if weights == "none":
             return
-        pairs = {f"features.{place}": conv for stage, places in zip(self.convolutions(), TORCHVISION, strict=True)
-                 for conv, place in zip(stage, places, strict=True)} | (more or {})
+        pairs = {
+            f"features.{place}": conv
+            for stage, places in zip(self.convolutions(), TORCHVISION, strict=True)
+            for conv, place in zip(stage, places, strict=True)
+        } | (more or {})
         state = load(weights, list(pairs))
         first = self.convolutions()[0][0]
         if first.in_channels != 3:
@@ -66,7 +69,9 @@ class VGG16(nn.Module):
                 for part, wanted in (("weight", layer.weight), ("bias", layer.bias)):
                     found = state[f"{name}.{part}"]
                     if found.shape != wanted.shape:
-                        raise PipelineError(f"{weights}: '{name}.{part}' is {tuple(found.shape)}, the network wants "
-                                            f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0, network.fc "
-                                            "4096 and crops.size 224 only: set them, or network.weights to 'none'")
+                        raise PipelineError(
+                            f"{weights}: '{name}.{part}' is {tuple(found.shape)}, the network wants "
+                            f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0, network.fc "
+                            "4096 and crops.size 224 only: set them, or network.weights to 'none'"
+                        )
                     wanted.copy_(found)
