@@ -1,16 +1,20 @@
-"""Fusion and evaluation, on published scores of other methods and on cases small enough to do by hand."""
-
-import json
+"""Late fusion, on published scores of other methods and on cases small enough to do by hand."""
 
 import numpy as np
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation import fusion, metrics
-from pipeline.evaluation.score_files import Scores, read_scores
-from pipeline.storage import writer
+from pipeline.evaluation.score_files import Scores
+from pipeline.streams import DIRECTIONS, STREAMS
 
-PUBLISHED = {  # accuracy in percent on the three splits of UCF101 (README.md of the test material)
+# Four clips of classes a, b and c, worked out by hand; no clip is of c.
+VALUES = np.array([[3.0, 2, 1], [1, 3, 2], [1, 2, 3], [2, 3, 1]])
+LABELS = np.array([0, 0, 1, 1])
+
+# Weights of the sources, and accuracies in percent on the three splits of UCF101, as the README of
+# the test material has them.
+PUBLISHED = {
     "idt": ({"idt": 1}, (83.61, 85.59, 84.28)),
     "rgb": ({"rgb": 1}, (86.78, 87.06, 87.15)),
     "flow": ({"flow": 1}, (88.40, 91.81, 91.31)),
@@ -18,12 +22,6 @@ PUBLISHED = {  # accuracy in percent on the three splits of UCF101 (README.md of
     "rgb+1.5 flow": ({"rgb": 1, "flow": 1.5}, (93.68, 94.83, 95.10)),
     "rgb+1.5 flow+4 idt": ({"rgb": 1, "flow": 1.5, "idt": 4}, (94.21, 96.17, 95.08)),
 }
-
-
-@pytest.fixture(scope="module")
-def published(shared) -> dict:
-    folder = shared / "published_scores" / "aligned"
-    return {split: dict(np.load(folder / f"ucf101_split{split}.npz")) for split in (1, 2, 3)}
 
 
 @pytest.mark.parametrize("weights, expected", PUBLISHED.values(), ids=PUBLISHED)
@@ -34,23 +32,6 @@ def test_published_accuracies(published, weights, expected):
         assert 100 * metrics.accuracy(fused, data["labels"]) == pytest.approx(
             percent, abs=0.005 + 1e-9
         )
-
-
-def test_summary_of_published_scores(published):
-    data = published[1]
-    classes = [str(name) for name in data["classes"]]
-    fused = {"rgb": data["rgb"], "sum": data["rgb"] + data["flow"]}
-    found = metrics.summary(fused, data["labels"], classes, headline="sum")
-    assert found["clips"] == 3783 and found["classes"] == 101 and found["headline"] == "sum"
-    assert found["accuracy"]["sum"] == pytest.approx(0.9331, abs=5e-5)
-    assert found["accuracy"]["sum"] < found["top5_accuracy"]["sum"] <= 1
-    matrix = np.array(found["confusion"]["matrix"])
-    assert matrix.sum() == 3783 and np.trace(matrix) == round(found["accuracy"]["sum"] * 3783)
-    assert (matrix.sum(axis=1) == np.bincount(data["labels"])).all()
-    shares = np.diag(matrix) / matrix.sum(axis=1)
-    assert found["mean_class_accuracy"]["sum"] == pytest.approx(shares.mean())
-    assert [found["per_class"][name]["sum"] for name in classes] == pytest.approx(shares)
-    assert sum(entry["clips"] for entry in found["per_class"].values()) == 3783
 
 
 def test_rows_find_each_other_by_name(published):
@@ -68,12 +49,6 @@ def test_rows_find_each_other_by_name(published):
     assert (aligned["flow"].labels == data["labels"]).all()
 
 
-# By hand: four clips, classes a, b, c; no clip of c
-
-VALUES = np.array([[3.0, 2, 1], [1, 3, 2], [1, 2, 3], [2, 3, 1]])
-LABELS = np.array([0, 0, 1, 1])
-
-
 def scores(**changed) -> Scores:
     return Scores(
         **(
@@ -81,51 +56,6 @@ def scores(**changed) -> Scores:
             | changed
         )
     )
-
-
-def test_accuracy_by_hand():
-    assert [metrics.accuracy(VALUES, LABELS, top) for top in (1, 2, 3, 5)] == [0.5, 0.75, 1.0, 1.0]
-
-
-def test_equal_scores_count_by_class_number():
-    assert metrics.accuracy(np.zeros((2, 3)), np.array([0, 1])) == 0.5
-    assert metrics.accuracy(np.zeros((2, 3)), np.array([1, 2]), top=2) == 0.5
-
-
-def test_top_5():
-    values = np.tile(np.arange(10.0), (10, 1))  # class 9 is the likeliest of every clip
-    assert metrics.accuracy(values, np.arange(10), top=5) == 0.5
-
-
-def test_per_class_and_confusion_by_hand():
-    assert metrics.per_class(VALUES, LABELS) == pytest.approx([0.5, 0.5, np.nan], nan_ok=True)
-    assert metrics.confusion(VALUES, LABELS).tolist() == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
-
-
-def test_summary_with_an_absent_class_is_json():
-    found = metrics.summary({"one": VALUES, "two": -VALUES}, LABELS, list("abc"), headline="one")
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert set(found) == {
-        "clips",
-        "classes",
-        "headline",
-        "accuracy",
-        "mean_class_accuracy",
-        "top5_accuracy",
-        "per_class",
-        "confusion",
-    }
-    assert found["accuracy"] == {"one": 0.5, "two": 0.25} and found["mean_class_accuracy"] == {
-        "one": 0.5,
-        "two": 0.25,
-    }
-    assert found["per_class"] == {
-        "a": {"clips": 2, "one": 0.5, "two": 0.5},
-        "b": {"clips": 2, "one": 0.5, "two": 0.0},
-        "c": {"clips": 0, "one": None, "two": None},
-    }
-    assert found["confusion"]["classes"] == list("abc")
-    assert found["confusion"]["matrix"] == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
 
 
 def test_combine_by_hand():
@@ -173,28 +103,42 @@ def test_what_does_not_fit_is_refused(changed, parts):
         assert "\n" not in message and all(part in message for part in [*parts, "scores of "])
 
 
-def write(path, values):
-    with writer.create(path, "scores", {}, "code") as file:
-        file["clips"], file["labels"], file["classes"] = (
-            ["Run/w\u00e9", *"xyz"],
-            LABELS,
-            list("abc"),
-        )
-        file["scores"] = values
+@pytest.mark.parametrize(
+    "how, expected",
+    [
+        ("none", [[3, 4], [0, 0]]),
+        ("l2", [[0.6, 0.8], [0, 0]]),
+        ("softmax", [[1 / (1 + np.e), np.e / (1 + np.e)], [0.5, 0.5]]),
+    ],
+)
+def test_normalisation_by_hand(how, expected):
+    assert fusion.normalise(np.array([[3.0, 4.0], [0.0, 0.0]]), how) == pytest.approx(
+        np.array(expected)
+    )
 
 
-def test_scores_are_read_back(tmp_path):
-    write(tmp_path / "scores.h5", VALUES.astype(np.float32))
-    found = read_scores(tmp_path / "scores.h5")
-    assert found.clips == ["Run/w\u00e9", "x", "y", "z"] and found.classes == ["a", "b", "c"]
-    assert (found.labels == LABELS).all() and (found.values == VALUES).all()
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_scores_must_be_numbers(tmp_path, bad):
-    values = VALUES.copy()
-    values[1, 2] = bad
-    write(tmp_path / "scores.h5", values)
-    with pytest.raises(PipelineError, match="clip 'x'") as caught:
-        read_scores(tmp_path / "scores.h5")
-    assert str(caught.value).startswith(f"{tmp_path / 'scores.h5'}: ")
+def test_a_run_is_fused_from_its_sources():
+    """Two streams; with directions their sum is the headline; with trajectories a mean of both."""
+    sources = {
+        name: scores(values=factor * VALUES)
+        for name, factor in zip([*STREAMS, *DIRECTIONS, "idt"], (1, 10, 2, 3, 7), strict=True)
+    }
+    settings = {
+        "weights": {
+            "appearance": 1.0,
+            "motion": 0.5,
+            "appearance-to-motion": 1.0,
+            "motion-to-appearance": 2.0,
+        },
+        "idt": {"weight": 0.25, "normalise": "none"},
+    }
+    factors = {"appearance": 1, "motion": 10, "two_stream": 6, "asyn": 8, "idt": 7}
+    factors["asyn_idt"] = 0.75 * 8 + 0.25 * 7
+    fused, headline = fusion.fuse(sources, settings)
+    assert headline == "asyn" and list(fused) == list(factors)
+    for name, factor in factors.items():
+        np.testing.assert_allclose(fused[name], factor * VALUES)
+    streams, headline = fusion.fuse({name: sources[name] for name in STREAMS}, settings)
+    assert headline == "two_stream" and list(streams) == ["appearance", "motion", "two_stream"]
+    directions, headline = fusion.fuse({name: sources[name] for name in DIRECTIONS}, settings)
+    assert headline == "asyn" and list(directions) == ["asyn"]

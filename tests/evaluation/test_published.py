@@ -39,7 +39,7 @@ def test_rows_get_the_numbers_of_the_papers_tables(set_name, table, name, expect
 
 
 def test_rows_of_the_config_are_those_of_the_paper():
-    """Every published number of UCF101 has its row, and every row but one has a published number."""
+    """All published numbers of UCF101 have a row, and all rows but one have a published number."""
     tables = yaml.safe_load((ROOT / "config.yaml").read_text())["tables"]
     filled = published.rows(tables, "ucf101")["rows"]
     assert [row["name"] for row in filled if "paper" not in row] == ["CO2FI+SYN"]

@@ -1,78 +1,12 @@
-"""The paper's tables beside ours: means, intervals, and what is written."""
+"""The paper's tables beside ours: means, intervals, and restricted rows."""
 
 import pytest
 from scipy.stats import binomtest
+from table_cases import CLASSES, PLAN, RESULTS, result
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation import tables
 from pipeline.evaluation.intervals import wilson
-from pipeline.report.tables import markdown
-
-PLAN = {
-    "splits": ["split1", "split2"],
-    "seeds": [1, 2],
-    "rows": [
-        {
-            "table": 1,
-            "name": "Whole",
-            "variant": "complete",
-            "sources": ["appearance", "two_stream"],
-            "paper": {"ucf101": {"appearance": 81.7}, "hmdb51": {"appearance": 55.5}},
-        },
-        {
-            "table": 2,
-            "name": "Fused",
-            "variant": "complete",
-            "sources": ["asyn"],
-            "splits": "first",
-        },
-        {
-            "table": 3,
-            "name": "Mean",
-            "variant": "complete",
-            "sources": ["asyn"],
-            "splits": "all",
-            "paper": {"ucf101": {"asyn": 94.3}},
-        },
-        {
-            "table": 3,
-            "name": "With IDT",
-            "variant": "complete",
-            "sources": ["asyn_idt"],
-            "splits": "all",
-        },
-    ],
-}
-
-
-CLASSES = ["Walk", "Run", "Jump", "Rest"]
-
-
-def result(appearance: float, asyn: float, clips: int = 200) -> dict:
-    return {
-        "accuracy": {"appearance": appearance, "two_stream": appearance + 0.05, "asyn": asyn},
-        "clips": clips,
-        "per_class": {
-            "Walk": {"clips": 30, "appearance": 0.5, "asyn": 0.9},
-            "Run": {"clips": 10, "appearance": 0.1, "asyn": 0.7},
-            "Jump": {"clips": clips - 40, "appearance": 1.0, "asyn": 0.0},
-            "Rest": {"clips": 0, "appearance": None, "asyn": None},
-        },
-    }
-
-
-RESULTS = {
-    ("complete", "split1", 1): result(0.5, 0.7),
-    ("complete", "split1", 2): result(0.6, 0.8),
-    ("complete", "split2", 1): result(0.4, 0.9, 100),
-    ("complete", "split2", 2): result(0.4, 0.6, 100),
-}
-
-
-@pytest.mark.parametrize("right, clips", [(0, 5), (5, 5), (13, 64), (3000, 3783), (1, 2)])
-def test_interval_is_wilsons(right, clips):
-    expected = binomtest(right, clips).proportion_ci(0.95, method="wilson")
-    assert wilson(right / clips, clips) == pytest.approx((expected.low, expected.high), abs=1e-4)
 
 
 def test_cells_are_means_over_splits_then_seeds():
@@ -118,34 +52,6 @@ def test_a_row_of_some_classes_counts_their_clips_alone():
     assert tables.cell([[result(0.5, 0.7)]], "asyn", classes=["Rest"])["accuracy"] is None
 
 
-def test_rows_of_classes_and_ceilings_are_written():
-    row = {
-        "table": 0,
-        "name": "Some",
-        "variant": "complete",
-        "sources": ["appearance"],
-        "classes": ["Walk", "Run"],
-        "best": {"appearance": 75},
-    }
-    plan = {
-        "splits": ["split1"],
-        "seeds": [1],
-        "rows": [row, {**row, "name": "All", "classes": list(CLASSES), "best": {}}],
-    }
-    filled = tables.fill("ucf101", plan, {key: RESULTS[key] for key in [("complete", "split1", 1)]})
-    assert (
-        filled["rows"][0]["classes"] == ["Walk", "Run"]
-        and filled["rows"][0]["cells"][0]["best"] == 75
-    )
-    low, high = wilson(0.4, 40)
-    text = markdown(filled)
-    assert (
-        f"| Some | 40.0 [{100 * low:.1f}, {100 * high:.1f}] <= 75.0 | 40 |" in text
-        and "<= what could be" in text
-    )
-    assert text.count(" <= ") == 2 and "<=" not in markdown(tables.fill("ucf101", PLAN, RESULTS))
-
-
 def test_unknown_classes_of_a_row_are_refused_with_the_nearest():
     plan = {"rows": [{"name": "Some", "classes": ["Walk", "Rum"]}, {"name": "All"}]}
     with pytest.raises(
@@ -155,12 +61,3 @@ def test_unknown_classes_of_a_row_are_refused_with_the_nearest():
     with pytest.raises(PipelineError, match="'Rum'"):
         tables.fill("ucf101", PLAN | {"rows": [PLAN["rows"][0] | {"classes": ["Rum"]}]}, RESULTS)
     tables.check_classes("ucf101", PLAN, CLASSES)
-
-
-def test_markdown_shows_every_row():
-    text = markdown(tables.fill("ucf101", PLAN, RESULTS))
-    assert "| | appearance | 2-stream | clips |" in text and "## Table 3" in text
-    low, high = wilson(0.55, 200)
-    assert f"| Whole | 55.0 ± 7.1 [{100 * low:.1f}, {100 * high:.1f}] (81.7) | 60.0" in text
-    assert "| With IDT | - | - |" in text and "seeds 1, 2" in text
-    assert all(row["name"] in text for row in PLAN["rows"])

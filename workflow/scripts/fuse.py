@@ -1,4 +1,7 @@
-"""Fuse the scores of a run's sources and write its result: accuracies, confusion, and what it rests on."""
+"""Fuse the scores of a run's sources and write its result.
+
+The result holds accuracies, the confusion matrix, and what they rest on.
+"""
 
 import json
 from pathlib import Path
@@ -10,7 +13,6 @@ from pipeline.files import replacing
 from pipeline.jobs import program, record
 from pipeline.report.figures import draw_result
 from pipeline.report.text import result_lines
-from pipeline.streams import DIRECTIONS, STREAMS
 
 
 def main() -> None:
@@ -31,23 +33,13 @@ def main() -> None:
     sources = fusion.align(
         {Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]}
     )
-    weights, idt = options.settings["fusion"]["weights"], options.settings["fusion"]["idt"]
-    first = next(iter(sources.values()))
-    fused = {name: sources[name].values for name in STREAMS if name in sources}
-    for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
-        if set(parts) <= set(sources):
-            fused[name] = fusion.combine(
-                [sources[part].values for part in parts], [weights[part] for part in parts]
-            )
-    if "idt" in sources:
-        fused["idt"] = sources["idt"].values
-        both = [fusion.normalise(fused[name], idt["normalise"]) for name in ("asyn", "idt")]
-        fused["asyn_idt"] = fusion.combine(both, [1 - idt["weight"], idt["weight"]])
-    headline = "asyn" if "asyn" in fused else "two_stream"
+    fused, headline = fusion.fuse(sources, options.settings["fusion"])
+    # All sources are aligned: their clips, labels and classes are the same.
+    aligned = next(iter(sources.values()))
     result = {
         "set": options.set,
         "split": options.run,
-        **metrics.summary(fused, first.labels, first.classes, headline),
+        **metrics.summary(fused, aligned.labels, aligned.classes, headline),
         "provenance": provenance(options.records, options.config, options.code),
     }
     draw_result(result, options.png)

@@ -1,13 +1,12 @@
 """Score the test clips of a split by the classifiers of its training clips' Fisher vectors."""
 
-import hashlib
-
 import numpy as np
 
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
+from pipeline.evaluation.score_files import write_scores
 from pipeline.jobs import program, record
-from pipeline.storage import reader, writer
+from pipeline.storage import reader
 
 
 def main() -> None:
@@ -16,42 +15,36 @@ def main() -> None:
     rows = index.read(options.clips)
     with reader.open_checked(options.svm, "svm") as file:
         trained = file.attrs["set"], file.attrs["split"]
-        weights, bias, classes = (
-            file["weights"][...],
-            file["bias"][...],
-            list(file["classes"].asstr()),
-        )
+        weights, bias = file["weights"][...], file["bias"][...]
+        classes = list(file["classes"].asstr())
     if trained != (options.set, options.split):
         raise PipelineError(
-            f"{options.svm}: trained for {' '.join(trained)}, not for {options.set} {options.split}: its "
-            "training clips may be among these test clips; name the svm.h5 of this split"
+            f"{options.svm}: trained for {' '.join(trained)}, not for {options.set} "
+            f"{options.split}: its training clips may be among these test clips; name the svm.h5 "
+            "of this split"
         )
     index.check_classes(rows, classes)
     vectors = reader.Shards(options.fisher, "fisher")
-    scores, still = np.empty((len(rows), len(classes)), np.float32), []
-    for number, row in enumerate(rows):
-        vector = vectors(row)[...]
-        scores[number] = weights @ vector + bias
+    scores, empty = np.empty((len(rows), len(classes)), np.float32), []
+    for score, row in zip(scores, rows, strict=True):
+        vector = vectors.dataset(row)[...]
+        score[:] = weights @ vector + bias
+        # The Fisher vector of a clip without trajectories is 0.
         if not vector.any():
-            still.append(row["clip"])
+            empty.append(row["clip"])
     record.log(
-        f"idt scores {options.split}: {len(rows)} clips, {len(still)} of them without trajectories, which the "
-        f"biases alone score{': ' if still else ''}{', '.join(still)}"
+        f"idt scores {options.split}: {len(rows)} clips, {len(empty)} of them without "
+        f"trajectories, which the biases alone score{': ' if empty else ''}{', '.join(empty)}"
     )
-    with writer.create(options.out, "scores", settings, options.code, source="idt") as file:
-        file["clips"], file["labels"] = (
-            [row["clip"] for row in rows],
-            np.array([row["label"] for row in rows]),
-        )
-        file["classes"], file["scores"] = classes, scores
+    digest = write_scores(options.out, "idt", rows, classes, scores, settings, options.code)
     record.write(
         options.record,
         "scores",
-        hashlib.sha256(scores).hexdigest()[:16],
+        digest,
         settings,
         options.code,
         clips=len(rows),
-        without_trajectories=len(still),
+        without_trajectories=len(empty),
     )
 
 

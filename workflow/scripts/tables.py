@@ -1,4 +1,4 @@
-"""Write the paper's tables beside ours, from the results of all runs that their rows name: tables.json and tables.md."""
+"""Write the paper's tables beside ours: tables.json and tables.md, from the results of the runs."""
 
 import json
 

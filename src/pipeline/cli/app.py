@@ -153,9 +153,9 @@ def fuse(
     """
 
     def table() -> None:
-        from pipeline.report.fusion import fused
+        from pipeline.report.fusion import fusion_lines
 
-        typer.echo("\n".join(fused(files, weights, normalise)))
+        typer.echo("\n".join(fusion_lines(files, weights, normalise)))
 
     program.run(table)
 

@@ -4,7 +4,11 @@ import math
 
 
 def wilson(share: float, clips: int, z: float = 1.96) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share of `clips` clips (Wilson, 1927), which holds near 0 and 1 and for few clips."""
+    """Wilson's interval (1927) of a `share` of `clips` clips, 95 % for the default `z`.
+
+    Unlike the normal one it holds near 0 and 1 and for few clips.
+    """
+    # By hand: scipy's binomtest takes counts alone, and a mean over splits is no count.
     centre = (share + z * z / (2 * clips)) / (1 + z * z / clips)
     half = (
         z

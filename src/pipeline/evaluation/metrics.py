@@ -4,24 +4,33 @@ import numpy as np
 
 
 def accuracy(values: np.ndarray, labels: np.ndarray, top: int = 1) -> float:
-    """Share of clips whose true class is among the `top` highest scores; equal scores count by class number."""
-    ranked = np.argsort(-values, axis=1, kind="stable")[:, :top]
+    """The share of clips whose true class is among the `top` highest scores.
+
+    Of equal scores the class with the smaller number ranks higher.
+    """
+    # By hand: of equal scores, sklearn's top_k_accuracy_score ranks the larger number higher.
+    ranked = np.argsort(-values, axis=1, kind="stable")[:, :top]  # (clips, top)
     return float((ranked == labels[:, None]).any(axis=1).mean())
 
 
-def per_class(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(classes,) accuracy of each class; NaN for one without test clips."""
-    right = np.argmax(values, axis=1) == labels
+def per_class_accuracy(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The accuracy of each class (classes,); NaN for a class without test clips."""
+    correct = np.argmax(values, axis=1) == labels  # (clips,)
     return np.array(
         [
-            right[labels == number].mean() if (labels == number).any() else np.nan
-            for number in range(values.shape[1])
+            correct[labels == label].mean() if (labels == label).any() else np.nan
+            for label in range(values.shape[1])
         ]
     )
 
 
-def confusion(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(true class, predicted class) counts of clips."""
+def mean_class_accuracy(values: np.ndarray, labels: np.ndarray) -> float:
+    """The mean accuracy over the classes that have test clips."""
+    return float(np.nanmean(per_class_accuracy(values, labels)))
+
+
+def confusion_matrix(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Counts of clips (classes, classes): true classes in rows, predicted ones in columns."""
     matrix = np.zeros((values.shape[1], values.shape[1]), int)
     np.add.at(matrix, (labels, np.argmax(values, axis=1)), 1)
     return matrix
@@ -30,36 +39,40 @@ def confusion(values: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def summary(
     fused: dict[str, np.ndarray], labels: np.ndarray, classes: list[str], headline: str
 ) -> dict:
-    """The numbers of a result, by source: `fused` holds (clips, classes) scores each. `headline` is the source that counts.
+    """The numbers of a result, by source: `fused` holds the (clips, classes) scores of each.
 
-    'accuracy' is over clips, 'mean_class_accuracy' the mean over classes that have test clips, both in 0 .. 1.
+    'accuracy' is over clips, 'mean_class_accuracy' over classes that have test clips, both in
+    0 .. 1. `headline` is the source whose confusion is given.
     """
-    best = fused[headline]
     return {
         "clips": len(labels),
         "classes": len(classes),
         "headline": headline,
         "accuracy": {name: accuracy(values, labels) for name, values in fused.items()},
         "mean_class_accuracy": {
-            name: float(np.nanmean(per_class(values, labels))) for name, values in fused.items()
+            name: mean_class_accuracy(values, labels) for name, values in fused.items()
         },
         "top5_accuracy": {name: accuracy(values, labels, top=5) for name, values in fused.items()},
-        "per_class": {
-            name: {
-                "clips": int((labels == number).sum()),
-                **{
-                    source: None
-                    if np.isnan(share := per_class(values, labels)[number])
-                    else float(share)
-                    for source, values in fused.items()
-                },
-            }
-            for number, name in enumerate(classes)
-        },
+        "per_class": _by_class(fused, labels, classes),
         "confusion": {
             "classes": classes,
             "rows": "true class",
             "columns": f"class predicted by {headline}",
-            "matrix": confusion(best, labels).tolist(),
+            "matrix": confusion_matrix(fused[headline], labels).tolist(),
         },
+    }
+
+
+def _by_class(fused: dict[str, np.ndarray], labels: np.ndarray, classes: list[str]) -> dict:
+    """For each class its count of test clips and its accuracy by source, None without clips."""
+    shares = {source: per_class_accuracy(values, labels) for source, values in fused.items()}
+    return {
+        name: {
+            "clips": int((labels == label).sum()),
+            **{
+                source: None if np.isnan(share[label]) else float(share[label])
+                for source, share in shares.items()
+            },
+        }
+        for label, name in enumerate(classes)
     }

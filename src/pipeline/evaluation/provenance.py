@@ -7,9 +7,11 @@ from pipeline.jobs.record import read, versions
 
 
 def provenance(records: list[str], config: dict, code: str) -> dict:
-    """What a result rests on: the config, and for each stage its code, device, solver, wall time, artifacts' digests.
+    """The config of a result, versions, and for each stage what its `records` say.
 
-    Raises PipelineError when the flow of its clips comes from more than one solver.
+    `records` are paths; a stage has its code ids, devices and flow solvers, its wall time in
+    seconds, and the digest of each artifact by the path of its record. `code` is the id of the
+    program that fuses. Raises PipelineError when the flow comes from more than one solver.
     """
     stages: dict[str, dict] = {}
     for path in records:
@@ -23,11 +25,12 @@ def provenance(records: list[str], config: dict, code: str) -> dict:
                 stage[key].append(content[key])
         stage["seconds"] = round(stage["seconds"] + content["seconds"], 1)
         stage["artifacts"][str(path)] = content["digest"]
+        # Networks that see flow of two solvers in training and testing lose accuracy, unseen.
         if len(stage["solver"]) > 1:
             raise PipelineError(
                 f"{path}: flow by solver {content['solver']}, where other shards' is by "
-                f"{stage['solver'][0]}; set flow.backend in the config to one of them and run snakemake "
-                "again, which makes all flow anew"
+                f"{stage['solver'][0]}; set flow.backend in the config to one of them and run "
+                "snakemake again, which makes all flow anew"
             )
     stages["fuse"] = {"code": [code]}
     return {

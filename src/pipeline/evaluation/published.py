@@ -8,7 +8,7 @@ from importlib import resources
 
 
 def accuracies() -> dict:
-    """The paper's accuracies in percent: by set, table (its number as text), row name and source."""
+    """The paper's accuracies in percent: by set, table (number as text), row name and source."""
     text = resources.files("pipeline.evaluation").joinpath("published.json").read_text("utf-8")
     return json.loads(text)["sets"]
 

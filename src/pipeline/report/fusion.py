@@ -1,44 +1,33 @@
 """The fusion of any score files, as lines of text."""
 
-import numpy as np
-
 from pipeline.errors import PipelineError
 from pipeline.evaluation import fusion, metrics
-from pipeline.evaluation.external_scores import _file_and_array, matched, read
+from pipeline.evaluation.external_scores import read, split_array_name
+from pipeline.evaluation.matching import match_scores
 
 
-def fused(files: list[str], weights: str | None, normalise: str) -> list[str]:
-    """Lines with the accuracy of each of `files`, 'FILE' or 'FILE:ARRAY', and of their weighted sum, in percent.
+def fusion_lines(files: list[str], weights: str | None, normalise: str) -> list[str]:
+    """The accuracy in percent of each of `files` and of their weighted sum, a line each.
 
-    `weights`: numbers with commas between them; `normalise`: as of `fusion.normalise`. Raises PipelineError for files that
+    `files` are 'FILE' or 'FILE:ARRAY'; `weights` numbers with commas between them, by default 1
+    for each file; `normalise` one of `fusion.NORMALISATIONS`. Raises PipelineError for files that
     do not hold the same clips.
     """
-    try:
-        factors = (
-            [float(weight) for weight in weights.split(",")] if weights else [1.0] * len(files)
-        )
-    except ValueError:
-        raise PipelineError(
-            f"--weights {weights}: numbers with commas between them are wanted, such as 1,1.5"
-        ) from None
-    if len(factors) != len(files):
-        raise PipelineError(
-            f"--weights {weights}: {len(factors)} for {len(files)} files; give one each"
-        )
+    factors = _parse_weights(weights, len(files))
     if normalise not in fusion.NORMALISATIONS:
         raise PipelineError(
             f"--normalise {normalise}: one of {', '.join(fusion.NORMALISATIONS)} is wanted"
         )
-    sources = [read(*_file_and_array(file)) for file in files]
-    first = max(
-        range(len(sources)), key=lambda number: bool(sources[number].classes)
-    )  # one that names its classes
+    sources = [read(*split_array_name(file)) for file in files]
+    # All are brought to the order of the first file that names its classes.
+    first = max(range(len(sources)), key=lambda number: bool(sources[number].classes))
     wanted = sources[first]
     values = []
     for file, source in zip(files, sources, strict=True):
-        values.append(fusion.normalise(matched(source, wanted, file).values, normalise))
+        values.append(fusion.normalise(match_scores(source, wanted, file).values, normalise))
+        # The clips that the first file lacks would be left out: raise the error that lists them.
         if len(source.clips) > len(wanted.clips):
-            matched(wanted, source, files[first])  # says which are missing there
+            match_scores(wanted, source, files[first])
     rows = [
         *zip(files, [f"{factor:g}" for factor in factors], values, strict=True),
         ("fused", "", fusion.combine(values, factors)),
@@ -49,8 +38,20 @@ def fused(files: list[str], weights: str | None, normalise: str) -> list[str]:
         f"{'':{width}}  weight  accuracy  mean class",
     ]
     for name, factor, scores in rows:
-        mean = float(np.nanmean(metrics.per_class(scores, wanted.labels)))
-        lines.append(
-            f"{name:{width}}  {factor:>6}  {100 * metrics.accuracy(scores, wanted.labels):8.2f}  {100 * mean:10.2f}"
-        )
+        accuracy = 100 * metrics.accuracy(scores, wanted.labels)
+        mean = 100 * metrics.mean_class_accuracy(scores, wanted.labels)
+        lines.append(f"{name:{width}}  {factor:>6}  {accuracy:8.2f}  {mean:10.2f}")
     return lines
+
+
+def _parse_weights(weights: str | None, count: int) -> list[float]:
+    """The numbers of '1,1.5', which must be `count`; 1 each by default."""
+    try:
+        factors = [float(weight) for weight in weights.split(",")] if weights else [1.0] * count
+    except ValueError:
+        raise PipelineError(
+            f"--weights {weights}: numbers with commas between them are wanted, such as 1,1.5"
+        ) from None
+    if len(factors) != count:
+        raise PipelineError(f"--weights {weights}: {len(factors)} for {count} files; give one each")
+    return factors

@@ -1,0 +1,68 @@
+"""What a result rests on, added up from records."""
+
+import json
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.evaluation.provenance import provenance
+from pipeline.jobs import record
+
+
+def test_artifacts_of_one_job_share_its_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "_begun", record.time.monotonic() - 80)
+    for name in "abcd":
+        record.write(tmp_path / f"{name}.json", "scores", name, {}, "c0de", 4)
+    stage = provenance([tmp_path / f"{name}.json" for name in "abcd"], {"seed": 7}, "c9")["stages"][
+        "scores"
+    ]
+    assert stage["seconds"] == pytest.approx(80, abs=1)
+
+
+def test_provenance_adds_up(tmp_path):
+    records = {
+        "frames/000.json": {"stage": "frames", "digest": "d0", "code": "c1", "seconds": 1.5},
+        "frames/001.json": {"stage": "frames", "digest": "d1", "code": "c1", "seconds": 2.3},
+        "frames/002.json": {"stage": "frames", "digest": "d2", "code": "c2", "seconds": 0.5},
+        "teacher.json": {
+            "stage": "teacher",
+            "digest": "d3",
+            "code": "c3",
+            "seconds": 60.0,
+            "device": "cpu, 1 threads",
+        },
+    }
+    (tmp_path / "frames").mkdir()
+    for name, content in records.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    found = provenance([tmp_path / name for name in records], {"seed": 7}, "c9")
+    assert found["config"] == {"seed": 7} and found["seed"] == 7
+    frames, teacher = found["stages"]["frames"], found["stages"]["teacher"]
+    assert (frames["seconds"], frames["code"], frames["device"]) == (4.3, ["c1", "c2"], [])
+    assert frames["artifacts"] == {
+        str(tmp_path / f"frames/00{number}.json"): f"d{number}" for number in range(3)
+    }
+    assert (teacher["seconds"], teacher["code"], teacher["device"]) == (
+        60.0,
+        ["c3"],
+        ["cpu, 1 threads"],
+    )
+    assert found["stages"]["fuse"] == {"code": ["c9"]} and set(found["stages"]) == {
+        "frames",
+        "teacher",
+        "fuse",
+    }
+    json.dumps(found, allow_nan=False)
+
+
+def test_flow_of_two_solvers_is_refused(tmp_path):
+    for number, solver in enumerate(["cpu 1", "cpu 1", "opencv 5.0.0"]):
+        content = {"stage": "flow", "digest": "d", "code": "c", "seconds": 1.0, "solver": solver}
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    paths = [tmp_path / f"{number}.json" for number in range(3)]
+    assert provenance(paths[:2], {"seed": 7}, "c")["stages"]["flow"]["solver"] == ["cpu 1"]
+    with pytest.raises(
+        PipelineError,
+        match=r"2\.json: flow by solver opencv 5\.0\.0, where other shards' is by cpu 1",
+    ):
+        provenance(paths, {"seed": 7}, "c")
