@@ -147,7 +147,7 @@ def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
             {"store": CONFIG["store"]},
             "benchmark",
             "benchmark",
-            coding=Codec.of(CONFIG, kind),
+            codec=Codec.from_settings(CONFIG, kind),
         )
     with writer.create(folder / "groups.h5", "groups", {}, "benchmark") as file:
         for row in rows:

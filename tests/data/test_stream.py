@@ -19,7 +19,7 @@ from pipeline.data.instants import draw_period
 from pipeline.data.stream import Stream
 from pipeline.flow import levels, tvl1
 from pipeline.storage import decoding, reader, writer
-from pipeline.storage.codecs import PLAIN, Codec
+from pipeline.storage.codecs import DEFAULT_CODEC, Codec
 from pipeline.storage.keys import key_of
 from pipeline.streams import DIRECTIONS, STORES, STREAMS, channels
 from pipeline.video.decode import decode
@@ -74,14 +74,14 @@ def shards(
     rows: list[dict] = ROWS,
     frames=stamped_frames,
     fields=stamped_fields,
-    coding=PLAIN,
+    codec=DEFAULT_CODEC,
 ) -> Path:
     """A set's frames, flow and groups under `folder`."""
     writer.write_shard(
-        folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test", coding=coding
+        folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test", codec=codec
     )
     writer.write_shard(
-        folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test", coding=coding
+        folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test", codec=codec
     )
     with writer.create(folder / "groups.h5", "groups", {}, "test") as file:
         for row in rows:  # position p ranks p, p + 1 ..
@@ -486,10 +486,10 @@ def test_memory_does_not_grow_with_the_draws(tmp_path, monkeypatch, files, worke
     2,400 draws may cost a process 2 MB, room for what allocators keep back: 0.8 kB a draw, 1.7 kB where two workers
     share them. A frame has 14 kB.
     """
-    monkeypatch.setattr(reader, "OPEN", 4)
+    monkeypatch.setattr(reader, "MAX_OPEN_FILES", 4)
     rows = [ROWS[number % 3] | {"shard": f"{number:03}"} for number in range(files)]
     for row in rows:
-        for kind, items, coding in (
+        for kind, items, codec in (
             ("frames", stamped_frames, Codec("jpeg", 85)),
             ("flow", stamped_fields, Codec("lz4")),
         ):
@@ -501,7 +501,7 @@ def test_memory_does_not_grow_with_the_draws(tmp_path, monkeypatch, files, worke
                 {},
                 "test",
                 "test",
-                coding=coding,
+                codec=codec,
             )
     draws = {
         name: StreamDataset(rows, Stream(name, tmp_path / kind, CROPS, STACK, rows), 1)

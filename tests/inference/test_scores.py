@@ -242,7 +242,7 @@ def streams(request, tmp_path_factory) -> dict[str, Stream]:
             {},
             "test",
             "test",
-            coding=Codec(coding, 90),
+            codec=Codec(coding, 90),
         )
     return {name: Stream(name, folder / kind, CROPS, 2, ROWS) for name, kind in STORES.items()}
 

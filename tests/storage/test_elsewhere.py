@@ -1,4 +1,4 @@
-"""docs/store.md, done word for word: files are read by h5py, OpenCV and Debian's hdf5-tools, without the package."""
+"""docs/store.md, word for word: h5py, OpenCV and hdf5-tools read files without the package."""
 
 import json
 import os
@@ -21,35 +21,38 @@ READ, EXPORT, PICTURE = re.findall(r"```\w*\n(.*?)```", SECTION, re.S)
 PLAIN = READ.replace(", hdf5plugin", "")
 OPEN = PLAIN.split("fields")[0]
 CLIP, FRAMES = "Archery/v_Archery_g01_c01", 24
-CODINGS = {"gzip": Codec("gzip"), "lz4": Codec("lz4"), "jpeg": Codec("jpeg", 95)}
+CODECS = {"gzip": Codec("gzip"), "lz4": Codec("lz4"), "jpeg": Codec("jpeg", 95)}
 SETTINGS = {"flow": {"bound": 20.0}}
-ALONE = {
+# The environment of a user who has neither the package nor plug-ins on a path.
+ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if name not in ("PYTHONPATH", "HDF5_PLUGIN_PATH")
 }
-TOOLS = pytest.mark.skipif(
+needs_hdf5_tools = pytest.mark.skipif(
     not (shutil.which("h5ls") and shutil.which("h5dump")),
     reason="Debian's hdf5-tools are not installed",
 )
 
 
 def pixels(kind: str) -> np.ndarray:
-    """Smooth, and different in every frame and channel."""
+    """Frames (n, H, W, 3) or fields (n - 1, 2, H, W), smooth, different in each and per channel."""
     rng = np.random.default_rng(len(kind))
     planes = rng.standard_normal((FRAMES - (kind == "flow"), 3 if kind == "frames" else 2, 32, 48))
     planes = np.stack([[cv2.GaussianBlur(plane, (0, 0), 6) for plane in item] for item in planes])
     planes = np.clip(128 + 40 * planes / planes.std(), 0, 255).astype(np.uint8)
+    # (n, 3, H, W) -> (n, H, W, 3)
     return planes.transpose(0, 2, 3, 1) if kind == "frames" else planes
 
 
-@pytest.fixture(scope="module", params=CODINGS)
+@pytest.fixture(scope="module", params=CODECS)
 def folder(request, tmp_path_factory) -> Path:
-    return shards(tmp_path_factory.mktemp("coded") / request.param, request.param)
+    """A folder of shards, named after their codec."""
+    return write_shards(tmp_path_factory.mktemp("coded") / request.param, request.param)
 
 
-def shards(folder: Path, coding: str) -> Path:
-    """frames/000.h5 and flow/000.h5, as the workflow writes them."""
+def write_shards(folder: Path, codec: str) -> Path:
+    """Write frames/000.h5 and flow/000.h5, as the workflow writes them."""
     row = {"clip": CLIP, "path": "/v/v_Archery_g01_c01.avi", "sha256": "5a" * 32, "frames": FRAMES}
     for kind in ("frames", "flow"):
         writer.write_shard(
@@ -60,65 +63,75 @@ def shards(folder: Path, coding: str) -> Path:
             SETTINGS,
             "c0de",
             "ffmpeg 7",
-            coding=CODINGS[coding],
+            codec=CODECS[codec],
         )
     return folder
 
 
-def python(program: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
+def run_python(program: str, folder: Path, **environment: str) -> subprocess.CompletedProcess:
     """Run a program that knows neither the package nor plug-ins that it does not import."""
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=folder,
-        env=ALONE | environment,
+        env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
     )
 
 
-def array(program: str, folder: Path, **environment: str) -> np.ndarray:
-    """The array of a program's last name."""
+def last_array(program: str, folder: Path, **environment: str) -> np.ndarray:
+    """Run a program; returns the array that it assigns to a name last."""
     name = re.findall(r"^(\w+) =", program, re.M)[-1]
-    done = python(
-        f"{program}\nimport sys, numpy\nassert 'pipeline' not in sys.modules\nnumpy.save('a.npy', {name})",
-        folder,
-        **environment,
-    )
+    save = f"\nimport sys, numpy\nassert 'pipeline' not in sys.modules\nnumpy.save('a.npy', {name})"
+    done = run_python(program + save, folder, **environment)
     assert done.returncode == 0, done.stderr
     return np.load(folder / "a.npy")
 
 
+def plugin_path() -> str:
+    """The value that the line of docs/store.md gives to HDF5_PLUGIN_PATH."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", f'{EXPORT}\nprintf %s "$HDF5_PLUGIN_PATH"'],
+        env=ENVIRONMENT | {"PATH": path},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
 def test_plain_h5py_reads_structure_and_attributes(folder):
-    """Whatever the coding."""
-    done = python(
-        OPEN
-        + "\nimport json\nfound = dict(clip.file.attrs), dict(clip.attrs), clip.shape, str(clip.dtype)\n"
-        "print(json.dumps(found, default=str))",
+    """Whatever the codec."""
+    done = run_python(
+        OPEN + "\nimport json"
+        "\nfound = dict(clip.file.attrs), dict(clip.attrs), clip.shape, str(clip.dtype)"
+        "\nprint(json.dumps(found, default=str))",
         folder,
     )
     assert done.returncode == 0, done.stderr
     of_file, of_clip, shape, dtype = json.loads(done.stdout)
-    assert of_file["format"] == "pipeline/flow" and of_file["coding"].startswith(f"{folder.name}: ")
-    assert json.loads(of_file["settings"]) == SETTINGS and (
-        of_file["code"],
-        of_file["made_with"],
-    ) == ("c0de", "ffmpeg 7")
+    assert of_file["format"] == "pipeline/flow"
+    assert of_file["coding"].startswith(f"{folder.name}: ")
+    assert json.loads(of_file["settings"]) == SETTINGS
+    assert (of_file["code"], of_file["made_with"]) == ("c0de", "ffmpeg 7")
     assert of_clip == {"clip": CLIP, "source": "v_Archery_g01_c01.avi", "sha256": "5a" * 32}
     assert (shape, dtype) == ([FRAMES - 1, 2, 32, 48], "uint8")
 
 
 def test_gzip_needs_nothing_more(tmp_path):
-    np.testing.assert_array_equal(array(PLAIN, shards(tmp_path, "gzip")), pixels("flow")[10:20])
+    np.testing.assert_array_equal(
+        last_array(PLAIN, write_shards(tmp_path, "gzip")), pixels("flow")[10:20]
+    )
 
 
-@pytest.mark.parametrize("coding", ["lz4", "jpeg"])
-def test_the_error_without_the_plug_in_is_the_one_quoted(tmp_path, coding):
+@pytest.mark.parametrize("codec", ["lz4", "jpeg"])
+def test_the_error_without_the_plug_in_is_the_one_quoted(tmp_path, codec):
     quoted, other = re.search(r"h5py says\s+`(.*?)`.*exists, `(.*?)`", SECTION, re.S).groups()
-    shards(tmp_path, coding)
+    write_shards(tmp_path, codec)
     (tmp_path / "plugins").mkdir()
     found = (
-        python(PLAIN, tmp_path),
-        python(PLAIN, tmp_path, HDF5_PLUGIN_PATH=str(tmp_path / "plugins")),
+        run_python(PLAIN, tmp_path),
+        run_python(PLAIN, tmp_path, HDF5_PLUGIN_PATH=str(tmp_path / "plugins")),
     )
     first, second = (done.stderr.splitlines()[-1] for done in found)
     assert second.startswith("OSError: ") and other in second
@@ -128,39 +141,27 @@ def test_the_error_without_the_plug_in_is_the_one_quoted(tmp_path, coding):
 
 
 def test_lz4_is_read_with_one_import_or_one_variable(tmp_path):
-    shards(tmp_path, "lz4")
-    np.testing.assert_array_equal(array(READ, tmp_path), pixels("flow")[10:20])
+    write_shards(tmp_path, "lz4")
+    np.testing.assert_array_equal(last_array(READ, tmp_path), pixels("flow")[10:20])
     np.testing.assert_array_equal(
-        array(PLAIN, tmp_path, HDF5_PLUGIN_PATH=plugins()), pixels("flow")[10:20]
+        last_array(PLAIN, tmp_path, HDF5_PLUGIN_PATH=plugin_path()), pixels("flow")[10:20]
     )
-
-
-def plugins() -> str:
-    """What the line of docs/store.md sets HDF5_PLUGIN_PATH to."""
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        ["bash", "-c", f'{EXPORT}\nprintf %s "$HDF5_PLUGIN_PATH"'],
-        env=ALONE | {"PATH": path},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
 
 
 def test_a_chunk_of_jpeg_is_a_picture_by_the_line_of_the_docs(tmp_path):
     """The error is JPEG's at quality 95; the channels of smooth noise are tens of levels apart."""
-    shards(tmp_path, "jpeg")
+    write_shards(tmp_path, "jpeg")
     begin = f"import cv2, numpy as np\nt = 7\n{OPEN}"
-    found = array(begin.replace("flow/", "frames/") + PICTURE, tmp_path)
+    found = last_array(begin.replace("flow/", "frames/") + PICTURE, tmp_path)
     assert found.shape == (32, 48, 3) and np.abs(found.astype(int) - pixels("frames")[7]).mean() < 4
     for number in range(2):
-        found = array(begin + PICTURE.replace("(t, 0, 0, 0)", f"(t, {number}, 0, 0)"), tmp_path)[
-            ..., 0
-        ]
+        found = last_array(
+            begin + PICTURE.replace("(t, 0, 0, 0)", f"(t, {number}, 0, 0)"), tmp_path
+        )[..., 0]
         assert np.abs(found.astype(int) - pixels("flow")[7, number]).mean() < 2
 
 
-@TOOLS
+@needs_hdf5_tools
 def test_hdf5_tools_show_structure_attributes_and_filters(folder):
     for kind, shape in (("frames", (FRAMES, 32, 48, 3)), ("flow", (FRAMES - 1, 2, 32, 48))):
         listed, header, values = (
@@ -169,17 +170,15 @@ def test_hdf5_tools_show_structure_attributes_and_filters(folder):
             ).stdout
             for command in (["h5ls", "-rv"], ["h5dump", "-H", "-p"], ["h5dump", "-A"])
         )
-        sizes = ", ".join(
-            f"{size}/{size if number else 'Inf'}" for number, size in enumerate(shape)
-        )
+        # The first axis can grow.
+        sizes = ", ".join(f"{size}/{size if axis else 'Inf'}" for axis, size in enumerate(shape))
         assert f"/{CLIP} Dataset {{{sizes}}}" in listed
-        for said, name, number in (
+        for output, gzip, prefix in (
             (listed, "deflate", "method-"),
             (header, "COMPRESSION DEFLATE", "FILTER_ID "),
         ):
-            assert {"gzip": name, "lz4": f"{number}32004", "jpeg": f"{number}32019"}[
-                folder.name
-            ] in said
+            filters = {"gzip": gzip, "lz4": f"{prefix}32004", "jpeg": f"{prefix}32019"}
+            assert filters[folder.name] in output
         for attribute, value in (
             ("format", f"pipeline/{kind}"),
             ("coding", f"{folder.name}: "),
@@ -188,17 +187,16 @@ def test_hdf5_tools_show_structure_attributes_and_filters(folder):
             ("source", "v_Archery_g01_c01.avi"),
             ("sha256", "5a" * 32),
         ):
-            assert (
-                f"Attribute: {attribute} scalar" in listed and f'ATTRIBUTE "{attribute}"' in header
-            )
+            assert f"Attribute: {attribute} scalar" in listed
+            assert f'ATTRIBUTE "{attribute}"' in header
             assert f'(0): "{value}' in values
 
 
-@TOOLS
-@pytest.mark.parametrize("coding", ["gzip", "lz4"])
-def test_h5dump_prints_the_pixels(tmp_path, coding):
-    shards(tmp_path, coding)
-    environment = ALONE | ({"HDF5_PLUGIN_PATH": plugins()} if coding == "lz4" else {})
+@needs_hdf5_tools
+@pytest.mark.parametrize("codec", ["gzip", "lz4"])
+def test_h5dump_prints_the_pixels(tmp_path, codec):
+    write_shards(tmp_path, codec)
+    environment = ENVIRONMENT | ({"HDF5_PLUGIN_PATH": plugin_path()} if codec == "lz4" else {})
     done = subprocess.run(
         ["h5dump", "-y", "-d", f"/{CLIP}[13,1,2,0;1,1,1,1;1,1,1,6]", tmp_path / "flow" / "000.h5"],
         env=environment,

@@ -50,8 +50,8 @@ def main() -> None:
         settings,
         options.code,
         made_with,
-        kept=lambda row: progress.skip(row["frames"] - 1),
-        coding=Codec.of(settings, "flow"),
+        on_reused=lambda row: progress.skip(row["frames"] - 1),
+        codec=Codec.from_settings(settings, "flow"),
         solver=solver,
     )
     progress.close()

@@ -33,8 +33,8 @@ def main() -> None:
         settings,
         options.code,
         f"ffmpeg {ffmpeg.version()}",
-        kept=lambda row: progress.skip(1),
-        coding=Codec.of(settings, "frames"),
+        on_reused=lambda row: progress.skip(1),
+        codec=Codec.from_settings(settings, "frames"),
     )
     progress.close()
     record.write(

@@ -19,7 +19,7 @@ def main() -> None:
     settings, idt = options.settings, options.settings["idt"]
     rows = index.read(options.clips)
     shards = reader.Shards(options.samples, "samples")
-    sampled = [shards(row) for row in rows]
+    sampled = [shards.dataset(row) for row in rows]
     counts = [len(data) for data in sampled]
     least = max(idt["components"], max(fisher.LENGTHS.values()) // 2)
     if sum(counts) < least:

@@ -49,7 +49,7 @@ def main() -> None:
         settings,
         options.code,
         made_with,
-        kept=lambda row: progress.skip(row["frames"]),
+        on_reused=lambda row: progress.skip(row["frames"]),
     )
     progress.close()
     record.write(

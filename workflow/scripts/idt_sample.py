@@ -44,7 +44,7 @@ def main() -> None:
         settings,
         options.code,
         made_with,
-        kept=lambda row: progress.skip(1),
+        on_reused=lambda row: progress.skip(1),
     )
     progress.close()
     record.write(

@@ -19,7 +19,7 @@ def main() -> None:
     record.log(f"idt svm {options.split}: {len(rows)} training clips, {len(classes)} classes")
     with threadpool_limits(settings["compute"]["threads"]):
         weights, bias = svm.learn(
-            [vectors(row) for row in rows],
+            [vectors.dataset(row) for row in rows],
             np.array([row["label"] for row in rows]),
             len(classes),
             settings["idt"]["penalty"],

@@ -30,7 +30,7 @@ class Stream:
         self.size, self.frame = crops["size"], tuple(crops["frame"])
         self.sizes, self.test, self.flip = crops[name], crops["test"], crops["flip"]
         self.shards = Shards(folder, STORES[name])
-        self.shards.require_alike(rows)
+        self.shards.check_same_settings(rows)
 
     def last(self, row: dict) -> int:
         """The last instant of a clip: of a frame, or of a stack's first field."""
@@ -46,7 +46,7 @@ class Stream:
 
     def cut(self, row: dict, instants, crop: Crop) -> "CropRequest":
         """The crop of a clip at `instants` (T,), or at one: what is to be read, each frame or field once."""
-        data, instants = self.shards(row), np.asarray(instants)
+        data, instants = self.shards.dataset(row), np.asarray(instants)
         places = (
             instants[..., None]
             if self.name == "appearance"

@@ -1,4 +1,16 @@
-"""?"""
+"""Codecs: how the frames and flow fields of a clip are compressed and written into HDF5.
+
+| codec | loses | HDF5 filter | a chunk holds |
+|---|---|---|---|
+| gzip | nothing | 1, built in | one frame or field |
+| lz4 | nothing | 32004 | one frame, or 5 fields in blocks of one, which decode alone |
+| jpeg | by quality | 32019 | the JPEG file of a frame, or of one plane (x or y) of a field |
+
+Filters 32004 and 32019 are registered with The HDF Group: programs that have them read the datasets
+like any other. The chunks of both are encoded here and written directly, so HDF5 copies nothing and
+needs no plug-in. The module `decoding` reads them. docs/store.md says what was measured, and how to
+read the files elsewhere.
+"""
 
 import struct
 from dataclasses import dataclass
@@ -9,12 +21,15 @@ import numpy as np
 
 from pipeline.storage import jpeg
 
-GZIP, LZ4, JPEG = 1, 32004, 32019  # numbers of HDF5's filters
-FIELDS = 5  # flow fields in a chunk of lz4: half a stack
-LEVEL = (
-    7  # of LZ4's high compression: 235 fields a second; 9 takes 4 % less room and 3.5 times as long
-)
-ABOUT = {
+# Numbers of HDF5 filters.
+LZ4_FILTER, JPEG_FILTER = 32004, 32019
+# Flow fields per chunk of lz4: half of a stack of 10.
+FIELDS_PER_CHUNK = 5
+# Level of LZ4's high compression. It writes 235 fields per second; level 9 takes 4 % less room and
+# 3.5 times as long.
+LZ4_LEVEL = 7
+# What a file's attribute 'coding' says.
+DESCRIPTIONS = {
     "gzip": "lossless, HDF5's own filter 1",
     "lz4": "lossless, HDF5 filter 32004 (in Python: import hdf5plugin)",
     "jpeg": "lossy, quality {quality}, HDF5 filter 32019; each chunk is a JPEG file",
@@ -23,14 +38,14 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Codec:
-    """How a clip's frames (H, W, 3) or fields (2, H, W), its items, are kept; `quality` is JPEG's."""
+    """How frames (H, W, 3) or flow fields (2, H, W), uint8, are compressed; `quality` is JPEG's."""
 
     name: str = "gzip"
     quality: int = 0
 
     @classmethod
-    def of(cls, settings: dict, kind: str) -> "Codec":
-        """The coding that the settings choose for a `kind`, frames or flow; gzip where they say nothing."""
+    def from_settings(cls, settings: dict, kind: str) -> "Codec":
+        """The codec that the settings choose for a `kind`, 'frames' or 'flow'; gzip by default."""
         name = settings.get("store", {}).get(kind, "gzip")
         return cls(name, settings["store"][f"{kind}_quality"] if name == "jpeg" else 0)
 
@@ -39,72 +54,79 @@ class Codec:
         return self.name != "jpeg"
 
     def __str__(self) -> str:
-        return f"{self.name}: {ABOUT[self.name].format(quality=self.quality)}"
+        return f"{self.name}: {DESCRIPTIONS[self.name].format(quality=self.quality)}"
 
-    def create(self, file: h5py.File, key: str, item: tuple[int, ...]) -> h5py.Dataset:
-        """An empty dataset for a clip whose items have the shape `item`."""
-        colour = item[-1] == 3
-        chunk, filters = {
-            "gzip": ((1, *item), {"compression": "gzip", "compression_opts": 1}),
-            "lz4": ((1 if colour else FIELDS, *item), _unchecked(LZ4, int(np.prod(item)))),
-            "jpeg": (
-                (1, *item) if colour else (1, 1, *item[1:]),
-                _unchecked(
-                    JPEG, self.quality, *(item[1::-1] if colour else item[:0:-1]), int(colour)
-                ),
-            ),
-        }[self.name]
+    def create_dataset(self, file: h5py.File, key: str, shape: tuple[int, ...]) -> h5py.Dataset:
+        """Create an empty dataset for frames or fields of a `shape`, (H, W, 3) or (2, H, W)."""
+        is_frames = shape[-1] == 3
+        if self.name == "gzip":
+            chunks = (1, *shape)
+            filters = {"compression": "gzip", "compression_opts": 1}
+        elif self.name == "lz4":
+            chunks = (1 if is_frames else FIELDS_PER_CHUNK, *shape)
+            filters = _external_filter(LZ4_FILTER, int(np.prod(shape)))
+        else:
+            height, width = shape[:2] if is_frames else shape[1:]
+            chunks = (1, *shape) if is_frames else (1, 1, height, width)
+            filters = _external_filter(JPEG_FILTER, self.quality, width, height, int(is_frames))
         return file.create_dataset(
-            key, (0, *item), np.uint8, maxshape=(None, *item), chunks=chunk, **filters
+            key, (0, *shape), np.uint8, maxshape=(None, *shape), chunks=chunks, **filters
         )
 
-    def append(self, data: h5py.Dataset, items: np.ndarray) -> bytes:
-        """Append `items` (n, ..), n a multiple of FIELDS but at the end; returns what a digest is taken of.
+    def append(self, dataset: h5py.Dataset, arrays: np.ndarray) -> bytes:
+        """Append (n, H, W, 3) frames or (n, 2, H, W) fields to a dataset of `create_dataset`.
 
-        That is the pixels, or what is left of them: the JPEG files, as decoders may differ in a last bit.
+        Fields fill whole chunks: n is a multiple of FIELDS_PER_CHUNK, except at the clip's end.
+        Returns the bytes that identify the content, to take a digest of: the pixels, but of jpeg
+        the JPEG files, as decoders may differ in the last bit.
         """
-        start = len(data)
-        data.resize(start + len(items), axis=0)
-        if self.name == "gzip":
-            data[start:] = items
-        elif self.name == "lz4":
-            for first in range(0, len(items), data.chunks[0]):
-                data.id.write_direct_chunk(
-                    (start + first, 0, 0, 0),
-                    _lz4_chunk(items[first : first + data.chunks[0]], data),
-                )
-        else:
+        start = len(dataset)
+        dataset.resize(start + len(arrays), axis=0)
+        if self.name == "jpeg":
             return b"".join(
-                self._append_jpeg(data, start + number, item) for number, item in enumerate(items)
+                self._write_jpeg(dataset, start + number, array)
+                for number, array in enumerate(arrays)
             )
-        return items.tobytes()
+        if self.name == "gzip":
+            dataset[start:] = arrays
+        else:
+            chunk_length = dataset.chunks[0]
+            for first in range(0, len(arrays), chunk_length):
+                chunk = _lz4_chunk(arrays[first : first + chunk_length], chunk_length)
+                dataset.id.write_direct_chunk((start + first, 0, 0, 0), chunk)
+        return arrays.tobytes()
 
-    def _append_jpeg(self, data: h5py.Dataset, place: int, item: np.ndarray) -> bytes:
-        coded = [
-            jpeg.encode(plane, self.quality) for plane in ([item] if data.chunks[-1] == 3 else item)
-        ]
-        for number, content in enumerate(coded):
-            data.id.write_direct_chunk((place, number if len(coded) > 1 else 0, 0, 0), content)
-        return b"".join(coded)
+    def _write_jpeg(self, dataset: h5py.Dataset, index: int, array: np.ndarray) -> bytes:
+        """Write one frame as a JPEG file, or one field as two; returns the files in a row."""
+        # (H, W, 3) is one image; (2, H, W) is two.
+        images = [array] if dataset.chunks[-1] == 3 else array
+        contents = [jpeg.encode(image, self.quality) for image in images]
+        for plane, content in enumerate(contents):
+            dataset.id.write_direct_chunk((index, plane, 0, 0), content)
+        return b"".join(contents)
 
 
-PLAIN = Codec()
+DEFAULT_CODEC = Codec()
 
 
-def _unchecked(number: int, *values: int) -> dict:
-    """Arguments for a dataset whose filter HDF5 need not have: chunks are written as they are."""
-    return {"compression": number, "compression_opts": values, "allow_unknown_filter": True}
+def _external_filter(number: int, *options: int) -> dict:
+    """Arguments of `create_dataset` for a filter that HDF5 itself need not have installed."""
+    return {"compression": number, "compression_opts": options, "allow_unknown_filter": True}
 
 
-def _lz4_chunk(items: np.ndarray, data: h5py.Dataset) -> bytes:
-    """Filter 32004's chunk, big-endian: its size, its blocks' size, then each block's coded size and content.
+def _lz4_chunk(arrays: np.ndarray, chunk_length: int) -> bytes:
+    """Encode up to `chunk_length` frames or fields as a chunk of filter 32004, one block for each.
 
-    A chunk at a clip's end is filled up with zeros, which take no room; a block that does not shrink stands as it is.
+    All numbers are big-endian: the chunk's size (8 bytes) and the blocks' size (4), both before
+    compression, then for each block its compressed size (4) and its content. A block that does not
+    shrink is stored as it is. The last chunk of a clip is filled up with blocks of zeros, which
+    take nearly no room.
     """
-    size = items[0].nbytes
+    size = arrays[0].nbytes
+    padding = [np.zeros_like(arrays[0])] * (chunk_length - len(arrays))
     blocks = []
-    for item in [*items, *[np.zeros_like(items[0])] * (data.chunks[0] - len(items))]:
-        coded = imagecodecs.lz4_encode(np.ascontiguousarray(item), level=LEVEL, hc=True)
-        coded = coded if len(coded) < size else item.tobytes()
-        blocks.append(struct.pack(">I", len(coded)) + coded)
+    for array in [*arrays, *padding]:
+        block = imagecodecs.lz4_encode(np.ascontiguousarray(array), level=LZ4_LEVEL, hc=True)
+        block = block if len(block) < size else array.tobytes()
+        blocks.append(struct.pack(">I", len(block)) + block)
     return struct.pack(">QI", size * len(blocks), size) + b"".join(blocks)

@@ -1,18 +1,14 @@
-"""Codings of frames and flow inside HDF5, and a way to read them that decodes no more than is asked for.
+"""Read frames and flow fields out of HDF5 datasets, decoding no more of them than is asked for.
 
-| coding | loses | HDF5 filter | a chunk |
-|---|---|---|---|
-| gzip | nothing | built in | a frame or field |
-| lz4 | nothing | 32004 | a frame, or 5 fields in blocks of one: each decodes alone |
-| jpeg | by quality | 32019 | the JPEG file of a frame, or of one plane (x or y) of a field |
+Chunks of the filters lz4 and jpeg (see `codecs`) are read directly and decoded here: HDF5 copies
+nothing, caches nothing, and needs no plug-in. All other datasets are read by HDF5.
 
-Filters 32004 and 32019 are registered with The HDF Group: programs that have them read the datasets like any other. We read
-and write such chunks directly and code them ourselves, so HDF5 copies nothing and caches nothing, and needs no plug-in.
-docs/store.md says what was measured and how to read the files elsewhere.
+An index is the number of a frame or field within its clip. A rect is a pair of slices: the rows and
+the columns of a rectangle of pixels. A buffer is memory for a whole frame or field.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
 
 import h5py
@@ -20,140 +16,173 @@ import imagecodecs
 import numpy as np
 
 from pipeline.errors import PipelineError, first_line, remake
-from pipeline.storage import jpeg
-from pipeline.storage.codecs import JPEG, LZ4
+from pipeline.storage import jpeg_decoding
+from pipeline.storage.codecs import JPEG_FILTER, LZ4_FILTER
 from pipeline.storage.keys import id_of
+
+Rect = tuple[slice, slice]
 
 
 def frames_or_fields(
-    data: h5py.Dataset, places: np.ndarray, rows: slice, columns: slice
+    dataset: h5py.Dataset, indices: np.ndarray, rows: slice, columns: slice
 ) -> Iterator[np.ndarray]:
-    """`rows` and `columns` of the frames (h, w, 3) or fields (2, h, w) of a clip at `places`, which ascend.
+    """Yield `rows` and `columns` of the frames (h, w, 3) or fields (2, h, w) at ascending indices.
 
-    Each is valid until the next. Raises PipelineError for what cannot be decoded.
+    All are views of one buffer, so each is valid only until the next.
+    Raises PipelineError for what cannot be decoded.
     """
-    return _decoded(data, places, repeat(np.empty(data.shape[1:], np.uint8)), (rows, columns))
+    buffer = np.empty(dataset.shape[1:], np.uint8)
+    return _decode(dataset, indices, repeat(buffer), (rows, columns))
 
 
 def read(
-    data: h5py.Dataset, places: np.ndarray | range | None = None, out: np.ndarray | None = None
+    dataset: h5py.Dataset,
+    indices: np.ndarray | range | None = None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """(n, H, W, 3) frames or (n, 2, H, W) fields of a clip at `places`, which ascend, or all; in `out` where it is given.
+    """Read the (n, H, W, 3) frames or (n, 2, H, W) fields at ascending indices; all by default.
 
-    Raises PipelineError for what cannot be decoded.
+    Reads into `out` where it is given. Raises PipelineError for what cannot be decoded.
     """
-    places = range(len(data)) if places is None else places
-    out = np.empty((len(places), *data.shape[1:]), data.dtype) if out is None else out
-    height, width = data.shape[1:3] if data.shape[-1] == 3 else data.shape[2:]
-    for _ in _decoded(data, places, out, (slice(0, height), slice(0, width))):
+    indices = range(len(dataset)) if indices is None else indices
+    if out is None:
+        out = np.empty((len(indices), *dataset.shape[1:]), dataset.dtype)
+    height, width = dataset.shape[1:3] if _is_frames(dataset) else dataset.shape[2:]
+    for _ in _decode(dataset, indices, out, (slice(0, height), slice(0, width))):
         pass
     return out
 
 
-def _decoded(
-    data: h5py.Dataset,
-    places: np.ndarray | range,
-    targets: Iterable[np.ndarray],
-    cut: tuple[slice, slice],
+def _decode(
+    dataset: h5py.Dataset,
+    indices: np.ndarray | range,
+    buffers: Iterable[np.ndarray],
+    rect: Rect,
 ) -> Iterator[np.ndarray]:
-    """The rectangle `cut`, its rows and columns, of each of `places`, decoded into the next of `targets`, or elsewhere.
+    """Decode each index into the next of `buffers`, and yield a view of its rectangle.
 
-    Chunks of a filter that we know are decoded here, block by block; all others, and those with more filters than one, by
-    HDF5.
+    Outside the rectangle a buffer need not be written.
     """
-    decode = {LZ4: _lz4_items, JPEG: _jpeg_items}.get(filter_of(data), _hdf5_items)
+    decode = _decoder(dataset)
     try:
-        yield from decode(data, places, targets, cut)
+        yield from decode(dataset, indices, buffers, rect)
     except (OSError, RuntimeError, ValueError, IndexError, struct.error) as error:
-        where, what = (
-            f"{data.file.filename}: clip '{id_of(data.name.strip('/'))}'",
-            first_line(error),
-        )
-        if "filter" in what and "regist" in what or "plugin" in what:
+        path = dataset.file.filename
+        clip = f"{path}: clip '{id_of(dataset.name.strip('/'))}'"
+        reason = first_line(error)
+        if "filter" in reason and "regist" in reason or "plugin" in reason:
             raise PipelineError(
-                f"{where} is coded by a filter that HDF5 does not find ({what}); pip install hdf5plugin, "
-                "then export HDF5_PLUGIN_PATH=$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
+                f"{clip} is coded by a filter that HDF5 does not find ({reason}); "
+                "pip install hdf5plugin, then export HDF5_PLUGIN_PATH="
+                "$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
             ) from error
-        raise PipelineError(
-            f"{where} cannot be decoded ({what}); {remake(data.file.filename)}"
-        ) from error
+        raise PipelineError(f"{clip} cannot be decoded ({reason}); {remake(path)}") from error
 
 
-def filter_of(data: h5py.Dataset) -> int | None:
-    """The number of a dataset's one filter; None where it has none or several."""
-    properties = data.id.get_create_plist()
-    return properties.get_filter(0)[0] if properties.get_nfilters() == 1 else None
+def _decoder(dataset: h5py.Dataset) -> Callable[..., Iterator[np.ndarray]]:
+    """The function that decodes a dataset; HDF5 decodes what has an unknown filter, or several."""
+    properties = dataset.id.get_create_plist()
+    if properties.get_nfilters() != 1:
+        return _decode_by_hdf5
+    (number, *_) = properties.get_filter(0)
+    return {LZ4_FILTER: _decode_lz4, JPEG_FILTER: _decode_jpeg}.get(number, _decode_by_hdf5)
 
 
-def _hdf5_items(
-    data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple
+def _is_frames(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset holds frames (n, H, W, 3), not fields (n, 2, H, W)."""
+    return dataset.shape[-1] == 3
+
+
+def _within_item(dataset: h5py.Dataset, rect: Rect) -> tuple[slice, ...]:
+    """The rectangle as an index into one frame (H, W, 3) or one field (2, H, W)."""
+    return rect if _is_frames(dataset) else (slice(None), *rect)
+
+
+def _decode_by_hdf5(
+    dataset: h5py.Dataset, indices: np.ndarray | range, buffers: Iterable[np.ndarray], rect: Rect
 ) -> Iterator[np.ndarray]:
-    """Runs of neighbours, in one read each."""
-    cut = cut if data.shape[-1] == 3 else (slice(None), *cut)
-    places, targets = np.asarray(places), iter(targets)
-    for run in np.split(places, np.flatnonzero(np.diff(places) != 1) + 1):
-        for found in data[run[0] : run[-1] + 1] if len(run) else ():
-            item = next(targets)
-            item[:] = found
-            yield item[cut]
+    """Decode through h5py; consecutive indices are one read."""
+    crop = _within_item(dataset, rect)
+    indices, buffers = np.asarray(indices), iter(buffers)
+    for run in np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1):
+        for array in dataset[run[0] : run[-1] + 1] if len(run) else ():
+            buffer = next(buffers)
+            buffer[:] = array
+            yield buffer[crop]
 
 
-def _lz4_items(
-    data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple
+def _decode_lz4(
+    dataset: h5py.Dataset, indices: np.ndarray | range, buffers: Iterable[np.ndarray], rect: Rect
 ) -> Iterator[np.ndarray]:
-    cut = cut if data.shape[-1] == 3 else (slice(None), *cut)
-    a_chunk, size, held = data.chunks[0], int(np.prod(data.shape[1:])), None
-    for place, item in zip(places, targets, strict=False):
-        chunk, number = divmod(int(place), a_chunk)
-        if chunk != held:
-            mask, content = data.id.read_direct_chunk((chunk * a_chunk, 0, 0, 0))
-            blocks, held = None if mask else _lz4_blocks(memoryview(content), size, a_chunk), chunk
-        if mask:  # written without the filter
-            item[:] = np.frombuffer(content, np.uint8).reshape(data.chunks)[number]
-        elif blocks is None:  # by another program, in blocks of another size
-            item[:] = data[place]
-        elif len(blocks[number]) == size:
-            item.reshape(-1)[:] = blocks[number]
-        elif len(imagecodecs.lz4_decode(blocks[number], out=item.reshape(-1))) != size:
+    """Decode blocks of LZ4, each a frame or field; a chunk is read once for all of its blocks."""
+    crop = _within_item(dataset, rect)
+    chunk_length, size = dataset.chunks[0], int(np.prod(dataset.shape[1:]))
+    current_chunk = None
+    for index, buffer in zip(indices, buffers, strict=False):
+        chunk, position = divmod(int(index), chunk_length)
+        if chunk != current_chunk:
+            filter_mask, content = dataset.id.read_direct_chunk((chunk * chunk_length, 0, 0, 0))
+            blocks = None if filter_mask else _lz4_blocks(memoryview(content), size, chunk_length)
+            current_chunk = chunk
+        if filter_mask:
+            # The chunk was written without the filter.
+            buffer[:] = np.frombuffer(content, np.uint8).reshape(dataset.chunks)[position]
+        elif blocks is None:
+            # Another program wrote the chunk, in blocks of another size.
+            buffer[:] = dataset[index]
+        elif len(blocks[position]) == size:
+            # The block did not shrink and is stored as it is.
+            buffer.reshape(-1)[:] = blocks[position]
+        elif len(imagecodecs.lz4_decode(blocks[position], out=buffer.reshape(-1))) != size:
             raise ValueError("a block of other size")
-        yield item[cut]
+        yield buffer[crop]
 
 
 def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] | None:
-    """The coded blocks of a chunk of `count` blocks of `size`; None where it has others. See `_lz4_chunk`."""
-    whole, block = struct.unpack_from(">QI", content)
-    if whole != size * count:
+    """Split a chunk of filter 32004 into its `count` compressed blocks of `size` decoded bytes.
+
+    Returns None where the chunk is in blocks of another size. `codecs` describes the format where
+    it writes such chunks.
+    """
+    chunk_size, block_size = struct.unpack_from(">QI", content)
+    if chunk_size != size * count:
         raise ValueError("a chunk of other size")
-    if block != size:
+    if block_size != size:
         return None
-    blocks, at = [], 12
+    # The chunk's header takes 12 bytes, and a block's length takes 4.
+    blocks, offset = [], 12
     for _ in range(count):
-        (length,) = struct.unpack_from(">I", content, at)
-        blocks.append(content[at + 4 : at + 4 + length])
-        at += 4 + length
-    if at > len(content):
+        (length,) = struct.unpack_from(">I", content, offset)
+        blocks.append(content[offset + 4 : offset + 4 + length])
+        offset += 4 + length
+    if offset > len(content):
         raise ValueError("a chunk cut short")
     return blocks
 
 
-def _jpeg_items(
-    data: h5py.Dataset, places: np.ndarray, targets: Iterable[np.ndarray], cut: tuple
+def _decode_jpeg(
+    dataset: h5py.Dataset, indices: np.ndarray | range, buffers: Iterable[np.ndarray], rect: Rect
 ) -> Iterator[np.ndarray]:
-    """No more of a file is decoded than the rectangle needs."""
-    for place, item in zip(places, targets, strict=False):
-        if data.chunks[-1] == 3:
-            yield _jpeg_cut(data, (int(place), 0, 0, 0), item, cut)
+    """Decode JPEG files, of each no more than the rectangle needs."""
+    # A frame is one file, a field is one file for x and one for y.
+    file_per_frame = dataset.chunks[-1] == 3
+    for index, buffer in zip(indices, buffers, strict=False):
+        if file_per_frame:
+            yield _decode_jpeg_chunk(dataset, (int(index), 0, 0, 0), buffer, rect)
         else:
-            for number, plane in enumerate(item):
-                plane[cut] = _jpeg_cut(data, (int(place), number, 0, 0), plane, cut)
-            yield item[:, *cut]
+            for number, plane in enumerate(buffer):
+                chunk = (int(index), number, 0, 0)
+                plane[rect] = _decode_jpeg_chunk(dataset, chunk, plane, rect)
+            yield buffer[:, *rect]
 
 
-def _jpeg_cut(
-    data: h5py.Dataset, chunk: tuple[int, ...], out: np.ndarray, cut: tuple
+def _decode_jpeg_chunk(
+    dataset: h5py.Dataset, offset: tuple[int, ...], buffer: np.ndarray, rect: Rect
 ) -> np.ndarray:
-    mask, content = data.id.read_direct_chunk(chunk)
-    if not mask:
-        return jpeg.decode(content, out, *cut)
-    out[:] = np.frombuffer(content, np.uint8).reshape(out.shape)  # written without the filter
-    return out[cut]
+    """Decode the rectangle of the chunk at `offset`; returns a view of `buffer`."""
+    filter_mask, content = dataset.id.read_direct_chunk(offset)
+    if filter_mask:
+        # The chunk was written without the filter.
+        buffer[:] = np.frombuffer(content, np.uint8).reshape(buffer.shape)
+        return buffer[rect]
+    return jpeg_decoding.decode(content, buffer, *rect)

@@ -1,23 +1,27 @@
-"""Names of clips as HDF5 paths, and back."""
+"""HDF5 paths of clips: from the id of a clip to its path, and back."""
 
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
 
-@lru_cache(maxsize=2**16)  # every draw asks
+# Cached because every training sample asks for the path of its clip.
+@lru_cache(maxsize=2**16)
 def key_of(clip_id: str) -> str:
-    """HDF5 path of a clip: HDF5 and shells leave it whole, and `id_of` gives the id back.
+    """The HDF5 path of a clip, in characters that neither HDF5 nor a shell changes.
 
-    All but letters, digits, '_', '.', '-' is written %XX, as in URLs; so is a leading '-' or '.'.
+    All but letters, digits, '_', '.' and '-' is written %XX, as in URLs; so is a leading '-' or
+    '.'. The '/' between class and clip stays. `id_of` gives the id back.
     """
+    return "/".join(_quote(part) for part in clip_id.split("/"))
 
-    def part(text: str) -> str:
-        safe = quote(text, safe="").replace("~", "%7E")
-        return f"%{ord(safe[0]):02X}{safe[1:]}" if safe[:1] in ("-", ".") else safe
 
-    return "/".join(part(text) for text in clip_id.split("/"))
+def _quote(part: str) -> str:
+    quoted = quote(part, safe="").replace("~", "%7E")
+    if quoted[:1] in ("-", "."):
+        return f"%{ord(quoted[0]):02X}{quoted[1:]}"
+    return quoted
 
 
 def id_of(key: str) -> str:
-    """The clip id that `key_of` made `key` from."""
+    """The id of the clip for which `key_of` gives `key`."""
     return unquote(key.strip("/"))

@@ -1,4 +1,4 @@
-"""Read HDF5 files, checked: kind, schema, settings, and the number of frames per clip."""
+"""Open HDF5 files and check what they are: kind, schema, settings, and the number of frames."""
 
 import json
 import os
@@ -13,134 +13,165 @@ from pipeline.storage.codecs import Codec
 from pipeline.storage.keys import key_of
 from pipeline.storage.layout import ABOUT, PER_FRAME
 
-OPEN = 128  # files of a kind that are open at a time in a process, of the 1024 that it may have
+# Files that `Shards` keeps open at a time; a process may often have no more than 1024.
+MAX_OPEN_FILES = 128
 
 
 def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
-    """Open a file for reading; raises PipelineError when it is missing, broken, foreign, or of another kind or schema."""
+    """Open a file of a `kind` of ABOUT, or of any kind, for reading.
+
+    Raises PipelineError when it is missing, broken, not the pipeline's, or of another kind or
+    schema.
+    """
     if not Path(path).is_file():
         raise PipelineError(
             f"{path}: there is no such file; make it with: snakemake --cores all '{path}'"
         )
     cure = f"if the pipeline made it, {remake(path)}"
     try:
-        file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)  # no chunk is asked for twice
+        # HDF5 needs no cache of chunks: no chunk is read twice.
+        file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)
     except OSError as error:
         raise PipelineError(f"{path}: not an HDF5 file, or cut short ({error}); {cure}") from error
-    found, schema = str(file.attrs.get("format", "")), file.attrs.get("schema")
-    wanted = [f"pipeline/{kind}"] if kind else [f"pipeline/{known}" for known in ABOUT]
-    if found not in wanted:
-        problem = f"not a file of kind {' or '.join(wanted)}" + (f" but {found}" if found else "")
-    elif schema != layout.SCHEMA:
-        problem = f"written with schema {schema}, this program reads {layout.SCHEMA}"
-    else:
-        return file
-    file.close()
-    raise PipelineError(f"{path}: {problem}; {cure}")
+    problem = _problem(file, kind)
+    if problem:
+        file.close()
+        raise PipelineError(f"{path}: {problem}; {cure}")
+    return file
 
 
-def _differences(here: dict, there: dict, prefix: str = "") -> str:
-    """Where two nested settings differ, such as 'flow.bound 5.0 (not 20.0)'."""
-    found = []
-    for key in sorted(here.keys() | there.keys()):
-        a, b = here.get(key), there.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found.append(_differences(a, b, f"{prefix}{key}."))
-        elif a != b:
-            found.append(f"{prefix}{key} {a} (not {b})")
-    return ", ".join(part for part in found if part)
+def _problem(file: h5py.File, kind: str | None) -> str:
+    """Why a file is not a readable file of the pipeline's, of a `kind` or of any; '' if it is."""
+    file_format, schema = str(file.attrs.get("format", "")), file.attrs.get("schema")
+    accepted = [f"pipeline/{name}" for name in ([kind] if kind else ABOUT)]
+    if file_format not in accepted:
+        but = f" but {file_format}" if file_format else ""
+        return f"not a file of kind {' or '.join(accepted)}{but}"
+    if schema != layout.SCHEMA:
+        return f"written with schema {schema}, this program reads {layout.SCHEMA}"
+    return ""
 
 
 def read_all(path: str | Path, kind: str) -> dict[str, np.ndarray]:
-    """The arrays of all clips of a file, by their keys."""
-    found = {}
+    """Read the arrays of all clips of a file: {HDF5 path of the clip: array}."""
+    arrays = {}
 
-    def visit(key: str, node: h5py.Dataset | h5py.Group):
+    def visit(key: str, node: h5py.Dataset | h5py.Group) -> None:
         if isinstance(node, h5py.Dataset):
-            found[key] = node[...]
+            arrays[key] = node[...]
 
     with open_checked(path, kind) as file:
         file.visititems(visit)
-    return found
+    return arrays
 
 
 def missing_clip_error(path: str | Path, row: dict) -> PipelineError:
-    """What to say of a file without the clip of an index row."""
+    """The error to raise when a file lacks the clip of an index row."""
     return PipelineError(f"{path}: clip '{row['clip']}' is not in it; {remake(path)}")
 
 
 class Shards:
-    """Read-only clips of a folder of shards '000.h5' .., or of one file that holds them all.
+    """Reads clips from a folder of shards, '000.h5' and so on, or from one file that holds all.
 
-    Files open at the first read, in the process that reads: HDF5 handles do not survive a fork into loader workers. OPEN of
-    them stay open, those that were read last.
+    A file is opened when it is first read, by the process that reads it, because HDF5 handles do
+    not survive a fork into the workers of a loader. The MAX_OPEN_FILES that were read last stay
+    open.
     """
 
     def __init__(self, path: str | Path, kind: str):
         self.path, self.kind = Path(path), kind
+        # Open files, the one that was read last at the end.
         self._files: dict[Path, h5py.File] = {}
+        # Id of the process that opened them.
         self._owner = 0
 
-    def __call__(self, row: dict) -> h5py.Dataset:
-        """The dataset of an index row's clip, for `codings` to read.
+    def dataset(self, row: dict) -> h5py.Dataset:
+        """The dataset of the clip of an index row, for the module `decoding` to read.
 
-        Raises PipelineError when its file lacks it, or holds another number of frames or fields than the index wants.
+        Raises PipelineError when the file lacks the clip, or holds another number of frames or
+        fields than the index wants.
         """
-        if self._owner != os.getpid():
-            self._files, self._owner = {}, os.getpid()
-        path = self._file(row)
-        file = self._files.pop(path, None) or open_checked(path, self.kind)
-        self._files[path] = file  # the last of all
-        if len(self._files) > OPEN:
-            self._files.pop(
-                next(iter(self._files))
-            )  # HDF5 closes it with the last of its clips that is still in use
+        path = self._path(row)
+        file = self._open(path)
         try:
-            found = h5py.h5d.open(
-                file.id, key_of(row["clip"]).encode()
-            )  # in a third of the time of file[..]
+            # This takes a third of the time of `file[key]`.
+            dataset_id = h5py.h5d.open(file.id, key_of(row["clip"]).encode())
         except KeyError:
             raise missing_clip_error(path, row) from None
-        data = h5py.Dataset(found, readonly=True)
-        if self.kind in PER_FRAME and len(data) != (
-            expected := row["frames"] - PER_FRAME[self.kind]
-        ):
-            raise PipelineError(
-                f"{path}: clip '{row['clip']}' has {len(data)} {self.kind} where the index, which counted "
-                f"{row['frames']} frames, wants {expected}; {remake(path)}"
-            )
-        return data
+        dataset = h5py.Dataset(dataset_id, readonly=True)
+        if self.kind in PER_FRAME:
+            expected = row["frames"] - PER_FRAME[self.kind]
+            if len(dataset) != expected:
+                raise PipelineError(
+                    f"{path}: clip '{row['clip']}' has {len(dataset)} {self.kind} where the index, "
+                    f"which counted {row['frames']} frames, wants {expected}; {remake(path)}"
+                )
+        return dataset
 
-    def _file(self, row: dict) -> Path:
+    def check_same_settings(self, rows: list[dict]) -> None:
+        """Check that one solver with one set of settings made the files of all index rows.
+
+        Pixels mean something else under other settings: a network that learns from a mix loses
+        points of accuracy, and nothing shows it. Lossless codecs may be mixed, lossy ones may not.
+        Raises PipelineError with a line for each file that differs from most of the others.
+        """
+        # {settings and solver as JSON: files that they made}
+        paths_by_settings: dict[str, list[Path]] = {}
+        for path in sorted({self._path(row) for row in rows}):
+            settings = json.dumps(self._settings_and_solver(path), sort_keys=True)
+            paths_by_settings.setdefault(settings, []).append(path)
+        if len(paths_by_settings) <= 1:
+            return
+        common, *others = sorted(paths_by_settings, key=lambda key: -len(paths_by_settings[key]))
+        first, *more = paths_by_settings[common]
+        raise PipelineError.from_list(
+            [
+                f"{path}: made otherwise than {first} and {len(more)} more: "
+                f"{_differences(json.loads(other), json.loads(common))}; {remake(path)}"
+                for other in others
+                for path in paths_by_settings[other]
+            ]
+        )
+
+    def _settings_and_solver(self, path: Path) -> dict:
+        """The settings and the solver of a file, without what may differ between shards."""
+        with open_checked(path, self.kind) as file:
+            settings = json.loads(file.attrs["settings"])
+            solver = str(file.attrs.get("solver", ""))
+        # The damaged clips of this shard alone.
+        settings.pop("accept_damaged", None)
+        if Codec.from_settings(settings, self.kind).lossless:
+            # The pixels are the same in all lossless codecs.
+            settings["store"] = {self.kind: "lossless"}
+        return {"solver": solver, **settings}
+
+    def _path(self, row: dict) -> Path:
+        """The file that holds the clip of an index row."""
         return self.path if self.path.suffix == ".h5" else self.path / f"{row['shard']}.h5"
 
-    def require_alike(self, rows: list[dict]) -> None:
-        """Raise PipelineError when the files of `rows` were not all made by one solver with one set of settings.
-
-        Pixels of two makings do not mean the same: a network that learns from a mix loses points, and nothing shows it. A
-        lossy coding is part of the making.
-        """
-        makings: dict[str, list[Path]] = {}
-        for path in sorted({self._file(row) for row in rows}):
-            with open_checked(path, self.kind) as file:
-                settings = json.loads(file.attrs["settings"])
-                settings.pop("accept_damaged", None)  # a shard's own
-                if Codec.of(settings, self.kind).lossless:
-                    settings["store"] = {
-                        self.kind: "lossless"
-                    }  # whichever: the pixels are the same
-                making = {"solver": str(file.attrs.get("solver", "")), **settings}
-            makings.setdefault(json.dumps(making, sort_keys=True), []).append(path)
-        if len(makings) > 1:
-            most, *others = sorted(makings, key=lambda making: -len(makings[making]))
-            raise PipelineError.from_list(
-                [
-                    f"{path}: made otherwise than {makings[most][0]} and {len(makings[most]) - 1} more: "
-                    f"{_differences(json.loads(other), json.loads(most))}; {remake(path)}"
-                    for other in others
-                    for path in makings[other]
-                ]
-            )
+    def _open(self, path: Path) -> h5py.File:
+        """An open file, opened by this process; closes the one that was not read for longest."""
+        if self._owner != os.getpid():
+            self._files, self._owner = {}, os.getpid()
+        file = self._files.pop(path, None) or open_checked(path, self.kind)
+        self._files[path] = file
+        if len(self._files) > MAX_OPEN_FILES:
+            # HDF5 closes the file with the last of its datasets that is still in use.
+            self._files.pop(next(iter(self._files)))
+        return file
 
     def __getstate__(self) -> dict:
+        """What is sent to another process: no open files."""
         return {**self.__dict__, "_files": {}, "_owner": 0}
+
+
+def _differences(here: dict, there: dict, prefix: str = "") -> str:
+    """Where two nested settings differ, such as 'flow.bound 5.0 (not 20.0)'."""
+    parts = []
+    for key in sorted(here.keys() | there.keys()):
+        a, b = here.get(key), there.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            parts.append(_differences(a, b, f"{prefix}{key}."))
+        elif a != b:
+            parts.append(f"{prefix}{key} {a} (not {b})")
+    return ", ".join(part for part in parts if part)

@@ -1,4 +1,4 @@
-"""Write HDF5 files: one dataset per clip, complete or not at all."""
+"""Write HDF5 files: a file is complete or not there at all, and a shard is written clip by clip."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
 from pipeline.storage import layout
-from pipeline.storage.codecs import PLAIN, Codec
+from pipeline.storage.codecs import DEFAULT_CODEC, Codec
 from pipeline.storage.keys import key_of
 from pipeline.storage.layout import ABOUT, BLOCK, PER_FRAME
 
@@ -23,7 +23,11 @@ from pipeline.storage.layout import ABOUT, BLOCK, PER_FRAME
 def create(
     path: str | Path, kind: str, settings: dict, code: str, **attributes
 ) -> Iterator[h5py.File]:
-    """A new file of a `kind` of ABOUT, complete or not there at all: it gets its name when the block ends well."""
+    """Open a new file of a `kind` of ABOUT for writing.
+
+    The file gets its name when the block ends well; otherwise nothing is left of it. `settings`,
+    `code`, the id of the code that writes, and `attributes` become attributes of the file.
+    """
     with replacing(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
         file.attrs.update(
             {
@@ -41,84 +45,113 @@ def create(
 def write_shard(
     path: str | Path,
     kind: str,
-    clips: list[dict],
-    items: Callable[[dict], Iterator[np.ndarray]],
+    rows: list[dict],
+    make_arrays: Callable[[dict], Iterator[np.ndarray]],
     settings: dict,
     code: str,
     made_with: str,
-    kept: Callable[[dict], None] = lambda row: None,
-    coding: Codec = PLAIN,
+    on_reused: Callable[[dict], None] = lambda row: None,
+    codec: Codec = DEFAULT_CODEC,
     **attributes: str,
 ) -> str:
-    """Write a shard, clip by clip; a killed run keeps its finished clips and goes on with the next.
+    """Write a shard clip by clip; the next run reuses the finished clips of a killed one.
 
-    `clips`: rows of the index (clip, path, sha256, frames). `items(row)` yields a clip's arrays (H, W, 3) or (2, H, W),
-    uint8, one frame or field each, kept in `coding`; of kinds that are not PER_FRAME the one array of the clip. Finished
-    clips wait in '.partial/' beside the shard, keyed by the clip's content, the settings and the code; Snakemake, which
-    deletes the declared output of a killed job, does not know them.
-    `kept(row)` is called for each clip that an earlier run finished. `attributes` are the file's, beside the usual ones.
-    Returns the digest of all pixels, the same for equal content in any lossless coding.
+    Finished clips wait in '.partial/' next to the shard, each under a hash of the clip's content,
+    the settings and the code. Snakemake, which deletes the declared outputs of a killed job, does
+    not know that folder.
+
+    Args:
+        path: the shard, `<folder>/<shard>.h5`.
+        kind: a kind of ABOUT.
+        rows: the index rows of its clips, with the columns clip, path, sha256 and frames.
+        make_arrays: of an index row, yields the clip's frames (H, W, 3) or fields (2, H, W), uint8,
+            one at a time. Of kinds that are not PER_FRAME it yields the clip's one array.
+        settings, code: as in `create`.
+        made_with: names and versions of the programs that the content depends on.
+        on_reused: called with the index row of each clip that an earlier run has finished.
+        codec: how frames or fields are compressed.
+        attributes: more attributes of the file.
+
+    Returns:
+        The digest of all pixels: 16 hex digits, equal for equal content in any lossless codec.
+
+    Raises:
+        PipelineError: a clip gives another number of frames or fields than the index wants.
     """
     path = Path(path)
-    attributes |= {"coding": str(coding)} if kind in PER_FRAME else {}
-    partial = path.parent / ".partial" / path.stem
-    partial.mkdir(parents=True, exist_ok=True)
-    finished = []
-    for row in clips:
+    if kind in PER_FRAME:
+        # Files have the codec in an attribute 'coding'.
+        attributes["coding"] = str(codec)
+    folder = path.parent / ".partial" / path.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    clip_files = []
+    for row in rows:
         identity = json.dumps(
             [row["clip"], row["sha256"], settings, code, layout.SCHEMA, attributes], sort_keys=True
         )
-        clip_file = partial / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
+        clip_file = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
         if clip_file.is_file():
-            kept(row)
+            on_reused(row)
         else:
             with create(clip_file, kind, settings, code) as file:
-                if kind not in PER_FRAME:
-                    (array,) = items(row)
-                    file[key_of(row["clip"])] = array
-                    file.attrs["pixels"] = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
-                elif (count := _append_all(file, key_of(row["clip"]), items(row), coding)) != (
-                    expected := row["frames"] - PER_FRAME[kind]
-                ):
-                    raise PipelineError(
-                        f"{row['path']}: {count} {kind} where the index, which counted "
-                        f"{row['frames']} frames, wants {expected}; if the video has changed, run "
-                        "snakemake again, else report this"
-                    )
-        finished.append(clip_file)
-    digest = hashlib.sha256()
+                _write_clip(file, kind, row, make_arrays(row), codec)
+        clip_files.append(clip_file)
     with create(path, kind, settings, code, made_with=made_with, **attributes) as shard:
-        for row, clip_file in zip(clips, finished, strict=True):
-            key = key_of(row["clip"])
-            with h5py.File(clip_file, "r", locking=False) as file:
-                file.copy(
-                    file[key],
-                    shard.require_group(key.rsplit("/", 1)[0]),
-                    name=key.rsplit("/", 1)[1],
-                )
-                digest.update(f"{key}{file.attrs['pixels']}".encode())
-            shard[key].attrs.update(
-                {
-                    "clip": row["clip"],
-                    "source": os.path.basename(row["path"]),
-                    "sha256": row["sha256"],
-                }
-            )
-    shutil.rmtree(partial)
-    return digest.hexdigest()[:16]
+        digest = _join_clips(shard, rows, clip_files)
+    shutil.rmtree(folder)
+    return digest
 
 
-def _append_all(file: h5py.File, key: str, items: Iterator[np.ndarray], coding: Codec) -> int:
-    """Append a clip's arrays to a new dataset, and note the digest of its pixels; returns their number."""
-    digest, block, data = hashlib.sha256(), [], None
-    for item in items:
-        if data is None:
-            data = coding.create(file, key, item.shape)
-        block.append(item)
+def _write_clip(
+    file: h5py.File, kind: str, row: dict, arrays: Iterator[np.ndarray], codec: Codec
+) -> None:
+    """Write a clip into a file of its own, with the digest of its pixels in an attribute."""
+    key = key_of(row["clip"])
+    if kind not in PER_FRAME:
+        (array,) = arrays
+        file[key] = array
+        file.attrs["pixels"] = hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+        return
+    count = _append_all(file, key, arrays, codec)
+    expected = row["frames"] - PER_FRAME[kind]
+    if count != expected:
+        raise PipelineError(
+            f"{row['path']}: {count} {kind} where the index, which counted "
+            f"{row['frames']} frames, wants {expected}; if the video has changed, run "
+            "snakemake again, else report this"
+        )
+
+
+def _append_all(file: h5py.File, key: str, arrays: Iterator[np.ndarray], codec: Codec) -> int:
+    """Write frames or fields into a new dataset, BLOCK at a time; returns how many there were."""
+    digest, block, dataset = hashlib.sha256(), [], None
+    for array in arrays:
+        if dataset is None:
+            dataset = codec.create_dataset(file, key, array.shape)
+        block.append(array)
         if len(block) == BLOCK:
-            digest.update(coding.append(data, np.stack(block)))
+            digest.update(codec.append(dataset, np.stack(block)))
             block.clear()
     if block:
-        digest.update(coding.append(data, np.stack(block)))
+        digest.update(codec.append(dataset, np.stack(block)))
     file.attrs["pixels"] = digest.hexdigest()
-    return 0 if data is None else len(data)
+    return 0 if dataset is None else len(dataset)
+
+
+def _join_clips(shard: h5py.File, rows: list[dict], clip_files: list[Path]) -> str:
+    """Copy the datasets of all clips into the shard; returns the digest of all pixels."""
+    digest = hashlib.sha256()
+    for row, clip_file in zip(rows, clip_files, strict=True):
+        key = key_of(row["clip"])
+        group, name = key.rsplit("/", 1)
+        with h5py.File(clip_file, "r", locking=False) as file:
+            file.copy(file[key], shard.require_group(group), name=name)
+            digest.update(f"{key}{file.attrs['pixels']}".encode())
+        shard[key].attrs.update(
+            {
+                "clip": row["clip"],
+                "source": os.path.basename(row["path"]),
+                "sha256": row["sha256"],
+            }
+        )
+    return digest.hexdigest()[:16]

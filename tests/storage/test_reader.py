@@ -1,0 +1,175 @@
+"""Reading: a broken, foreign or mixed file is never taken for a good one."""
+
+import hashlib
+import multiprocessing
+import os
+import pickle
+from pathlib import Path
+
+import h5py
+import pytest
+from small_shards import CLIP_IDS, index_rows, pixels, write
+
+from pipeline.errors import PipelineError
+from pipeline.storage import reader
+from pipeline.storage.codecs import Codec
+
+# Files that cannot be read
+
+
+def make_foreign(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = 1
+
+
+def make_newer(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"] = 99
+
+
+# What is done to a good shard, and what the error must hold.
+BAD = {
+    "missing": (Path.unlink, "no such file"),
+    "text": (lambda path: path.write_text("clip,frames\n"), "HDF5"),
+    "empty": (lambda path: path.write_bytes(b""), "HDF5"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1000]), "cut short"),
+    "foreign": (make_foreign, "pipeline/frames"),
+    "other kind": (lambda path: write(path, kind="flow"), "pipeline/flow"),
+    "other schema": (make_newer, "99"),
+}
+
+
+@pytest.mark.parametrize("spoil, part", BAD.values(), ids=BAD)
+def test_bad_files_are_refused_with_a_cure(tmp_path, spoil, part):
+    path = tmp_path / "a shard.h5"
+    write(path)
+    spoil(path)
+    with pytest.raises(PipelineError) as caught:
+        reader.open_checked(path, "frames")
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and part in message
+    assert "\n" not in message and "snakemake" in message
+
+
+def test_any_kind_can_be_opened(tmp_path):
+    write(tmp_path / "000.h5", kind="flow")
+    with reader.open_checked(tmp_path / "000.h5") as file:
+        assert len(file) == 2
+
+
+# Clips of shards
+
+
+def test_shards_of_a_folder_and_of_one_file(tmp_path):
+    write(tmp_path / "000.h5")
+    for path in (tmp_path, tmp_path / "000.h5"):
+        shards = reader.Shards(path, "frames")
+        assert all((shards.dataset(row)[...] == pixels(row)).all() for row in index_rows())
+        with pytest.raises(PipelineError, match="Run/none") as caught:
+            shards.dataset(index_rows()[0] | {"clip": "Run/none"})
+        assert str(caught.value).startswith(f"{tmp_path / '000.h5'}: ")
+    with pytest.raises(PipelineError, match="pipeline/flow"):
+        reader.Shards(tmp_path, "flow").dataset(index_rows()[0])
+
+
+def test_a_clip_of_other_length_than_the_index_says_is_refused(tmp_path):
+    for kind, found, wanted in (("frames", 5, 6), ("flow", 4, 5)):
+        path = tmp_path / kind / "000.h5"
+        write(path, kind=kind)
+        with pytest.raises(PipelineError) as caught:
+            reader.Shards(tmp_path / kind, kind).dataset(index_rows()[1] | {"frames": 6})
+        message = str(caught.value)
+        assert message.startswith(f"{path}: clip '{CLIP_IDS[1]}' has {found} {kind}")
+        assert f"wants {wanted}" in message and "\n" not in message and "snakemake" in message
+
+
+def test_few_files_stay_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "MAX_OPEN_FILES", 2)
+    shards = reader.Shards(tmp_path, "frames")
+    rows = [index_rows()[0] | {"shard": f"{number:03}"} for number in range(4)]
+    for row in rows:
+        write(tmp_path / f"{row['shard']}.h5")
+    for row in [*rows, rows[2], rows[0]]:
+        assert (shards.dataset(row)[...] == pixels(row)).all()
+    assert [path.stem for path in shards._files] == ["002", "000"]
+    open_files = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+    assert sorted(path for path in open_files if path.startswith(str(tmp_path))) == [
+        f"{tmp_path}/000.h5",
+        f"{tmp_path}/002.h5",
+    ]
+
+
+def test_shards_survive_pickle_and_fork(tmp_path, monkeypatch):
+    write(tmp_path / "000.h5")
+    opened_by, open_checked = [], reader.open_checked
+    monkeypatch.setattr(
+        reader, "open_checked", lambda *args: opened_by.append(os.getpid()) or open_checked(*args)
+    )
+    shards, row = reader.Shards(tmp_path, "frames"), index_rows()[1]
+    before = shards.dataset(row)[...]
+    assert (pickle.loads(pickle.dumps(shards)).dataset(row)[...] == before).all()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+
+    def send():
+        digest = hashlib.sha256(shards.dataset(row)[...]).hexdigest()
+        queue.put((digest, os.getpid() in opened_by))
+
+    children = [context.Process(target=send) for _ in range(2)]
+    for child in children:
+        child.start()
+    found = [queue.get(timeout=20) for _ in children]
+    for child in children:
+        child.join()
+    # Each child has read the clip through a handle of its own.
+    assert found == [(hashlib.sha256(pixels(row)).hexdigest(), True)] * 2
+    assert (shards.dataset(row)[...] == before).all()
+
+
+# Shards that were made in different ways
+
+
+def test_shards_made_in_different_ways_are_refused(tmp_path):
+    def shard(
+        name: str, solver: str = "cpu 1", bound: float = 20.0, accepted: list[str] | None = None
+    ) -> dict:
+        """Write a shard with these settings; returns the index row of a clip in it."""
+        settings = {"flow": {"bound": bound, "warps": 5}, "accept_damaged": accepted or []}
+        write(tmp_path / f"{name}.h5", kind="flow", settings=settings, solver=solver)
+        return index_rows()[0] | {"shard": name}
+
+    alike = [shard("000"), shard("001"), shard("002", accepted=["a"])]
+    reader.Shards(tmp_path, "flow").check_same_settings(alike)
+    for odd, words in (
+        (shard("003", solver="opencv 5.0.0"), r"solver opencv 5\.0\.0 \(not cpu 1\)"),
+        (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\)"),
+    ):
+        with pytest.raises(
+            PipelineError,
+            match=rf"{odd['shard']}\.h5: made otherwise than .*000\.h5 and 2 more: {words}",
+        ):
+            reader.Shards(tmp_path, "flow").check_same_settings([*alike, odd])
+
+
+@pytest.mark.parametrize("kind", ["frames", "flow"])
+def test_lossless_codings_have_one_digest_and_may_be_mixed_but_a_lossy_one_may_not(tmp_path, kind):
+    digests, rows = {}, []
+    codecs = [Codec("gzip"), Codec("lz4"), Codec("jpeg", 90), Codec("jpeg", 50)]
+    for number, codec in enumerate(codecs):
+        path = tmp_path / f"{number:03}.h5"
+        settings = {"decode": {}, "store": {kind: codec.name, f"{kind}_quality": codec.quality}}
+        assert Codec.from_settings(settings, kind) == codec
+        digests[codec] = write(path, kind=kind, settings=settings, codec=codec)
+        rows.append(index_rows()[0] | {"shard": f"{number:03}"})
+        with h5py.File(path) as file:
+            assert file.attrs["coding"].startswith(codec.name)
+            assert ("lossless" in file.attrs["coding"]) == (codec.name != "jpeg")
+    assert digests[Codec("gzip")] == digests[Codec("lz4")] and len(set(digests.values())) == 3
+    shards = reader.Shards(tmp_path, kind)
+    shards.check_same_settings(rows[:2])
+    for mixed, words in (
+        (rows[:3], f"store.{kind} jpeg"),
+        (rows[2:], f"store.{kind}_quality 50 \\(not 90\\)"),
+    ):
+        with pytest.raises(PipelineError, match=words):
+            shards.check_same_settings(mixed)
