@@ -1,4 +1,4 @@
-"""Write frames as a video file."""
+"""Encode frames as a video file with ffmpeg."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,11 @@ from pipeline.video.ffmpeg import executable
 
 
 def encode(path: str | Path, frames: np.ndarray, fps: float, quality: int = 3) -> None:
-    """Write (N, H, W, 3) uint8 RGB frames as an MPEG-4 AVI, the codec of UCF101 (quality: 2 best .. 31)."""
+    """Write (N, H, W, 3) uint8 RGB frames as an MPEG-4 AVI file, the format of UCF101.
+
+    `fps` is the number of frames per second; `quality` goes from 2, the best, to 31. Equal frames
+    give equal bytes. Raises PipelineError when ffmpeg cannot write the file.
+    """
     frames = np.ascontiguousarray(frames)
     height, width = frames.shape[1:3]
     source = ffmpeg.input(
@@ -23,15 +27,15 @@ def encode(path: str | Path, frames: np.ndarray, fps: float, quality: int = 3) -
         "pix_fmt": "yuv420p",
         "format": "avi",
         "q:v": quality,
+        # One thread and no version strings, so that the bytes do not depend on the machine.
         "threads": 1,
         "flags": "+bitexact",
         "fflags": "+bitexact",
     }
-    command = source.output(f"file:{path}", **options).overwrite_output().global_args("-v", "error")
-    result = subprocess.run(
-        command.compile(cmd=executable()), input=frames.tobytes(), capture_output=True
-    )
+    # With 'file:' in front, a name that has a colon or a leading '-' is still only a name.
+    output = source.output(f"file:{path}", **options)
+    command = output.overwrite_output().global_args("-v", "error").compile(cmd=executable())
+    result = subprocess.run(command, input=frames.tobytes(), capture_output=True)
     if result.returncode:
-        raise PipelineError(
-            f"{path}: ffmpeg could not write the video: {result.stderr.decode(errors='replace').strip()}"
-        )
+        reason = result.stderr.decode(errors="replace").strip()
+        raise PipelineError(f"{path}: ffmpeg could not write the video: {reason}")

@@ -8,7 +8,7 @@ from functools import cache
 
 @cache
 def executable() -> str:
-    """Path of the ffmpeg program."""
+    """The path of the ffmpeg program: the system's, or the one that `imageio-ffmpeg` ships."""
     if system := shutil.which("ffmpeg"):
         return system
     import imageio_ffmpeg
@@ -18,18 +18,21 @@ def executable() -> str:
 
 @cache
 def version() -> str:
-    """ffmpeg's own version string, such as '7.0.2-static'."""
-    out = subprocess.run(
+    """The version that ffmpeg says of itself, such as '7.0.2-static'."""
+    output = subprocess.run(
         [executable(), "-version"], capture_output=True, text=True, check=True
     ).stdout
-    return out.split()[2]
+    # The first line is 'ffmpeg version 7.0.2-static Copyright ..'.
+    return output.split()[2]
 
 
-def passthrough_option() -> dict:
-    """The option by which every decoded frame comes out once.
+def passthrough_option() -> dict[str, str]:
+    """The output option with which every decoded frame comes out exactly once.
 
-    ffmpeg's default for raw output is a constant rate, which doubles and drops frames; the option's name changed in 5.1.
+    By default ffmpeg writes raw video at a constant rate, for which it doubles and drops frames.
+    The option has another name since ffmpeg 5.1.
     """
+    # Some builds put an 'n' before the number. Builds from a commit have none, and are recent.
     number = re.match(r"n?(\d+)\.(\d+)", version())
-    old = number and (int(number[1]), int(number[2])) < (5, 1)
-    return {"vsync": "passthrough"} if old else {"fps_mode": "passthrough"}
+    is_old = number and (int(number[1]), int(number[2])) < (5, 1)
+    return {"vsync": "passthrough"} if is_old else {"fps_mode": "passthrough"}
