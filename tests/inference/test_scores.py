@@ -3,23 +3,28 @@
 import numpy as np
 import pytest
 import torch
+from inference_cases import (
+    CLASSES,
+    CPU,
+    HEIGHT,
+    HIDDEN,
+    ROWS,
+    SIZE,
+    WIDTH,
+    all_models,
+)
 
 from pipeline.data import transforms
 from pipeline.data.batch import InputBatch
 from pipeline.data.crops import CROP_COUNTS, eval_crops
 from pipeline.data.instants import eval_centres, eval_periods, period_instants
-from pipeline.data.stream import Stream
 from pipeline.inference import scores
-from pipeline.inference.features import features_of_clips
-from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.asyn import ASYN
 from pipeline.models.co2fi import CO2FI
-from pipeline.storage import decoding, writer
-from pipeline.storage.codecs import Codec
-from pipeline.streams import DIRECTIONS, STORES, STREAMS, channels
+from pipeline.storage import decoding
+from pipeline.streams import DIRECTIONS, STREAMS, channels
 
-CLASSES, HIDDEN = 7, 6
 PERIOD = {"count": 12, "delta": 5, "instants": 5}
-CPU = torch.device("cpu")
 ROW = {"clip": "Archery/v_Archery_g01_c01", "frames": 40}
 
 
@@ -46,31 +51,6 @@ class Noise:
         planes = planes.reshape(-1, each, 16, 16)  # (T, L P, ..) -> (T L, P, ..)
         places = np.arange(len(planes)).reshape(len(instants), -1)[np.argsort(order)]
         return InputBatch(torch.from_numpy(planes), torch.from_numpy(places))
-
-
-def co2fi(stream: str) -> CO2FI:
-    return CO2FI(
-        channels(stream, 2),
-        CLASSES,
-        size=16,
-        width=1 / 32,
-        side_maps=2,
-        fc1=8,
-        fc2=8,
-        hidden=HIDDEN,
-        dropout=0.5,
-    )
-
-
-def all_models() -> dict:
-    """What scores a run of the complete method, on noise: nothing is trained."""
-    torch.manual_seed(0)
-    models = {stream: co2fi(stream) for stream in STREAMS}
-    for direction, names in DIRECTIONS.items():
-        models[direction] = ASYN(
-            *(co2fi(name) for name in names), Fusion(HIDDEN, CLASSES, hidden=5, dropout=0.5)
-        )
-    return {source: model.eval() for source, model in models.items()}
 
 
 def of_clip(models: dict, last: int = 33, crops=(0,), batch: int = 7) -> dict:
@@ -192,65 +172,10 @@ def test_scores_of_a_direction_are_those_of_the_trained_pass():
     np.testing.assert_allclose(found, output.units[-1].numpy(), atol=1e-5)
 
 
-# --- of stored clips
-
-
-SIZE, WIDTH, HEIGHT = 16, 40, 30
-CROPS = {
-    "frame": [WIDTH, HEIGHT],
-    "size": SIZE,
-    "test": 20,
-    "appearance": [20],
-    "motion": [20],
-    "flip": True,
-}
-ROWS = [
-    {
-        "clip": f"Archery/v_Archery_g01_c0{number}",
-        "path": f"{number}.avi",
-        "sha256": "0",
-        "frames": frames,
-        "label": 0,
-        "shard": "000",
-    }
-    for number, frames in enumerate((40, 3, 12), start=1)
-]
-
-
-@pytest.fixture(scope="module", params=["gzip", "defaults"])
-def streams(request, tmp_path_factory) -> dict[str, Stream]:
-    """Clips of texture: more than the periods need, fewer than a stack has fields, and between."""
-    folder, codings = (
-        tmp_path_factory.mktemp("set"),
-        {"gzip": ("gzip", "gzip"), "defaults": ("jpeg", "lz4")}[request.param],
-    )
-    for kind, shape, coding in zip(
-        ("frames", "flow"), ((HEIGHT, WIDTH, 3), (2, HEIGHT, WIDTH)), codings, strict=True
-    ):
-
-        def items(row, kind=kind, shape=shape):
-            rng = np.random.default_rng([row["frames"], kind == "flow"])
-            yield from rng.integers(0, 256, (row["frames"] - (kind == "flow"), *shape)).astype(
-                np.uint8
-            )
-
-        writer.write_shard(
-            folder / kind / "000.h5",
-            kind,
-            ROWS,
-            items,
-            {},
-            "test",
-            "test",
-            codec=Codec(coding, 90),
-        )
-    return {name: Stream(name, folder / kind, CROPS, 2, ROWS) for name, kind in STORES.items()}
-
-
 @pytest.mark.parametrize("how", CROP_COUNTS)
 @pytest.mark.parametrize("workers", [0, 2])
 def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, how):
-    """Each crop by itself, as a training draw reads it; any number of workers gives the same bits."""
+    """Each crop by itself, as a training sample is read; workers do not change a bit."""
     models, crops = all_models(), eval_crops((WIDTH, HEIGHT), 20, how)
     found = list(scores.score_clips(models, streams, ROWS, crops, PERIOD, 7, CPU, workers))
     assert len(found) == len(ROWS)
@@ -285,7 +210,7 @@ def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, ho
 @pytest.mark.parametrize("how", CROP_COUNTS)
 @pytest.mark.parametrize("sources", [STREAMS, [*DIRECTIONS], [*STREAMS, *DIRECTIONS]])
 def test_a_clip_is_read_once_for_all_sources_and_crops(streams, monkeypatch, sources, how):
-    """The instants of the periods that both streams have: 38 stacks of 2 in 40 frames, frames 0 to 37, fields 0 to 38."""
+    """Both streams have 38 instants of 40 frames: frames 0 to 37, stacks of fields 0 to 38."""
     models, asked, read = all_models(), [], decoding.frames_or_fields
     monkeypatch.setattr(
         decoding,
@@ -301,54 +226,6 @@ def test_a_clip_is_read_once_for_all_sources_and_crops(streams, monkeypatch, sou
     assert list(found[0]) == list(sources)
     needed = np.unique([period_instants(centre, 5, 5, 37) for centre in eval_centres(12, 5, 5, 37)])
     assert asked == [needed.tolist(), sorted({*needed, *(needed + 1)})]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_features_are_those_of_each_instant_and_can_be_learnt_on(streams, workers):
-    model = all_models()["appearance-to-motion"]
-    features = features_of_clips(model, tuple(streams.values()), ROWS, 4, CPU, workers)
-    for row, found in zip(ROWS, features, strict=True):
-        count = min(stream.last(row) for stream in streams.values()) + 1
-        for stream, net, part in zip(streams.values(), (model.one, model.many), found, strict=True):
-            assert part.shape == (count, HIDDEN)  # of the instants that both streams have
-            pixels = torch.from_numpy(
-                np.stack([stream(row, t, stream.centre_crop()) for t in range(count)])
-            )
-            with torch.inference_mode():
-                expected = net(transforms.normalise(pixels, stream.name)).feature
-            torch.testing.assert_close(part, expected, atol=1e-5, rtol=0)
-    one, many = features[0]
-    model.fusion(one[:1], many[None, :5]).sum().backward()
-    assert all(weight.grad is not None for weight in model.fusion.parameters())
-    assert all(
-        weight.grad is None for net in (model.one, model.many) for weight in net.parameters()
-    )
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("batch", [1, 3, 100])
-def test_of_inputs_joins_batches_in_order(streams, batch, workers):
-    sizes = []
-
-    def net(x):
-        sizes.append(len(x))
-        return x[:, :, 5, 5]
-
-    motion, instants = (
-        streams["motion"],
-        [np.array([5, 2, 9, 1, 7, 3, 8]), np.array([0]), np.array([4, 4, 10])],
-    )
-    found = list(
-        scores.apply_at_instants(
-            {"motion": net}, {"motion": motion}, ROWS, instants, batch, CPU, workers
-        )
-    )
-    assert max(sizes) <= batch and sum(sizes) == 11
-    for row, wanted, values in zip(ROWS, instants, found, strict=True):
-        pixels = np.stack([motion(row, int(t), motion.centre_crop())[:, 5, 5] for t in wanted])
-        np.testing.assert_allclose(
-            values["motion"].numpy(), (pixels - 128.0) / (0.226 * 255), atol=1e-5
-        )
 
 
 def test_summarise():

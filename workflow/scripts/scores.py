@@ -1,19 +1,17 @@
 """Score the test clips of a split by all sources of a run: CO2FI of streams, ASYN of directions."""
 
-import hashlib
-
 import numpy as np
 from torch import nn
 
-from pipeline.compute import device
+from pipeline.compute import device as devices
 from pipeline.data.crops import eval_crops
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
+from pipeline.evaluation.score_files import write_scores
 from pipeline.inference.scores import score_clips, summarise
 from pipeline.jobs import program, record
 from pipeline.jobs.progress import Progress
 from pipeline.models import checkpoint, factory
-from pipeline.storage import writer
 from pipeline.streams import DIRECTIONS
 
 LISTS = {
@@ -25,35 +23,34 @@ LISTS = {
 
 
 def read_model(
-    path: str, source: str, settings: dict, rows: list[dict], **about
+    path: str, source: str, settings: dict, rows: list[dict], **identity
 ) -> tuple[nn.Module, list[str]]:
-    """The model of a stream or a direction, which must not have seen the clips `rows`, and the classes that it knows."""
+    """The model of a stream or a direction, and the names of its classes.
+
+    It must not have been trained on the clips `rows`, and must be of the set and split `identity`.
+    """
     classes = checkpoint.classes_of(path)
     if source in DIRECTIONS:
-        net, about = (
-            factory.asyn(settings, source, len(classes)),
-            about | {"kind": "asyn", "direction": source},
-        )
+        model = factory.asyn(settings, source, len(classes))
+        identity |= {"kind": "asyn", "direction": source}
     else:
-        net, about = (
-            factory.stream_net(settings, source, len(classes)),
-            about | {"kind": "co2fi", "stream": source},
-        )
-    checkpoint.load(path, net, rows, **about)
+        model = factory.stream_net(settings, source, len(classes))
+        identity |= {"kind": "co2fi", "stream": source}
+    checkpoint.load(path, model, rows, **identity)
     index.check_classes(rows, classes)
-    return net.eval(), classes
+    return model.eval(), classes
 
 
 def main() -> None:
     parser = program.reading_parser(
         __doc__, "set", "split", "clips", "frames", "flow", record=False
     )
-    for name, what in LISTS.items():
-        parser.add_argument(f"--{name}", nargs="+", required=True, help=what)
+    for name, meaning in LISTS.items():
+        parser.add_argument(f"--{name}", nargs="+", required=True, help=meaning)
     options = parser.parse_args()
     settings = options.settings
     rows = index.read(options.clips)
-    processor = device.prepare(settings["compute"]["threads"])
+    device = devices.prepare(settings["compute"]["threads"])
     streams = {
         "appearance": Stream(
             "appearance", options.frames, settings["crops"], settings["stack"], rows
@@ -62,48 +59,45 @@ def main() -> None:
     }
     models, classes = {}, {}
     for source, path in zip(options.sources, options.models, strict=True):
-        net, classes[source] = read_model(
+        model, classes[source] = read_model(
             path, source, settings, rows, set=options.set, split=options.split
         )
-        models[source] = net.to(processor)
+        models[source] = model.to(device)
     crops = eval_crops(
         settings["crops"]["frame"], settings["crops"]["test"], settings["scores"]["crops"]
     )
     progress = Progress(f"scores {options.split} {', '.join(models)}", len(rows), "clips")
     logits = {source: [] for source in models}
-    every = score_clips(
+    logits_of_clips = score_clips(
         models,
         streams,
         rows,
         crops,
         settings["period"],
         settings["scores"]["batch"],
-        processor,
+        device,
         program.workers(options),
     )
-    for row, found in zip(rows, every, strict=True):
+    for row, of_clip in zip(rows, logits_of_clips, strict=True):
         for source in models:
-            logits[source].append(found[source])
+            logits[source].append(of_clip[source])
         progress.update(1, row["clip"])
     progress.close()
-    for source, out, beside in zip(models, options.out, options.record, strict=True):
-        whole = np.stack(logits.pop(source)).astype(
-            np.float32
-        )  # (clips, crops x instants, classes)
-        with writer.create(out, "scores", settings, options.code, source=source) as file:
-            file["clips"] = [row["clip"] for row in rows]
-            file["labels"] = np.array([row["label"] for row in rows])
-            file["classes"] = classes[source]
-            file.create_dataset("logits", data=whole, compression="gzip")
-            file["scores"] = summarise(whole, settings["scores"]["space"])
+    for source, out, record_path in zip(models, options.out, options.record, strict=True):
+        # (clips, crops x instants, classes), and of a direction (clips, crops x periods, classes)
+        stacked = np.stack(logits.pop(source)).astype(np.float32)
+        scores = summarise(stacked, settings["scores"]["space"])
+        digest = write_scores(
+            out, source, rows, classes[source], scores, settings, options.code, stacked
+        )
         record.write(
-            beside,
+            record_path,
             "scores",
-            hashlib.sha256(whole).hexdigest()[:16],
+            digest,
             settings,
             options.code,
             len(models),
-            device=device.name(processor),
+            device=devices.name(device),
             clips=len(rows),
         )
 
