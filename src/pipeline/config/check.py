@@ -1,6 +1,7 @@
-"""Check a config against the schema and against itself."""
+"""Check a config: its keys and values against the schema, then its settings against one another."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -11,83 +12,126 @@ from pipeline.config.settings import for_set
 from pipeline.errors import PipelineError, nearest, require
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "config.schema.yaml"
+# Sections that hold a schedule of training, with a batch that processes share.
+SCHEDULES = ("teacher", "co2fi", "asyn")
+# Results that only a run with asynchronous fusion has.
+NEED_FUSION = {"asyn", "idt", "asyn_idt"}
 
 
 def check(config: dict, source: str = "config.yaml") -> None:
-    """Refuse a config with unknown, missing or wrong keys, naming each and the nearest right one.
+    """Check a config; `source` is the name of its file for error messages.
 
-    Raises PipelineError with one line a problem.
+    Raises PipelineError. It names every unknown, missing or wrong key, one per line, with the
+    nearest known key; if there is none, the first contradiction between settings.
     """
-    schema = yaml.safe_load(SCHEMA.read_text())
-    problems = []
-    for error in sorted(
-        jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda e: str(list(e.path))
-    ):
-        problems.extend(f"{source}: {sentence}" for sentence in _sentences(error))
-    problems += [
-        f"{source}: '{key}' is missing; config.yaml in the repository has its default"
-        for key in _missing(schema["properties"], schema, config)
-        if not problems
-    ]
-    require(list(dict.fromkeys(problems)))
+    _check_schema(config, source)
     for name in config["sets"]:
         deepest = max(for_set(config, name)["granularities"])
         for variant in (COMPLETE, *config["variants"]):
-            merged = for_run(config, name, Run("", variant))
+            settings = for_run(config, name, Run("", variant))
             where = f"set '{name}'" + ("" if variant == COMPLETE else f", variant '{variant}'")
-            if len(merged["loss"]["alpha"]) != len(merged["granularities"]):
-                raise PipelineError(
-                    f"{source}: loss.alpha of {where} has {len(merged['loss']['alpha'])} weights for "
-                    f"{len(merged['granularities'])} granularities; give one each"
-                )
-            if merged["asyn"]["start"] == "weights" and not merged["asyn"]["joint"]:
-                raise PipelineError(
-                    f"{source}: asyn of {where} starts from network.weights and trains the fusion alone, on "
-                    "features that know no action; set asyn.start to co2fi, or asyn.joint to true"
-                )
-            compute = merged["compute"]
-            for schedule in ("teacher", "co2fi", "asyn"):
-                if (batch := merged[schedule]["batch"]) % (
-                    compute["processes"] * compute["accumulate"]
-                ):
-                    raise PipelineError(
-                        f"{source}: {schedule}.batch of {where} is {batch}, which {compute['processes']} "
-                        f"processes cannot share alike in {compute['accumulate']} parts each; change it, "
-                        "compute.processes or compute.accumulate"
-                    )
-            if max(merged["granularities"]) > deepest:
-                raise PipelineError(
-                    f"{source}: granularities of {where} go to {max(merged['granularities'])} classes, but "
-                    f"groups are formed once a split, of {deepest}; raise the set's own granularities"
-                )
+            _check_loss_weights(settings, where, source)
+            _check_asyn_start(settings, where, source)
+            _check_batches(settings, where, source)
+            _check_granularities(settings, deepest, where, source)
         for row in for_set(config, name)["tables"]["rows"]:
-            fused = {"asyn", "idt", "asyn_idt"} & set(row["sources"])
-            if not Run("", row["variant"]).fuses(config) and fused:
-                raise PipelineError(
-                    f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(fused))} of "
-                    f"variant '{row['variant']}', which has no asynchronous fusion; name one that has "
-                    "'streams'"
-                )
+            _check_table_row(config, row, source)
 
 
-def _sentences(error: jsonschema.ValidationError) -> list[str]:
-    """A validation error in words."""
-    where = ".".join(str(part) for part in error.absolute_path)
+def _check_schema(config: dict, source: str) -> None:
+    """Refuse unknown keys and wrong values; in a config without these, also missing keys."""
+    schema = yaml.safe_load(SCHEMA.read_text())
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
+    problems = [
+        f"{source}: {message}"
+        for error in sorted(errors, key=lambda error: str(list(error.path)))
+        for message in _messages(error)
+    ]
+    if not problems:
+        problems = [
+            f"{source}: '{key}' is missing; config.yaml in the repository has its default"
+            for key in _missing_keys(schema["properties"], schema, config)
+        ]
+    # One mistake can break several branches of the schema.
+    require(list(dict.fromkeys(problems)))
+
+
+def _check_loss_weights(settings: dict, where: str, source: str) -> None:
+    """Refuse a loss whose weights alpha do not match the granularities one to one (Eq. 1)."""
+    weights, granularities = settings["loss"]["alpha"], settings["granularities"]
+    if len(weights) != len(granularities):
+        raise PipelineError(
+            f"{source}: loss.alpha of {where} has {len(weights)} weights for "
+            f"{len(granularities)} granularities; give one each"
+        )
+
+
+def _check_asyn_start(settings: dict, where: str, source: str) -> None:
+    """Refuse to train the fusion alone on stream networks that were never trained on actions."""
+    asyn = settings["asyn"]
+    if asyn["start"] == "weights" and not asyn["joint"]:
+        raise PipelineError(
+            f"{source}: asyn of {where} starts from network.weights and trains the fusion alone, "
+            "on features that know no action; set asyn.start to co2fi, or asyn.joint to true"
+        )
+
+
+def _check_batches(settings: dict, where: str, source: str) -> None:
+    """Refuse a batch that does not split into equal parts by process and accumulation step."""
+    processes, accumulate = settings["compute"]["processes"], settings["compute"]["accumulate"]
+    for schedule in SCHEDULES:
+        batch = settings[schedule]["batch"]
+        if batch % (processes * accumulate):
+            raise PipelineError(
+                f"{source}: {schedule}.batch of {where} is {batch}, which {processes} processes "
+                f"cannot share alike in {accumulate} parts each; change it, compute.processes or "
+                "compute.accumulate"
+            )
+
+
+def _check_granularities(settings: dict, deepest: int, where: str, source: str) -> None:
+    """Refuse granularities of more classes than `deepest`, the largest that the set has groups of.
+
+    All variants of a set share the groups of classes, which are formed once per split.
+    """
+    largest = max(settings["granularities"])
+    if largest > deepest:
+        raise PipelineError(
+            f"{source}: granularities of {where} go to {largest} classes, but groups are formed "
+            f"once a split, of {deepest}; raise the set's own granularities"
+        )
+
+
+def _check_table_row(config: dict, row: dict, source: str) -> None:
+    """Refuse a row of the tables with an unknown variant, or one without the results it wants."""
+    fuses = Run("", row["variant"]).fuses(config)
+    wanted = NEED_FUSION & set(row["sources"])
+    if wanted and not fuses:
+        raise PipelineError(
+            f"{source}: row '{row['name']}' of the tables wants {', '.join(sorted(wanted))} of "
+            f"variant '{row['variant']}', which has no asynchronous fusion; name one that has "
+            "'streams'"
+        )
+
+
+def _messages(error: jsonschema.ValidationError) -> list[str]:
+    """Return what a validation error says, one message per wrong key."""
+    where = ".".join(str(key) for key in error.absolute_path)
     if (
         error.validator == "additionalProperties"
         and error.schema.get("additionalProperties") is False
     ):
         known = error.schema.get("properties", {})
-        unknown = [key for key in error.instance if key not in known]
         return [
-            f"unknown key '{where}.{key}'".replace("'.", "'")
-            + (nearest(key, known) or f"; known keys: {', '.join(sorted(known))}")
-            for key in unknown
+            _unknown_key_message(f"{where}.{key}" if where else key, key, known)
+            for key in error.instance
+            if key not in known
         ]
     if error.validator == "required":
         absent = [key for key in error.validator_value if key not in error.instance]
         return [f"'{where}' lacks '{key}'" for key in absent]
     meaning = error.schema.get("description", "")
+    # jsonschema repeats the whole value at the start of its message, however long it is.
     wrong = error.message.removeprefix(repr(error.instance)).strip()
     return [
         f"'{where}' is {json.dumps(error.instance, default=str)}, which {wrong}"
@@ -95,14 +139,23 @@ def _sentences(error: jsonschema.ValidationError) -> list[str]:
     ]
 
 
-def _missing(properties: dict, schema: dict, value: dict, prefix: str = "") -> list[str]:
-    """Dotted names of top-level sections and of their keys that `value` lacks (sets are optional in parts)."""
-    missing = []
-    for key, sub in properties.items():
-        if "$ref" in sub:
-            sub = schema["$defs"][sub["$ref"].rsplit("/", 1)[-1]]
+def _unknown_key_message(path: str, key: str, known: dict) -> str:
+    """Return the message for an unknown key, with the nearest of the known keys, or all of them."""
+    hint = nearest(key, known) or f"; known keys: {', '.join(sorted(known))}"
+    return f"unknown key '{path}'{hint}"
+
+
+def _missing_keys(properties: dict, schema: dict, value: dict, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted paths of the schema's properties that `value` lacks.
+
+    The entries of `sets` are left out: the schema itself says which of their keys are required.
+    """
+    for key, definition in properties.items():
+        if "$ref" in definition:
+            definition = schema["$defs"][definition["$ref"].rsplit("/", 1)[-1]]
         if key not in value:
-            missing.append(prefix + key)
-        elif key != "sets" and "properties" in sub and isinstance(value[key], dict):
-            missing += _missing(sub["properties"], schema, value[key], f"{prefix}{key}.")
-    return missing
+            yield prefix + key
+        elif key != "sets" and "properties" in definition and isinstance(value[key], dict):
+            yield from _missing_keys(
+                definition["properties"], schema, value[key], f"{prefix}{key}."
+            )

@@ -1,4 +1,7 @@
-"""Runs of a set: a split, a variant of the method and a seed, and the settings that hold for each."""
+"""Runs of a data set: a split, a variant of the method and a seed, with the settings of each.
+
+Standard library only: the Snakefile imports this module.
+"""
 
 import copy
 import re
@@ -7,52 +10,71 @@ from dataclasses import dataclass, replace
 from pipeline.config.settings import for_set, overlay
 from pipeline.errors import PipelineError, nearest
 
-COMPLETE = "complete"  # the method whole, which is what a run without a variant is
+# The variant of a run that names none: the whole method.
+COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of a method on a split: 'split1', 'split1/baseline', 'split1/seed2', 'split1/baseline/seed2'."""
+    """One training run of a variant of the method on a split.
+
+    Its text is a path: 'split1', 'split1/baseline', 'split1/seed2' or 'split1/baseline/seed2'.
+    """
 
     split: str
     variant: str = COMPLETE
-    seed: int | None = None  # None: the set's own
+    # None stands for the seed in the settings of the data set.
+    seed: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Run":
+        """Return the run whose text is `text`; the inverse of `str`."""
         split, *rest = text.split("/")
-        seed = (
-            int(rest.pop().removeprefix("seed"))
-            if rest and re.fullmatch("seed[0-9]+", rest[-1])
-            else None
-        )
+        seed = None
+        if rest and re.fullmatch("seed[0-9]+", rest[-1]):
+            seed = int(rest.pop().removeprefix("seed"))
         return cls(split, *rest, seed=seed)
 
     def __str__(self) -> str:
         variant = [] if self.variant == COMPLETE else [self.variant]
-        return "/".join(
-            [self.split, *variant, *([] if self.seed is None else [f"seed{self.seed}"])]
-        )
+        seed = [] if self.seed is None else [f"seed{self.seed}"]
+        return "/".join([self.split, *variant, *seed])
 
     def streams(self, config: dict) -> "Run":
-        """The run whose stream networks this one fuses: its own, or that of the variant that it names."""
+        """Return the run that trains the stream networks which this run fuses.
+
+        It is this run itself, unless its variant names another variant as its `streams`.
+
+        Raises PipelineError when `config` does not have the variant.
+        """
         base = _variant(config, self.variant).get("streams")
         return self if base is None else replace(self, variant=base)
 
     def fuses(self, config: dict) -> bool:
-        """Whether there is asynchronous fusion in it; else it is two streams."""
+        """Return whether the run has asynchronous fusion; a run without it has two streams only.
+
+        Raises PipelineError when `config` does not have the variant.
+        """
         return self.variant == COMPLETE or "streams" in _variant(config, self.variant)
 
 
 def for_run(config: dict, name: str, run: Run) -> dict:
-    """Settings of a run: the set's, those of the variant whose streams it takes, its variant's, and its seed."""
+    """Return the settings of a run on the data set `name`.
+
+    The settings of the set are overridden by those of the variant whose stream networks the run
+    takes, then by those of its own variant, then by its seed.
+
+    Raises PipelineError when `config` does not have the set or the variant.
+    """
     merged = for_set(config, name)
+    # A run that trains its own stream networks has one variant here, not two.
     for variant in dict.fromkeys([run.streams(config).variant, run.variant]):
         overlay(merged, copy.deepcopy(_variant(config, variant).get("settings", {})))
     return merged | ({} if run.seed is None else {"seed": run.seed})
 
 
 def _variant(config: dict, name: str) -> dict:
+    """Return the entry of a variant; that of the whole method is empty."""
     variants = {COMPLETE: {}} | config["variants"]
     if name not in variants:
         raise PipelineError(

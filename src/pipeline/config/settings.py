@@ -1,13 +1,25 @@
-"""?"""
+"""The settings of a data set: merged from the config, narrowed to a rule's keys, dumped as text.
+
+Standard library only: the Snakefile imports this module.
+"""
 
 import copy
 import json
 
 from pipeline.errors import PipelineError, nearest
 
+# A float holds every integer up to this one exactly; above it, digits would be made up.
+MAX_EXACT_INTEGER = 2**53
+
 
 def for_set(config: dict, name: str) -> dict:
-    """Settings of one set: the top-level sections with the set's own `settings` laid over them, key by key."""
+    """Return the settings of one data set.
+
+    These are the top-level sections of `config`, overridden key by key by the `settings` of the
+    set. The result shares no dict or list of the top-level sections with `config`.
+
+    Raises PipelineError when `config` has no set `name`.
+    """
     sets = config["sets"]
     if name not in sets:
         hint = nearest(name, sets)
@@ -22,24 +34,51 @@ def for_set(config: dict, name: str) -> dict:
     return overlay(merged, sets[name].get("settings", {}))
 
 
-def cut(settings: dict, *keys: str) -> dict:
-    """The sub-dict of `keys`; 'flow' takes a section whole, 'co2fi.alpha' one value out of it."""
-    result: dict = {}
+def choose(settings: dict, *keys: str) -> dict:
+    """Return the part of `settings` that `keys` name.
+
+    The key 'flow' takes a whole section, the key 'co2fi.alpha' one value of a section.
+
+    Raises KeyError for a key that `settings` does not have.
+    """
+    chosen: dict = {}
     for key in keys:
         section, _, leaf = key.partition(".")
         if leaf:
-            result.setdefault(section, {})[leaf] = settings[section][leaf]
+            chosen.setdefault(section, {})[leaf] = settings[section][leaf]
         else:
-            result[section] = settings[section]
-    return result
+            chosen[section] = settings[section]
+    return chosen
+
+
+def canonical(value):
+    """Return a copy of a setting in which equal numbers are spelt equally: 5.0 becomes 5.
+
+    Applies to the values of dicts and the items of lists at any depth. Floats that are not whole
+    numbers, not finite, or beyond 2**53 stay as they are, and so do bools.
+    """
+    if isinstance(value, dict):
+        return {key: canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= MAX_EXACT_INTEGER:
+        return int(value)
+    return value
 
 
 def dump(settings: dict) -> str:
-    """Settings as one line of JSON with sorted keys: equal settings give equal text."""
-    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    """Return settings as one line of JSON: equal settings give equal text.
+
+    Keys are sorted and numbers are canonical, so `bound: 5` and `bound: 5.0` do not differ.
+    """
+    return json.dumps(canonical(settings), sort_keys=True, separators=(",", ":"))
 
 
 def overlay(base: dict, over: dict) -> dict:
+    """Override `base` by `over`, in place, and return it.
+
+    Where both have a dict at a key, the dicts are merged; any other value is replaced.
+    """
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):
             overlay(base[key], value)
