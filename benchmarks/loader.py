@@ -28,7 +28,7 @@ import numpy as np
 import torch
 import train
 import yaml
-from clips import genuine
+from clips import real_clips
 from PIL import Image
 from report import ROOT, write
 from torch.utils.data import DataLoader, Dataset
@@ -80,7 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     cv2.setNumThreads(1)
     processor = device.prepare(1)
-    clips = genuine(options.data / "ucf101_6class" / "videos", options.cache)
+    clips = real_clips(options.data / "ucf101_6class" / "videos", options.cache)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         rows = lay_out(clips, folder, "speed" in options.parts)
