@@ -11,6 +11,7 @@ import pytest
 from small_shards import CLIP_IDS, CODE, SETTINGS, files, index_rows, pixels, write
 
 from pipeline.errors import PipelineError
+from pipeline.jobs import code_id
 from pipeline.storage import layout, reader, writer
 from pipeline.storage.layout import BLOCK, SCHEMA
 
@@ -202,3 +203,13 @@ def test_create_is_all_or_nothing(tmp_path):
     assert files(tmp_path) == ["new/scores.h5"]
     with reader.open_checked(path, "scores") as file:
         assert file["x"][()] == 1 and file.attrs["source"] == "motion"
+
+
+# The code that writes
+
+
+def test_what_writes_does_not_import_what_reads():
+    """So an edit of reading does not change the id of the code that made frames and flow."""
+    modules = {path.stem for path in code_id.closure(writer.__file__)}
+    assert {"writer", "codecs", "jpeg", "layout", "keys"} <= modules
+    assert not modules & {"reader", "decoding", "jpeg_decoding"}
