@@ -18,9 +18,17 @@ from pipeline.training.loop import train
 
 def main() -> None:
     parser = job.parser(__doc__, "direction")
-    for stream in ("one", "many"):
-        parser.add_argument(f"--shards-{stream}", required=True)
-        parser.add_argument(f"--groups-{stream}", required=True)
+    for stream, instants in (("one", "a single instant"), ("many", "a sequence of instants")):
+        parser.add_argument(
+            f"--shards-{stream}",
+            required=True,
+            help=f"shards of the stream that gives {instants}",
+        )
+        parser.add_argument(
+            f"--groups-{stream}",
+            required=True,
+            help=f"class rankings of the stream that gives {instants}",
+        )
     parser.add_argument(
         "--co2fi",
         nargs="*",

@@ -9,41 +9,91 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 
+# What each text option means, with its unit or format; programs share the options by these names.
+OPTIONS = {
+    "checkpoints": "folder of the checkpoints from which an interrupted training run resumes",
+    "clips": "table of the clips (CSV)",
+    "codebook": "codebooks of the descriptors (HDF5)",
+    "codebook-record": "record of the codebooks (JSON)",
+    "direction": "appearance-to-motion or motion-to-appearance",
+    "entry": "where the set's videos and split lists lie, as JSON",
+    "examined": "folder of the tables of the examined shards (<shard>.csv)",
+    "fisher": "folder of the shards of Fisher vectors (<shard>.h5)",
+    "flow": "folder of the shards of optical flow (<shard>.h5)",
+    "frames": "folder of the shards of frames (<shard>.h5)",
+    "groups": "class rankings of the stream's training clips, from which class groups form (HDF5)",
+    "groups-sequence": "like --groups, of the stream that gives a sequence of instants (HDF5)",
+    "groups-single": "like --groups, of the stream that gives a single instant (HDF5)",
+    "history": "losses and learning rates to write at intervals of iterations (JSON lines)",
+    "index": "table to write of all clips of the set (CSV)",
+    "json": "result to write for programs (JSON)",
+    "lists": "folder to write the split lists to",
+    "markdown": "tables to write for people (Markdown)",
+    "model": "network's parameters (.pt): written by a training program, otherwise read",
+    "out": "file to write (HDF5, or CSV for a table of clips)",
+    "part": "train or test",
+    "png": "picture to write of the confusion matrix (PNG)",
+    "run": "which run: <split>, <split>/<variant> or either with /seed<n> after it",
+    "samples": "folder of the shards of sampled trajectories (<shard>.h5)",
+    "scores": "file of scores of another program (.h5, .npz or .mat)",
+    "set": "name of the set in the config, as in results/<set>",
+    "shard": "number of the shard of the set, with leading zeros as in its file names",
+    "shards": "folder of the shards of the stream's frames or flow (<shard>.h5)",
+    "shards-sequence": "like --shards, of the stream that gives a sequence of instants",
+    "shards-single": "like --shards, of the stream that gives a single instant",
+    "split": "name of the split, such as split1",
+    "stream": "appearance (frames) or motion (optical flow)",
+    "subset": "train or test",
+    "svm": "linear SVMs of the classes (HDF5)",
+    "test": "table of the split's test clips (CSV)",
+    "train": "table of the split's training clips (CSV)",
+    "videos": "folder of the videos",
+    "weights": "file of the weights to start from, or imagenet, or none",
+}
+
 
 def parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
-    """A parser with --settings (JSON), --code, --record, and a required text option for each of `options`."""
+    """Return a parser with --settings (JSON), --code, --record and the required text `options`.
+
+    Raises KeyError when one of the `options` has no help text in OPTIONS.
+    """
     result = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.add_argument(
-        "--settings", type=json.loads, required=True, help="the settings that it reads, as JSON"
+        "--settings",
+        type=json.loads,
+        required=True,
+        help="settings that the program reads, as JSON",
     )
     result.add_argument(
-        "--code", default="unknown", help="the id of the code that runs (pipeline.codeid)"
+        "--code", default="unknown", help="id of the code that runs (pipeline.jobs.code_id)"
     )
     if record:
         result.add_argument(
-            "--record", type=Path, required=True, help="the record to write beside the output"
+            "--record", type=Path, required=True, help="record to write next to the output (JSON)"
         )
     for option in options:
-        result.add_argument(f"--{option}", required=True)
+        result.add_argument(f"--{option}", required=True, help=OPTIONS[option])
     return result
 
 
 def reading_parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
-    """`parser` with the number of processes that read for this one."""
+    """Return a `parser` that has --workers, too."""
     result = parser(description, *options, record=record)
-    result.add_argument("--workers", type=int, default=0, help="processes that read for this one")
+    result.add_argument(
+        "--workers", type=int, default=0, help="processes that read shards for this one (default 0)"
+    )
     return result
 
 
 def workers(options: argparse.Namespace) -> int:
-    """How many processes are to read: as many as this one may use cores, at most."""
+    """Return how many processes read: --workers, but at most as many as there are cores."""
     return min(options.workers, len(os.sched_getaffinity(0)))
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; bad input ends the program with status 1 and its sentences, without a traceback."""
+    """Call `main`; bad input ends the program with its sentences and status 1, no traceback."""
     try:
         main()
     except PipelineError as error:
