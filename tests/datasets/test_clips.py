@@ -2,12 +2,10 @@
 
 import csv
 import hashlib
-import random
 import re
 from collections import Counter
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 
@@ -15,7 +13,6 @@ from pipeline.datasets import clips, hmdb51, index, ucf101
 from pipeline.datasets.load import load_set
 from pipeline.datasets.videos import locate
 from pipeline.errors import PipelineError
-from pipeline.storage.keys import id_of, key_of
 from pipeline.video.encode import encode
 
 LISTS = {
@@ -350,60 +347,7 @@ def test_missing_list(lists, name):
     assert str(folder) in message and f"{name}.txt" in message and CURE.search(message)
 
 
-# Names and shards
-
-
-def strange_ids(count: int) -> list[str]:
-    """Clip ids of what file names may hold, the awkward first characters among them."""
-    rng = random.Random(7)
-    alphabet = "ab09_.-()!#[]&+;~@% '\"$,=?*:^{}|<>\\`\u00e9e\u0301\u6f22\U0001f600"
-    names = {
-        "-a",
-        "--",
-        ".a",
-        "..",
-        ".",
-        "%41",
-        "%2D",
-        "~a",
-        "A",
-        "a",
-        "\u00e9",
-        "e\u0301",
-        "(HQ)_Yards!!!_300+",
-    }
-    while len(names) < count:
-        names.add("".join(rng.choices(alphabet, k=rng.randint(1, 12))))
-    return [f"{rng.choice(['Run', 'a b', '-x', 'c#[1]'])}/{name}" for name in sorted(names)]
-
-
-def test_keys_give_ids_back_and_survive_hdf5():
-    ids = strange_ids(600)
-    keys = [key_of(clip_id) for clip_id in ids]
-    assert [id_of(key) for key in keys] == ids and len(set(keys)) == len(ids)
-    assert all(
-        re.fullmatch(r"[A-Za-z0-9_%][A-Za-z0-9_%.-]*/[A-Za-z0-9_%][A-Za-z0-9_%.-]*", key)
-        for key in keys
-    )
-    with h5py.File("keys.h5", "w", driver="core", backing_store=False) as file:
-        for number, key in enumerate(keys):
-            file[key] = number
-        stored = {}
-        file.visititems(
-            lambda key, data: (
-                stored.update({key: data[()]}) if isinstance(data, h5py.Dataset) else None
-            )
-        )
-    assert {id_of(key): number for key, number in stored.items()} == {
-        name: n for n, name in enumerate(ids)
-    }
-
-
-def test_plain_ids_are_their_own_keys():
-    assert (
-        key_of("HandstandPushups/v_HandStandPushups_g01_c01")
-        == "HandstandPushups/v_HandStandPushups_g01_c01"
-    )
+# Shards
 
 
 @pytest.mark.parametrize(
