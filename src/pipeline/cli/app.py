@@ -70,7 +70,8 @@ def inspect(
 
     def show() -> None:
         from pipeline.report import inspect
-        from pipeline.report.clip import describe_clip, find_clip
+        from pipeline.report.clip import find_clip
+        from pipeline.report.describe import describe_clip
 
         width = min(get_terminal_size().columns, 140)
         with inspect.open_file(file) as opened:

@@ -1,4 +1,4 @@
-"""?"""
+"""What a whole HDF5 file of the pipeline holds, as lines of text."""
 
 import json
 import textwrap
@@ -12,20 +12,18 @@ from pipeline.report.clip import clip_ids
 from pipeline.report.layout import (
     FEW,
     bytes_text,
-    counted,
+    count_text,
     dataset_row,
     dataset_size,
     facts_lines,
-    readable,
+    size_texts,
     table_lines,
 )
 from pipeline.storage.reader import open_checked
 
-# Files
-
 
 def open_file(path: str | Path) -> h5py.File:
-    """A file that the pipeline wrote, of any kind; raises PipelineError when it is none."""
+    """A file of any kind that the pipeline wrote; raises PipelineError for all other paths."""
     if Path(path).is_dir():
         raise PipelineError(f"{path}: this is a folder; name one of the .h5 files in it")
     if Path(path).is_file() and not h5py.is_hdf5(path):
@@ -34,7 +32,10 @@ def open_file(path: str | Path) -> h5py.File:
 
 
 def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list[str]:
-    """Lines about a whole file: what it is, its attributes and settings, and its tree with sizes."""
+    """Lines about a file: what it is, its attributes and settings, and its tree with sizes.
+
+    Long lists of clips and names are cut unless `everything` is wanted.
+    """
     facts = {key.replace("_", " "): value for key, value in file.attrs.items()}
     about, settings = facts.pop("about"), json.loads(facts.pop("settings"))
     return [
@@ -47,20 +48,21 @@ def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list
         "settings",
         *facts_lines(settings, width, "  "),
         "",
-        *_tree(file, width, everything),
+        *_tree_lines(file, width, everything),
     ]
 
 
-def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
+def _tree_lines(file: h5py.File, width: int, everything: bool) -> list[str]:
     """Classes with their clips, other datasets, and the totals, in columns."""
-    classes = sum(isinstance(item, h5py.Group) for item in file.values())
-    few = None if everything else FEW if classes <= 10 else 1
+    class_count = sum(isinstance(item, h5py.Group) for item in file.values())
+    few = None if everything else FEW if class_count <= 10 else 1
     rows, total, shown = [("", "", "on disk", "in memory", "ratio", "")], np.zeros(2, int), 0
     for key, item in file.items():
+        # Clips lie in a group for each class.
         if isinstance(item, h5py.Group):
             clips = [(f"  {name}", data) for name, data in item.items()]
             size = sum((dataset_size(data) for _, data in clips), np.zeros(2, int))
-            rows.append((f"{key}/", counted(len(clips), "clip"), *readable(size), ""))
+            rows.append((f"{key}/", count_text(len(clips), "clip"), *size_texts(size), ""))
             rows += [dataset_row(*clip) for clip in clips[:few]]
             shown += len(clips[:few])
         else:
@@ -68,12 +70,12 @@ def _tree(file: h5py.File, width: int, everything: bool) -> list[str]:
             size = dataset_size(item)
         total += size
     count = len(clip_ids(file))
-    name = f"total of {counted(classes, 'class')}" if classes else "total"
-    rows.append((name, counted(count, "clip") if count else "", *readable(total), ""))
-    last = (
+    name = f"total of {count_text(class_count, 'class')}" if class_count else "total"
+    rows.append((name, count_text(count, "clip") if count else "", *size_texts(total), ""))
+    note = (
         f"The file takes {bytes_text(Path(file.filename).stat().st_size)} with HDF5's own tables."
     )
-    if not everything and (not classes or shown < count):
-        last += f" {shown} of {count} clips are shown;" if classes else " Long lists are cut;"
-        last += " --all shows all."
-    return [*table_lines(rows, "<<>>>", width), "", *textwrap.wrap(last, width)]
+    if not everything and (not class_count or shown < count):
+        note += f" {shown} of {count} clips are shown;" if class_count else " Long lists are cut;"
+        note += " --all shows all."
+    return [*table_lines(rows, "<<>>>", width), "", *textwrap.wrap(note, width)]

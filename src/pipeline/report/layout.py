@@ -1,4 +1,4 @@
-"""Lines of plain text in columns: tables, facts, sizes."""
+"""Plain text in columns: tables, facts and sizes."""
 
 import json
 import textwrap
@@ -6,26 +6,28 @@ import textwrap
 import h5py
 import numpy as np
 
-FEW = 3  # clips of a class, and names of a list, that are shown unless all are asked for
+# Clips of a class, and names of a list, that are shown unless all are wanted.
+FEW = 3
 
 
 def dataset_row(name: str, data: h5py.Dataset, everything: bool = False) -> tuple[str, ...]:
-    """A dataset's row of the tree; it ends with the names that the dataset lists, or with its attributes."""
+    """The row of a dataset in the tree of a file: name, type, sizes, and a note.
+
+    The note holds the names that the dataset lists, all of them with `everything`, or else its
+    attributes.
+    """
     shape = "x".join(map(str, data.shape))
+    sizes = size_texts(dataset_size(data))
     if h5py.check_string_dtype(data.dtype):
-        return (
-            name,
-            f"str {shape}",
-            *readable(dataset_size(data)),
-            value_text(data.asstr()[...], everything),
-        )
+        return name, f"str {shape}", *sizes, value_text(data.asstr()[...], everything)
+    # The attribute 'clip' says something new only where HDF5's path of the clip is another.
     attributes = {
         key: value for key, value in data.attrs.items() if key != "clip" or f"/{value}" != data.name
     }
-    return name, f"{data.dtype} {shape}", *readable(dataset_size(data)), value_text(attributes)
+    return name, f"{data.dtype} {shape}", *sizes, value_text(attributes)
 
 
-def evenly(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """Up to `most` numbers of 0 .. count - 1, evenly spaced, the first and the last among them."""
     return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
 
@@ -35,19 +37,16 @@ def facts_lines(facts: dict, width: int, indent: str = "", everything: bool = Tr
     start = max(map(len, facts), default=0) + 2
     lines = []
     for key, value in facts.items():
-        lines += wrap(
-            value_text(value, everything) or "-",
-            width,
-            f"{indent}{key:{start}}",
-            indent + " " * start,
-        )
+        text = value_text(value, everything) or "-"
+        lines += wrap(text, width, f"{indent}{key:{start}}", indent + " " * start)
     return lines
 
 
 def table_lines(rows: list[tuple[str, ...]], align: str, width: int) -> list[str]:
-    """Cells in columns, each to the side that `align` says, '<' or '>'; then a note, which takes lines below if long.
+    """Rows of cells in columns, the last cell of each a note behind them.
 
-    A first cell that would push the others out of the width gets a line of its own.
+    `align` is '<' or '>' for each column. A first cell that would push the others out of the width
+    gets a line of its own; so do long notes, below their row.
     """
     sizes = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     sizes[0] = min(sizes[0], max(width - sum(sizes[1:]) - 2 * len(sizes[1:]), 20))
@@ -66,7 +65,7 @@ def table_lines(rows: list[tuple[str, ...]], align: str, width: int) -> list[str
 
 
 def wrap(text: str, width: int, first: str, later: str | None = None) -> list[str]:
-    """Wrap a text behind indents, without breaking a name or a number."""
+    """Lines of a text behind the indents `first` and `later`, no name or number broken."""
     return textwrap.wrap(
         text,
         width,
@@ -78,7 +77,10 @@ def wrap(text: str, width: int, first: str, later: str | None = None) -> list[st
 
 
 def value_text(value, everything: bool = True) -> str:
-    """An attribute or a setting as text: dictionaries as 'key=value, ..', long lists cut unless all is wanted."""
+    """An attribute or a setting as text.
+
+    Dictionaries become 'key=value, ..'; long lists are cut unless `everything` is wanted.
+    """
     if isinstance(value, dict):
         inner = (
             f"{{{value_text(inner)}}}" if isinstance(inner, dict) else value_text(inner)
@@ -87,30 +89,31 @@ def value_text(value, everything: bool = True) -> str:
         return ", ".join(f"{key}={text}" for key, text in zip(value, inner, strict=True))
     if isinstance(value, np.ndarray):
         names = [str(name) for name in value]
-        return ", ".join(
-            names
-            if everything or len(names) <= FEW + 1
-            else [*names[:FEW], f".. {len(names)} in all"]
-        )
+        if not everything and len(names) > FEW + 1:
+            names = [*names[:FEW], f".. {len(names)} in all"]
+        return ", ".join(names)
     return str(value) if isinstance(value, str | np.generic) else json.dumps(value)
 
 
-def counted(count: int, noun: str) -> str:
+def count_text(count: int, noun: str) -> str:
+    """'1 clip', '3 clips', '2 classes'."""
     return f"{count} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def dataset_size(data: h5py.Dataset) -> np.ndarray:
-    """Bytes of a dataset on disk and in memory; HDF5 keeps text elsewhere in the file, and references to it here."""
+    """Bytes of a dataset on disk and in memory, (2,)."""
     disk, memory = data.id.get_storage_size(), data.nbytes
+    # HDF5 keeps text elsewhere in the file, and references to it in the dataset.
     if h5py.check_string_dtype(data.dtype):
         memory = sum(map(len, data[...].tolist()))
         disk += memory
     return np.array([disk, memory])
 
 
-def readable(size: np.ndarray) -> tuple[str, str, str]:
+def size_texts(size: np.ndarray) -> tuple[str, str, str]:
     """Bytes on disk and in memory for people, and the latter over the former."""
-    return bytes_text(size[0]), bytes_text(size[1]), f"{size[1] / size[0]:.1f}" if size[0] else ""
+    disk, memory = size
+    return bytes_text(disk), bytes_text(memory), f"{memory / disk:.1f}" if disk else ""
 
 
 def bytes_text(size: float) -> str:

@@ -1,10 +1,11 @@
-"""?"""
+"""A result, acc.json, as lines of text."""
 
 import json
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 
+# What people call the sources of a result.
 NAMES = {
     "appearance": "appearance (CO2FI)",
     "motion": "motion (CO2FI)",
@@ -16,10 +17,11 @@ NAMES = {
 
 
 def read_result(path: str | Path) -> dict:
-    """Read an acc.json. Raises PipelineError when it is missing or none."""
+    """Read an acc.json. Raises PipelineError when it is missing, or another file."""
     try:
         result = json.loads(Path(path).read_text())
-        result["accuracy"][result["headline"]]  # what the least of results has
+        # Every result has the accuracy of its headline.
+        result["accuracy"][result["headline"]]
         return result
     except FileNotFoundError:
         raise PipelineError(
@@ -32,13 +34,14 @@ def read_result(path: str | Path) -> dict:
 def result_lines(result: dict) -> str:
     """The accuracies of a result as lines of text, the headline marked."""
     lines = [
-        f"{result['set']} {result['split']}: {result['clips']} test clips, {result['classes']} classes",
+        f"{result['set']} {result['split']}: {result['clips']} test clips, "
+        f"{result['classes']} classes",
         f"{'':26}  accuracy  mean class  top 5",
     ]
-    for source, share in result["accuracy"].items():
+    for source, accuracy in result["accuracy"].items():
         mark = "  <- the result" if source == result["headline"] else ""
+        mean, top5 = result["mean_class_accuracy"][source], result["top5_accuracy"][source]
         lines.append(
-            f"{NAMES.get(source, source):26} {share:8.1%}  {result['mean_class_accuracy'][source]:9.1%} "
-            f"{result['top5_accuracy'][source]:6.1%}{mark}"
+            f"{NAMES.get(source, source):26} {accuracy:8.1%}  {mean:9.1%} {top5:6.1%}{mark}"
         )
     return "\n".join(lines)
