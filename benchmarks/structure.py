@@ -11,6 +11,7 @@ import argparse
 import ast
 import json
 import statistics
+from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -43,16 +44,11 @@ def main() -> None:
 def measure(root: Path) -> dict:
     """Return what is counted of the checkout `root`, by the names under which it is printed."""
     package = root / "src" / "pipeline"
-    sources = {path: ast.parse(path.read_text()) for path in sorted(package.rglob("*.py"))}
-    # An empty __init__.py is no module of its own.
-    modules = {module_name(path, package): tree for path, tree in sources.items() if tree.body}
+    sources = parse_all(package.rglob("*.py"))
     # Chains are of what loading a module imports; arrows and circles are of all imports.
-    on_loading = {name: imports(tree.body, set(modules)) for name, tree in modules.items()}
-    graph = {name: imports(ast.walk(tree), set(modules)) for name, tree in modules.items()}
+    on_loading, graph = import_graph(package, nested=False), import_graph(package)
     rooms = between_rooms(graph)
-    scripts = {
-        path: ast.parse(path.read_text()) for path in (root / "workflow/scripts").glob("*.py")
-    }
+    scripts = parse_all((root / "workflow/scripts").glob("*.py"))
     lengths = {
         f"{path.relative_to(root)}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
         for path, tree in (sources | scripts).items()
@@ -63,7 +59,7 @@ def measure(root: Path) -> dict:
     longest_function, longest_file = max(lengths, key=lengths.get), max(files, key=files.get)
     tests = test_names(root)
     return {
-        "modules": len(modules),
+        "modules": len(graph),
         "rooms": len(rooms),
         "modules outside of folders": sum(package / f"{room}.py" in sources for room in rooms),
         "longest chain of imports": longest_chain(on_loading),
@@ -86,22 +82,36 @@ def measure(root: Path) -> dict:
     }
 
 
-def module_name(path: Path, package: Path) -> str:
-    """'flow.tvl1' for <package>/flow/tvl1.py, 'flow' for <package>/flow/__init__.py."""
-    return ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__")
+def parse_all(paths: Iterable[Path]) -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in sorted(paths)}
 
 
-def imports(nodes, modules: set[str]) -> set[str]:
-    """Return which of the package's `modules` the import statements among `nodes` name."""
+def import_graph(package: Path, nested: bool = True) -> Graph:
+    """Return for every module of `package` the modules of it that it imports.
+
+    With `nested` also those that are imported within functions. An empty __init__.py is no module.
+    """
+    trees = {
+        # 'flow.tvl1' for flow/tvl1.py, 'flow' for flow/__init__.py.
+        ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__"): tree
+        for path, tree in parse_all(package.rglob("*.py")).items()
+        if tree.body
+    }
+    return {
+        name: imported(ast.walk(tree) if nested else tree.body, package.name) & set(trees)
+        for name, tree in trees.items()
+    }
+
+
+def imported(nodes: Iterable[ast.AST], package: str) -> set[str]:
+    """Return what the import statements among `nodes` name of `package`, without its name."""
     names = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return {
-        name.removeprefix("pipeline.") for name in names if name.startswith("pipeline.")
-    } & modules
+    return {name[len(package) + 1 :] for name in names if (name or "").startswith(f"{package}.")}
 
 
 def between_rooms(graph: Graph) -> Graph:
