@@ -1,0 +1,66 @@
+"""The command `pipeline inspect`."""
+
+from pathlib import Path
+from shutil import get_terminal_size
+from typing import Annotated
+
+import typer
+
+from pipeline.jobs import program
+
+
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="An .h5 file of frames, flow, groups or scores.")
+    ],
+    clip: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CLIP", show_default=False, help="A clip in it: Class/name, or the name alone."
+        ),
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PNG",
+            help="Write a picture of the clip, by default of the first.",
+            show_default=False,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show all clips and names, not only the first.")
+    ] = False,
+) -> None:
+    """Show what an HDF5 file of the pipeline holds, or one clip in it.
+
+    Examples:
+
+    \b
+      pipeline inspect results/demo/frames/000.h5
+      pipeline inspect results/demo/flow/000.h5 v_SwayFew_g01_c01 --png flow.png
+    """
+    program.run(lambda: _print(file, clip, png, everything))
+
+
+def _print(file: Path, name: str | None, png: Path | None, everything: bool) -> None:
+    from pipeline.report import inspect
+    from pipeline.report.clip import find_clip
+    from pipeline.report.describe import describe_clip
+
+    # Longer lines are hard to read.
+    width = min(get_terminal_size().columns, 140)
+    with inspect.open_file(file) as opened:
+        clip = find_clip(opened, name) if name is not None or png else None
+        if png:
+            from pipeline.report import pictures
+
+            pictures.draw(clip, png)
+        lines = (
+            inspect.describe(opened, width, everything)
+            if name is None
+            else describe_clip(clip, width)
+        )
+    if png:
+        first = ", the first clip" if name is None else ""
+        lines += ["", f"{png}: a picture of {clip.id}{first}"]
+    typer.echo("\n".join(lines))
