@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.datasets import demo
+from pipeline.datasets import demo, render
 from pipeline.video.encode import encode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -80,7 +80,7 @@ class Workspace:
         for clip in clip_set.clips.values():
             path = folder / "videos" / clip.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            encode(path, demo.render(clip.id, seed=1, frames=FRAMES), demo.FPS)
+            encode(path, render.render(clip.id, seed=1, frames=FRAMES), render.FPS)
         demo.write_lists(clip_set, folder / "lists")
         self.config = {
             "sets": {

@@ -1,6 +1,7 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that users read, and what its messages have in common."""
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from shlex import quote
 
@@ -10,27 +11,30 @@ class PipelineError(Exception):
 
     @classmethod
     def from_list(cls, problems: list[str]) -> "PipelineError":
-        """One error for several problems, a line each, so that a user can mend them all at once."""
+        """Return one error for several problems, one per line, so that a user sees all of them."""
         return cls("\n".join(problems))
 
 
 def require(problems: list[str]) -> None:
-    """Raise PipelineError when there is any problem."""
+    """Raise PipelineError with one line per problem, unless the list is empty."""
     if problems:
         raise PipelineError.from_list(problems)
 
 
 def remake(path: str | Path) -> str:
-    """What to do about an artifact that is broken."""
+    """Return the end of a message about a broken output file: how to have it made again."""
     return f"delete it and run snakemake again: rm {quote(str(path))}"
 
 
-def nearest(word: str, words) -> str:
-    """A question for the end of a sentence that refuses `word`: whether the most alike of `words` was meant, if any is."""
+def nearest(word: str, words: Iterable) -> str:
+    """Return the end of a message that refuses `word`: whether the nearest of `words` was meant.
+
+    It is empty when none of `words` is near.
+    """
     close = difflib.get_close_matches(str(word), [str(w) for w in words], n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an exception says, or its name when it says nothing."""
+    """Return the first line of the message of an exception, or its type when it has none."""
     return (str(error) or type(error).__name__).splitlines()[0]

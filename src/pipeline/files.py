@@ -1,4 +1,4 @@
-"""Files that are complete or not there at all, and their digests."""
+"""Files that are complete or do not exist, and digests of files."""
 
 import hashlib
 import os
@@ -9,12 +9,14 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path to write to in place of `path`, which it becomes when the block ends well; otherwise nothing is left."""
+    """Yield a temporary path to write to, which replaces `path` when the block ends well.
+
+    When the block raises, `path` stays as it was and the temporary file is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(
-        f".{path.name}.{os.getpid()}"
-    )  # another ending: nothing takes it for a finished file
+    # The process id comes last, so that no pattern of file extensions matches an unfinished file.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -23,6 +25,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def digest(path: str | Path) -> str:
-    """16 hex digits over a file's content."""
+    """Return 16 hex digits of the SHA-256 of a file's content.
+
+    Raises OSError when the file cannot be read.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from pipeline.jobs import progress
-from pipeline.jobs.progress import Progress, clock
+from pipeline.jobs.progress import Progress, format_duration
 
 
 @pytest.fixture
@@ -95,4 +95,4 @@ def test_terminal_gets_a_bar(monkeypatch, capsys):
     ],
 )
 def test_clock(seconds, text):
-    assert clock(seconds) == text
+    assert format_duration(seconds) == text

@@ -1,9 +1,12 @@
-"""Render the demo set: videos in UCF101's layout with split lists. See pipeline.datasets.demo for what they show."""
+"""Render the videos of the demo set and write its split lists, in UCF101's layout.
+
+`pipeline.datasets.demo` describes what the videos show.
+"""
 
 import hashlib
 from pathlib import Path
 
-from pipeline.datasets import demo
+from pipeline.datasets import demo, render
 from pipeline.jobs import program, record
 from pipeline.jobs.progress import Progress
 from pipeline.video import ffmpeg
@@ -17,10 +20,10 @@ def main() -> None:
     progress = Progress(f"render {options.set}", len(clip_set.clips), "clips")
     digest = hashlib.sha256()
     for clip in clip_set.clips.values():
-        frames = demo.render(clip.id, settings["seed"], settings["frames"])
+        frames = render.render(clip.id, settings["seed"], settings["frames"])
         path = Path(settings["videos"]) / clip.file
         path.parent.mkdir(parents=True, exist_ok=True)
-        encode(path, frames, demo.FPS)
+        encode(path, frames, render.FPS)
         digest.update(frames)
         progress.update(1, clip.id)
     progress.close()

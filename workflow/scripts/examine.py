@@ -1,4 +1,4 @@
-"""Decode the clips of one shard to count their frames and to find what cannot be decoded."""
+"""Decode the clips of one shard to count their frames and to find clips that are damaged."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.jobs import program
 
 def main() -> None:
     parser = program.parser(__doc__, "set", "shard", "out", record=False)
-    parser.add_argument("--workers", type=int, default=1, help="clips decoded at a time")
+    parser.add_argument("--workers", type=int, default=1, help="number of clips decoded at a time")
     options = parser.parse_args()
     settings = options.settings
     clip_set = load_set(options.set, settings)

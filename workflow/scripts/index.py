@@ -1,4 +1,7 @@
-"""Put the examined shards of a set together into its index; refuses the set when any clip cannot be decoded."""
+"""Join the examined shards of a set to its index.
+
+Refuses the set, naming every clip that cannot be decoded, when there is any.
+"""
 
 from pathlib import Path
 
@@ -13,14 +16,14 @@ from pipeline.video import ffmpeg
 def main() -> None:
     parser = program.parser(__doc__, "set", "index")
     parser.add_argument(
-        "--examined", nargs="+", type=Path, required=True, help="a table a shard, <shard>.csv"
+        "--examined", nargs="+", type=Path, required=True, help="one table per shard, <shard>.csv"
     )
     options = parser.parse_args()
     settings = options.settings
     clip_set = load_set(options.set, settings)
-    _, extra = locate(clip_set, Path(settings["videos"]))
-    for name in extra:
-        record.log(f"note: {settings['videos']}/{name} is in no split list and is not used")
+    _, unlisted = locate(clip_set, Path(settings["videos"]))
+    for video in unlisted:
+        record.log(f"note: {settings['videos']}/{video} is in no split list and is not used")
     rows = index.merge(
         clip_set,
         list(clip_set.clips.values()),
@@ -36,7 +39,7 @@ def main() -> None:
         ffmpeg=ffmpeg.version(),
         clips=len(rows),
         frames=sum(row["frames"] for row in rows),
-        extra=extra,
+        extra=unlisted,
     )
 
 

@@ -1,11 +1,13 @@
-"""The tables of a set: one row a clip, its frames counted by decoding it, before any long job starts.
+"""The tables of a data set: one row per clip, with its frames counted by decoding it.
 
-Each shard's clips are examined by a job of its own, so that one changed video costs one shard; `merge` puts them
-together for the whole set or a part of a split, and refuses it when any clip is unreadable, naming them all.
+Each shard's clips are examined by a job of its own, so that one changed video costs one shard.
+`merge` joins the shards for the whole set or a subset of a split.
 """
 
 import csv
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from pipeline import files
@@ -14,6 +16,7 @@ from pipeline.errors import PipelineError, remake, require
 from pipeline.jobs.progress import Progress
 from pipeline.video.decode import probe
 
+# Columns of the index; that of a whole set has one more for each split.
 COLUMNS = [
     "clip",
     "class",
@@ -25,34 +28,27 @@ COLUMNS = [
     "frames",
     "width",
     "height",
-]  # + the splits
-NUMBERS = ("label", "frames", "width", "height")
+]
+# Columns of the table of an examined shard.
 EXAMINED = ["clip", "path", "sha256", "frames", "width", "height", "problem"]
+# Columns that hold integers.
+NUMBERS = ("label", "frames", "width", "height")
 
 
 def examine(
     clips: list[Clip], paths: dict[str, str], accept_damaged: list[str], workers: int = 1
 ) -> list[dict]:
-    """Decode each clip to its end; a row of EXAMINED each. What is wrong with a clip stands in its 'problem'."""
+    """Decode each clip to its end, `workers` at a time, and return a row of EXAMINED per clip.
+
+    `paths` are those of the videos by clip id; `accept_damaged` are the ids of clips that may be
+    damaged. A clip that cannot be used is no error here: its row says why as 'problem', and
+    `merge` refuses it.
+    """
     progress = Progress("examine", len(clips), "clips")
-
-    def one(clip: Clip) -> dict:
-        path = paths[clip.id]
-        try:
-            found = probe(path, clip.id in accept_damaged)
-            return {
-                "clip": clip.id,
-                "path": path,
-                "sha256": files.digest(path),
-                **found,
-                "problem": "",
-            }
-        except PipelineError as error:
-            return {"clip": clip.id, "path": path, "problem": str(error)}
-
+    accepted = [clip.id in accept_damaged for clip in clips]
     rows = []
     with ThreadPoolExecutor(workers) as pool:
-        for row in pool.map(one, clips):
+        for row in pool.map(_examine_clip, clips, repeat(paths), accepted):
             rows.append(row)
             progress.update(1, row["clip"])
     progress.close()
@@ -60,24 +56,17 @@ def examine(
 
 
 def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]]) -> list[dict]:
-    """Rows of the index for `clips` of a set, in their order; `examined` by shard.
+    """Return a row of COLUMNS and of the clip's splits per clip, in the order of `clips`.
 
-    Raises PipelineError with the problem of every clip that has one, and when a clip was not examined.
+    `clips` are some or all clips of `clip_set`; `examined` are the rows of EXAMINED by shard.
+
+    Raises PipelineError with one line per clip that has a problem or was not examined.
     """
-    found = {
+    row_by_clip = {
         row["clip"]: {**row, "shard": shard} for shard, rows in examined.items() for row in rows
     }
-    wanted = [
-        found.get(
-            clip.id,
-            {
-                "problem": f"set '{clip_set.name}': clip '{clip.id}' was not examined; delete "
-                f"results/{clip_set.name}/index and run snakemake again"
-            },
-        )
-        for clip in clips
-    ]
-    require([row["problem"] for row in wanted if row["problem"]])
+    rows = [row_by_clip.get(clip.id) or _not_examined(clip_set, clip) for clip in clips]
+    require([row["problem"] for row in rows if row["problem"]])
     labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
     return [
         {
@@ -87,12 +76,15 @@ def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]])
             "group": clip.group,
             **clip.splits,
         }
-        for clip, row in zip(clips, wanted, strict=True)
+        for clip, row in zip(clips, rows, strict=True)
     ]
 
 
-def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
-    """Write a table, complete or not at all."""
+def write(path: str | Path, rows: Iterable[dict], columns: list[str]) -> None:
+    """Write a table as CSV, complete or not at all.
+
+    Of each row the given columns are written; one that the row lacks stays empty.
+    """
     with (
         files.replacing(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,
@@ -105,29 +97,55 @@ def write(path: str | Path, rows: list[dict], columns: list[str]) -> None:
 
 
 def read(path: str | Path, columns: list[str] = COLUMNS) -> list[dict]:
-    """Rows of a table, numbers as int. Raises PipelineError when it has other columns."""
+    """Return the rows of a table, with integers in the columns NUMBERS.
+
+    Raises PipelineError when the table does not start with `columns`.
+    """
     try:
         with open(path, newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
-            found, rows = reader.fieldnames or [], list(reader)
+            header, rows = reader.fieldnames or [], list(reader)
     except (UnicodeDecodeError, csv.Error):
-        found, rows = [], []
-    if found[: len(columns)] != columns:
+        header, rows = [], []
+    if header[: len(columns)] != columns:
         raise PipelineError(f"{path}: not a table of this program; {remake(path)}")
     return [{**row, **{key: int(row[key]) for key in NUMBERS if row.get(key)}} for row in rows]
 
 
 def class_names(rows: list[dict]) -> list[str]:
-    """Classes in the order of their labels."""
-    by_label = {row["label"]: row["class"] for row in rows}
-    return [by_label[label] for label in sorted(by_label)]
+    """Return the classes of rows of the index in the order of their labels."""
+    class_by_label = {row["label"]: row["class"] for row in rows}
+    return [class_by_label[label] for label in sorted(class_by_label)]
 
 
 def check_classes(rows: list[dict], classes: list[str]) -> None:
-    """Refuse rows whose labels do not number `classes`, those of a model."""
+    """Check that the labels of rows of the index number `classes`, the classes of a model.
+
+    Raises PipelineError for the first row that has another label.
+    """
     for row in rows:
-        if not (row["label"] < len(classes) and classes[row["label"]] == row["class"]):
+        label, class_name = row["label"], row["class"]
+        if label >= len(classes) or classes[label] != class_name:
             raise PipelineError(
-                f"clip '{row['clip']}' has label {row['label']}, but class '{row['class']}' is not number "
-                f"{row['label']} of the model's classes; run snakemake again, which trains it anew"
+                f"clip '{row['clip']}' has label {label}, but class '{class_name}' is not number "
+                f"{label} of the model's classes; run snakemake again, which trains it anew"
             )
+
+
+def _examine_clip(clip: Clip, paths: dict[str, str], accept_damage: bool) -> dict:
+    """Return the row of EXAMINED of one clip."""
+    path = paths[clip.id]
+    try:
+        video = probe(path, accept_damage)
+        digest = files.digest(path)
+    except PipelineError as error:
+        return {"clip": clip.id, "path": path, "problem": str(error)}
+    return {"clip": clip.id, "path": path, "sha256": digest, **video, "problem": ""}
+
+
+def _not_examined(clip_set: ClipSet, clip: Clip) -> dict:
+    """Return a row that says that the clip was not examined."""
+    return {
+        "problem": f"set '{clip_set.name}': clip '{clip.id}' was not examined; delete "
+        f"results/{clip_set.name}/index and run snakemake again"
+    }

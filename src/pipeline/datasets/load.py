@@ -1,13 +1,23 @@
-"""A set of the config, whatever the format of its lists (standard library only)."""
+"""Load a data set of the config: the one module that knows every format of split lists.
+
+Standard library only: the Snakefile imports this module.
+"""
 
 from pathlib import Path
 
 from pipeline.datasets import demo, hmdb51, ucf101
-from pipeline.datasets.clips import ClipSet, check_counts
+from pipeline.datasets.clips import ClipSet
+from pipeline.datasets.split_lists import check_counts
 
 
 def load_set(name: str, settings: dict) -> ClipSet:
-    """The clips, classes and splits of set `name`; `settings` is its entry in the config."""
+    """Return the clips, classes and splits of the data set `name`.
+
+    `settings` is the entry of the set under `sets` of the config.
+
+    Raises PipelineError when lists are missing, malformed or unsound, or when a split has other
+    numbers of clips than `counts` of the settings.
+    """
     if settings["format"] == "demo":
         return demo.clip_set(name, settings["groups"], settings["clips"])
     folder = Path(settings["lists"])

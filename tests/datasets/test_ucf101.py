@@ -1,0 +1,154 @@
+"""Split lists in UCF101's layout: the official ones, hand-made ones and broken ones."""
+
+from collections import Counter
+
+import pytest
+from dataset_cases import CURE, LISTS, refusal
+
+from pipeline.datasets import ucf101
+
+
+def test_ucf101_official(shared):
+    folder = shared / "official_splits" / "ucfTrainTestlist"
+    found = ucf101.read("ucf101", folder)
+    assert len(found.clips) == 13320 and found.splits == ["split1", "split2", "split3"]
+    counts = {
+        split: (len(found.subset(split, "train")), len(found.subset(split, "test")))
+        for split in found.splits
+    }
+    assert counts == {"split1": (9537, 3783), "split2": (9586, 3734), "split3": (9624, 3696)}
+    assert len(found.classes) == 101 and (found.classes[0], found.classes[-1]) == (
+        "ApplyEyeMakeup",
+        "YoYo",
+    )
+    groups = Counter(group.split("/")[0] for group in {clip.group for clip in found.clips.values()})
+    assert set(groups.values()) == {25}  # the paper of UCF101: 25 groups a class
+    for number in (1, 2, 3):
+        for line in (folder / f"trainlist0{number}.txt").read_text().splitlines():
+            file, label = line.split()
+            clip = found.clips[file.removesuffix(".avi")]
+            assert (
+                clip.splits[f"split{number}"] == "train"
+                and found.classes[int(label) - 1] == clip.class_name
+            )
+
+
+def test_class_is_the_folder(shared):
+    found = ucf101.read("ucf101", shared / "official_splits" / "ucfTrainTestlist")
+    odd = [clip for clip in found.clips.values() if "/v_HandStandPushups_" in clip.id]
+    assert len(odd) > 100 and {clip.class_name for clip in odd} == {"HandstandPushups"}
+    assert "HandstandPushups" in found.classes and "HandStandPushups" not in found.classes
+
+
+def test_same_set_whatever_the_line_ends_order_and_labels(lists):
+    plain = ucf101.read("set", lists())
+    crlf = {name: text.replace("\n", "\r\n") for name, text in LISTS.items()}
+    labelled = "Run/v_Run_g02_c01.avi 1\n\nJump/v_Jump_g02_c01.avi 2"
+    backwards = "\n".join(reversed(LISTS["trainlist01"].splitlines()))
+    for number, changed in enumerate([crlf, {"testlist01": labelled}, {"trainlist01": backwards}]):
+        other = ucf101.read("set", lists(f"lists{number}", **changed))
+        assert other == plain and other.clips["Run/v_Run_g02_c01"].splits == {"split1": "test"}
+        assert all(
+            other.digest("split1", part) == plain.digest("split1", part)
+            for part in ("train", "test")
+        )
+
+
+def test_labels_may_be_set_off_by_any_blank(lists):
+    tabs = LISTS["trainlist01"].replace(" ", "\t")
+    assert ucf101.read("set", lists(trainlist01=tabs)) == ucf101.read("set", lists("plain"))
+
+
+def test_names_with_blanks_and_without_endings(lists):
+    train = "Run/a run_g01_c01.avi 1\nRun/b_g01_c01 1\nJump/c 2.avi 2\n"
+    found = ucf101.read("set", lists(trainlist01=train))
+    files = {clip.file for clip in found.subset("split1", "train")}
+    assert files == {"Run/a run_g01_c01.avi", "Run/b_g01_c01", "Jump/c 2.avi"}
+    assert (
+        found.clips["Run/b_g01_c01"].group == "Run/g01"
+        and found.clips["Jump/c 2"].group == "Jump/c 2.avi"
+    )
+
+
+def test_bracket_that_takes_no_part_makes_a_group_of_its_own(lists):
+    found = ucf101.read("set", lists(), r"^v_(?:Walk_(g\d+)|Run|Jump)")
+    assert len({clip.group for clip in found.clips.values()}) == 5
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?:g01)", "g01"])
+def test_useless_group_pattern_is_refused(lists, pattern):
+    (message,) = refusal(ucf101.read, "set", lists(), pattern)
+    assert "group" in message and pattern in message
+
+
+WRONG = {  # what is wrong: (the lists, what each line of the error must hold)
+    "unknown class": (
+        {"testlist01": "Run/a.avi\nWalk/b.avi\nSwim/c.avi\n"},
+        [["Walk/b.avi"], ["Swim/c.avi"]],
+    ),
+    "no slash": (
+        {"testlist01": "v_Run_g02_c01.avi\n"},
+        [["testlist01.txt:1:", "v_Run_g02_c01.avi"]],
+    ),
+    "two slashes": ({"testlist01": "\nRun/sub/a.avi\n"}, [["testlist01.txt:2:"]]),
+    "dots for a file": ({"trainlist01": "Run/.. 1\n"}, [["trainlist01.txt:1:"]]),
+    "dots for a class": ({"trainlist01": "../a.avi 1\n"}, [["trainlist01.txt:1:"]]),
+    "no file": ({"trainlist01": "Run/ 1\n"}, [["trainlist01.txt:1:"]]),
+    "contradicting label": (
+        {"testlist01": "Run/a.avi 1\nJump/b.avi 1\n"},
+        [["testlist01.txt:2:", "Jump/b.avi", "2"]],
+    ),
+    "gap in the class numbers": ({"classInd": "1 Run\n3 Jump\n"}, [["classInd.txt"]]),
+    "class numbers from 0": ({"classInd": "0 Run\n1 Jump\n"}, [["classInd.txt"]]),
+    "doubled class number": ({"classInd": "1 Run\n1 Jump\n"}, [["classInd.txt:2:"]]),
+    "doubled class": ({"classInd": "1 Run\n2 Run\n"}, [["classInd.txt:2:"]]),
+    "doubled class, more blanks": (
+        {"classInd": "1 Run\n2  Run\n3 Jump\n", "trainlist01": "Run/a.avi\nJump/b.avi\n"},
+        [["classInd.txt:2:"]],
+    ),
+    "class without number": ({"classInd": "Run\nJump\n"}, [["classInd.txt:1:"]]),
+    "no clips to train on": ({"trainlist01": ""}, [["split1", "train"]]),
+    "no clips to test on": ({"testlist01": "\n\n"}, [["split1", "test"]]),
+    "no clips at all": ({"trainlist01": "", "testlist01": ""}, [["train"]]),
+    "a split without clips": ({"trainlist02": "", "testlist02": ""}, [[]]),
+    "a class without clips to train on": (
+        {"trainlist01": "Run/a.avi 1\n"},
+        [["split1", "train", "Jump"]],
+    ),
+    "a split without test list": ({"trainlist02": LISTS["trainlist01"]}, [["split2", "test"]]),
+    "clips that differ in their ending": (
+        {"trainlist01": "Run/a.avi 1\nRun/a.mp4 1\n"},
+        [["Run/a.avi", "Run/a.mp4"]],
+    ),
+    "group on both sides": (
+        {"testlist01": "Run/v_Run_g01_c07.avi\n"},
+        [["Run/g01", "v_Run_g01_c07.avi", "split1"]],
+    ),
+    "a copy of a list": ({"trainlist01 (1)": LISTS["trainlist01"]}, [["trainlist01 (1).txt"]]),
+    "not UTF-8": ({"testlist01": "Run/caf\u00e9.avi\n".encode("latin-1")}, [["testlist01.txt"]]),
+    "classes not in UTF-8": (
+        {"classInd": "1 Run\n2 Jump\n3 Caf\u00e9\n".encode("latin-1")},
+        [["classInd.txt"]],
+    ),
+}
+
+
+@pytest.mark.parametrize("changed, expected", WRONG.values(), ids=WRONG)
+def test_wrong_lists_are_refused(lists, changed, expected):
+    folder = lists(**changed)
+    lines = refusal(ucf101.read, "set", folder)
+    assert len(lines) == len(expected)
+    for line, parts in zip(lines, expected, strict=True):
+        assert (
+            line.startswith(str(folder))
+            and all(part in line for part in parts)
+            and CURE.search(line)
+        )
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_missing_list(lists, name):
+    folder = lists()
+    (folder / f"{name}.txt").unlink()
+    (message,) = refusal(ucf101.read, "set", folder)
+    assert str(folder) in message and f"{name}.txt" in message and CURE.search(message)
