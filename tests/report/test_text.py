@@ -1,0 +1,42 @@
+"""A result as lines of text."""
+
+import json
+
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.report.text import read_result, result_lines
+
+RESULT = {
+    "set": "ucf101",
+    "split": "split1",
+    "clips": 3783,
+    "classes": 101,
+    "headline": "asyn",
+    "accuracy": {"appearance": 0.817, "asyn": 0.937},
+    "mean_class_accuracy": {"appearance": 0.8, "asyn": 0.93},
+    "top5_accuracy": {"appearance": 0.95, "asyn": 1.0},
+}
+
+
+def test_headline_is_marked():
+    head, _, first, second = result_lines(RESULT).splitlines()
+    assert head == "ucf101 split1: 3783 test clips, 101 classes"
+    assert first.split() == ["appearance", "(CO2FI)", "81.7%", "80.0%", "95.0%"]
+    assert second.split()[2:] == ["93.7%", "93.0%", "100.0%", "<-", "the", "result"]
+
+
+def test_results_are_read_back(tmp_path):
+    path = tmp_path / "acc.json"
+    path.write_text(json.dumps(RESULT))
+    assert read_result(path) == RESULT
+
+
+@pytest.mark.parametrize("content", ["no JSON", "[]", "{}", '{"headline": "asyn", "accuracy": {}}'])
+def test_other_files_are_refused(tmp_path, content):
+    path = tmp_path / "acc.json"
+    path.write_text(content)
+    with pytest.raises(PipelineError, match="not a result of this program"):
+        read_result(path)
+    with pytest.raises(PipelineError, match="there is no such result; make it with: snakemake"):
+        read_result(tmp_path / "none.json")
