@@ -44,9 +44,8 @@ def test_a_row_of_some_classes_counts_their_clips_alone():
     expected = binomtest(16, 40).proportion_ci(0.95, method="wilson")
     assert cell["accuracy"] == pytest.approx(16 / 40) and cell["clips"] == 40
     assert cell["interval"] == pytest.approx((expected.low, expected.high), abs=1e-4)
-    two = tables.cell(
-        [[result(0.5, 0.7), result(0.5, 0.7, 100)]], "asyn", classes=["Jump", "Run"]
-    )  # 7 of 170, 7 of 70
+    # 7 of 170 and 7 of 70 clips
+    two = tables.cell([[result(0.5, 0.7), result(0.5, 0.7, 100)]], "asyn", classes=["Jump", "Run"])
     assert two["accuracy"] == pytest.approx((7 / 170 + 7 / 70) / 2) and two["clips"] == 240
     assert tables.cell([[result(0.5, 0.7)]], "idt", classes=chosen)["accuracy"] is None
     assert tables.cell([[result(0.5, 0.7)]], "asyn", classes=["Rest"])["accuracy"] is None

@@ -2,10 +2,7 @@
 
 import numpy as np
 import pytest
-from inference_cases import (
-    CPU,
-    ROWS,
-)
+from inference_cases import CPU, ROWS
 
 from pipeline.inference.apply import apply_at_instants
 
@@ -19,10 +16,8 @@ def test_of_inputs_joins_batches_in_order(streams, batch, workers):
         sizes.append(len(x))
         return x[:, :, 5, 5]
 
-    motion, instants = (
-        streams["motion"],
-        [np.array([5, 2, 9, 1, 7, 3, 8]), np.array([0]), np.array([4, 4, 10])],
-    )
+    motion = streams["motion"]
+    instants = [np.array([5, 2, 9, 1, 7, 3, 8]), np.array([0]), np.array([4, 4, 10])]
     found = list(
         apply_at_instants({"motion": net}, {"motion": motion}, ROWS, instants, batch, CPU, workers)
     )

@@ -21,7 +21,8 @@ def test_features_are_those_of_each_instant_and_can_be_learnt_on(streams, worker
     for row, found in zip(ROWS, features, strict=True):
         count = min(stream.last(row) for stream in streams.values()) + 1
         for stream, net, part in zip(streams.values(), (model.one, model.many), found, strict=True):
-            assert part.shape == (count, HIDDEN)  # of the instants that both streams have
+            # Instants are those that both streams have.
+            assert part.shape == (count, HIDDEN)
             pixels = torch.from_numpy(
                 np.stack([stream(row, t, stream.centre_crop()) for t in range(count)])
             )

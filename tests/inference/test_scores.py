@@ -3,21 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from inference_cases import (
-    CLASSES,
-    CPU,
-    HEIGHT,
-    HIDDEN,
-    ROWS,
-    SIZE,
-    WIDTH,
-    all_models,
-)
+from inference_cases import CLASSES, CPU, HEIGHT, HIDDEN, ROWS, SIZE, WIDTH, all_models
 
 from pipeline.data import transforms
 from pipeline.data.batch import InputBatch
-from pipeline.data.crops import CROP_COUNTS, eval_crops
+from pipeline.data.crops import CROP_COUNTS, Crop, eval_crops
 from pipeline.data.instants import eval_centres, eval_periods, period_instants
+from pipeline.data.stream import Stream
 from pipeline.inference import scores
 from pipeline.models.asyn import ASYN
 from pipeline.models.co2fi import CO2FI
@@ -41,24 +33,27 @@ class Noise:
         rng = np.random.default_rng([instant, STREAMS.index(self.name), crop])
         return rng.integers(0, 256, (channels(self.name, 2), 16, 16)).astype(np.uint8)
 
-    def shown(self, instants: np.ndarray, crop: int = 0) -> InputBatch:
-        """The same as a batch whose planes stand in another order, frames and fields each once."""
+    def batch(self, instants: np.ndarray, crop: int = 0) -> InputBatch:
+        """The same as a batch that holds its frames or fields in another order, each once."""
         order = np.random.default_rng(0).permutation(len(instants))
-        planes, each = (
-            self(np.asarray(instants)[order], crop),
-            3 if self.name == "appearance" else 2,
-        )
-        planes = planes.reshape(-1, each, 16, 16)  # (T, L P, ..) -> (T L, P, ..)
-        places = np.arange(len(planes)).reshape(len(instants), -1)[np.argsort(order)]
-        return InputBatch(torch.from_numpy(planes), torch.from_numpy(places))
+        pixels = self(np.asarray(instants)[order], crop)
+        # (T, L C, 16, 16) -> (T L, C, 16, 16): C is 3 for a frame, 2 for a field
+        pixels = pixels.reshape(-1, 3 if self.name == "appearance" else 2, 16, 16)
+        index = np.arange(len(pixels)).reshape(len(instants), -1)[np.argsort(order)]
+        return InputBatch(torch.from_numpy(pixels), torch.from_numpy(index))
 
 
-def of_clip(models: dict, last: int = 33, crops=(0,), batch: int = 7) -> dict:
+def score(models: dict, last: int = 33, crops=(0,), batch: int = 7) -> dict:
+    """Logits of one clip of noise by all `models`."""
     centres, instants = eval_periods(ROW, last, PERIOD)
     distinct = np.unique(instants)
-    shown = ({name: Noise(name).shown(distinct, crop) for name in STREAMS} for crop in crops)
+    inputs = ({name: Noise(name).batch(distinct, crop) for name in STREAMS} for crop in crops)
     return scores.score_clip(
-        models, shown, *(np.searchsorted(distinct, which) for which in (centres, instants)), batch
+        models,
+        inputs,
+        np.searchsorted(distinct, centres),
+        np.searchsorted(distinct, instants),
+        batch,
     )
 
 
@@ -71,7 +66,7 @@ def output_of(net: CO2FI, stream: str, instant: int, crop: int = 0):
 @pytest.mark.parametrize("last", [4, 20, 33])
 def test_scores_of_streams(last):
     models = all_models()
-    found = of_clip(models, last)
+    found = score(models, last)
     for stream in STREAMS:
         with torch.inference_mode():
             expected = [
@@ -83,7 +78,9 @@ def test_scores_of_streams(last):
         np.testing.assert_allclose(found[stream], expected, atol=1e-5)
 
 
-def of_periods(net: ASYN, names: tuple[str, str], last: int, crop: int = 0) -> list[np.ndarray]:
+def logits_of_periods(
+    net: ASYN, names: tuple[str, str], last: int, crop: int = 0
+) -> list[np.ndarray]:
     """A direction's logits, period by period, each input alone."""
     expected = []
     with torch.inference_mode():
@@ -96,18 +93,19 @@ def of_periods(net: ASYN, names: tuple[str, str], last: int, crop: int = 0) -> l
                 ],
                 dim=1,
             )
-            expected.append(net.fusion(first, second)[4, 0].numpy())  # the last unit's prediction
+            # The prediction of the last unit.
+            expected.append(net.fusion(first, second)[4, 0].numpy())
     return expected
 
 
 @pytest.mark.parametrize("last", [4, 20, 33])
 def test_scores_of_directions(last):
     models = all_models()
-    found = of_clip(models, last)
+    found = score(models, last)
     for direction, names in DIRECTIONS.items():
         assert found[direction].shape == (12, CLASSES)
         np.testing.assert_allclose(
-            found[direction], of_periods(models[direction], names, last), atol=1e-5
+            found[direction], logits_of_periods(models[direction], names, last), atol=1e-5
         )
 
 
@@ -116,7 +114,7 @@ def test_scores_of_directions(last):
 def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
     """Each model on its own distinct inputs, read for it alone."""
     models = all_models()
-    found = of_clip(models, last, batch=batch)
+    found = score(models, last, batch=batch)
     centres, instants = eval_periods(ROW, last, PERIOD)
 
     def alone(net, name: str, wanted: np.ndarray) -> torch.Tensor:
@@ -124,7 +122,7 @@ def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
         distinct, place = np.unique(wanted, return_inverse=True)
         parts = [distinct[start : start + batch] for start in range(0, len(distinct), batch)]
         return torch.cat(
-            [net(transforms.normalise(Noise(name).shown(part), name)) for part in parts]
+            [net(transforms.normalise(Noise(name).batch(part), name)) for part in parts]
         )[place]
 
     with torch.inference_mode():
@@ -145,21 +143,21 @@ def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
 def test_logits_of_several_crops_follow_each_other():
     """Those of each crop alone, crop after crop; a direction sees both streams in the same crop."""
     models, crops = all_models(), [3, 0, 9]
-    found = of_clip(models, crops=crops)
+    found = score(models, crops=crops)
     for source in models:
-        expected = [of_clip({source: models[source]}, crops=[crop])[source] for crop in crops]
+        expected = [score({source: models[source]}, crops=[crop])[source] for crop in crops]
         np.testing.assert_array_equal(found[source], np.concatenate(expected))
     for direction, names in DIRECTIONS.items():
         for part, crop in zip(np.split(found[direction], 3), crops, strict=True):
             np.testing.assert_allclose(
-                part, of_periods(models[direction], names, 33, crop), atol=1e-5
+                part, logits_of_periods(models[direction], names, 33, crop), atol=1e-5
             )
 
 
 def test_scores_of_a_direction_are_those_of_the_trained_pass():
     """Training runs ASYN whole; scoring takes it apart to run each input once."""
     net = all_models()["appearance-to-motion"]
-    found = of_clip({"appearance-to-motion": net}, batch=60)["appearance-to-motion"]
+    found = score({"appearance-to-motion": net}, batch=60)["appearance-to-motion"]
     one, many = Noise("appearance"), Noise("motion")
     centres, instants = eval_periods(ROW, 33, PERIOD)
     frames = one(centres)  # (12, 3, 16, 16)
@@ -170,6 +168,14 @@ def test_scores_of_a_direction_are_those_of_the_trained_pass():
             transforms.normalise(torch.from_numpy(stacks), "motion"),
         )
     np.testing.assert_allclose(found, output.units[-1].numpy(), atol=1e-5)
+
+
+def input_batch(stream: Stream, row: dict, instants: np.ndarray, crop: Crop) -> InputBatch:
+    """What a training sample reads at `instants` (T,), as a batch of T inputs."""
+    pixels = torch.from_numpy(stream(row, instants, crop))
+    # (T, L C, size, size) -> (T L, C, size, size)
+    pixels = pixels.reshape(-1, stream.each, SIZE, SIZE)
+    return InputBatch(pixels, torch.arange(len(pixels)).reshape(len(instants), -1))
 
 
 @pytest.mark.parametrize("how", CROP_COUNTS)
@@ -184,22 +190,16 @@ def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, ho
             row, min(stream.last(row) for stream in streams.values()), PERIOD
         )
         distinct = np.unique(instants)
-        shown = []
-        for crop in crops:
-            planes = {
-                name: torch.from_numpy(stream(row, distinct, crop)).reshape(
-                    -1, stream.each, SIZE, SIZE
-                )
-                for name, stream in streams.items()
-            }  # (T, L P, ..) -> (T L, P, ..)
-            shown.append(
-                {
-                    name: InputBatch(every, torch.arange(len(every)).reshape(len(distinct), -1))
-                    for name, every in planes.items()
-                }
-            )
+        inputs = [
+            {name: input_batch(stream, row, distinct, crop) for name, stream in streams.items()}
+            for crop in crops
+        ]
         expected = scores.score_clip(
-            models, shown, *(np.searchsorted(distinct, which) for which in (centres, instants)), 7
+            models,
+            inputs,
+            np.searchsorted(distinct, centres),
+            np.searchsorted(distinct, instants),
+            7,
         )
         assert logits.keys() == expected.keys()
         for source in models:
@@ -211,11 +211,11 @@ def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, ho
 @pytest.mark.parametrize("sources", [STREAMS, [*DIRECTIONS], [*STREAMS, *DIRECTIONS]])
 def test_a_clip_is_read_once_for_all_sources_and_crops(streams, monkeypatch, sources, how):
     """Both streams have 38 instants of 40 frames: frames 0 to 37, stacks of fields 0 to 38."""
-    models, asked, read = all_models(), [], decoding.frames_or_fields
+    models, reads, read = all_models(), [], decoding.frames_or_fields
     monkeypatch.setattr(
         decoding,
         "frames_or_fields",
-        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut),
+        lambda data, indices, *rect: reads.append(list(indices)) or read(data, indices, *rect),
     )
     crops = eval_crops((WIDTH, HEIGHT), 20, how)
     found = list(
@@ -225,7 +225,7 @@ def test_a_clip_is_read_once_for_all_sources_and_crops(streams, monkeypatch, sou
     )
     assert list(found[0]) == list(sources)
     needed = np.unique([period_instants(centre, 5, 5, 37) for centre in eval_centres(12, 5, 5, 37)])
-    assert asked == [needed.tolist(), sorted({*needed, *(needed + 1)})]
+    assert reads == [needed.tolist(), sorted({*needed, *(needed + 1)})]
 
 
 def test_summarise():

@@ -17,12 +17,14 @@ def test_groups_chart_shows_the_forced_positions(groups):
     assert forced.astype(int).tolist() == [[0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 1, 1]]
     true = np.all(np.isclose(chart.images[0].get_array(), to_rgb(charts.TRUE)), axis=-1)
     assert np.argwhere(true).tolist() == [[0, 0], [2, 1], [4, 2]]
+    # The true class is framed, too.
     assert sorted(patch.get_xy() for patch in chart.patches) == [
         (-1, 0.5),
         (1, 2.5),
         (3, 4.5),
-    ]  # framed, too
-    assert chart.images[0].get_extent()[:2] == [-1, 7]  # positions 0, 2, 4, 6
+    ]
+    # Positions 0, 2, 4 and 6 are 2 wide.
+    assert chart.images[0].get_extent()[:2] == [-1, 7]
     names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names[0] == "Jump (true)" and set(names[1:-1]) == set(CLASSES) - {"Jump"}
 
@@ -30,7 +32,8 @@ def test_groups_chart_shows_the_forced_positions(groups):
 def test_scores_of_ten_crops(tmp_path):
     """Ten times two instants: the chart shows each instant's mean over the crops."""
     rng = np.random.default_rng(0)
-    probabilities = rng.dirichlet(np.ones(6), (1, 10, 2))  # (clips, crops, instants, classes)
+    # (clips, crops, instants, classes)
+    probabilities = rng.dirichlet(np.ones(6), (1, 10, 2))
     settings = {
         "scores": {"space": "softmax", "crops": "ten"},
         "period": {"count": 1, "instants": 2},
@@ -55,12 +58,13 @@ def test_scores_chart(scores, monkeypatch):
 
     monkeypatch.setattr(charts, "BARS", 3)
     bars, chart, _ = charts.draw_scores(find_clip(scores, "Yawn/two")).axes
+    # The best three, and the true class.
     assert [label.get_text().split() for label in bars.get_yticklabels()] == [
         ["Bow", "1"],
         ["Jump", "2"],
         ["Run", "3"],
         ["Yawn", "6"],
-    ]  # the best three, and the truth
+    ]
     assert [bar.get_facecolor() == to_rgba(charts.TRUE) for bar in bars.patches] == [
         False,
         False,

@@ -43,23 +43,23 @@ def test_colours_are_those_of_the_middlebury_benchmark():
 def test_no_motion_is_white_and_colour_fills_with_length():
     still, half, full, more = colour(np.array([[[0, 1, 2, 9]], [[0, 0, 0, 0]]], float), 2.0)[0]
     assert (still == 1).all()
-    assert np.allclose([half, full, more], [[1, 0.5, 0.5], [1, 0, 0], [1, 0, 0]])  # right is red
+    # Right is red.
+    assert np.allclose([half, full, more], [[1, 0.5, 0.5], [1, 0, 0], [1, 0, 0]])
 
 
 @pytest.mark.parametrize("angle", np.arange(0, 180, 15))
 def test_opposite_directions_have_opposite_hues(angle):
     x, y = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     apart = abs(hue(x, y) - hue(-x, -y))
-    assert 0.33 < apart < 0.67  # the code's circle is uneven: six steps of unequal parts
+    # The circle of colours is uneven: six steps of unequal parts.
+    assert 0.33 < apart < 0.67
 
 
 def test_wheel_shows_each_direction_where_it_points():
     size, drawn = 101, wheel(101)
     for x, y in ((1, 0), (-1, 0), (0, 1), (0, -1), (0.6, 0.6), (-0.5, 0.2), (0, 0)):
-        column, row = (
-            round((x + 1) / 2 * (size - 1)),
-            round((y + 1) / 2 * (size - 1)),
-        )  # +y is down, as rows go
+        # +y is down, as rows go.
+        column, row = round((x + 1) / 2 * (size - 1)), round((y + 1) / 2 * (size - 1))
         assert np.allclose(
             drawn[row, column],
             colour(np.array([[[x]], [[y]]], float), 1.0)[0, 0],

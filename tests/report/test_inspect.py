@@ -32,9 +32,8 @@ def test_tree_names_clips_with_shapes_and_sizes(frames):
         and "c0de" in text
     )
     row = next(line for line in lines if "jump_2" in line)
-    assert (
-        row.split()[:3] == ["jump_2", "uint8", "5x6x8x3"] and "720 B" in row
-    )  # 5 * 6 * 8 * 3 bytes
+    # 5 * 6 * 8 * 3 bytes
+    assert row.split()[:3] == ["jump_2", "uint8", "5x6x8x3"] and "720 B" in row
     assert next(line for line in lines if line.startswith("Run/")).split()[1:3] == ["6", "clips"]
     assert "source=jump_2.avi" in text
     memory = 10 * 720 + 2 * 6 * 8 * 3
@@ -50,7 +49,8 @@ def test_tree_is_cut_and_says_so(frames):
     )
     assert "jump_2" in cut and "jump_3" not in cut and "6 of 11 clips are shown; --all" in cut
     assert "jump_3" in whole and "run_4" in whole and "--all" not in whole
-    assert "clip=Run/a b" in whole  # HDF5 calls it otherwise
+    # The id is said where HDF5's path is another.
+    assert "clip=Run/a b" in whole
 
 
 def test_tree_of_scores_lists_its_clips(scores):

@@ -90,7 +90,8 @@ def _stream_logits(
     """Logits (P T, classes) at `instants` (P, T), positions among the stream's `inputs`."""
     # The last unit of the LSTM has seen all granularities (section 4.3, Eq. 2).
     logits = apply_in_batches(lambda x: model(x).units[-1], inputs[stream], stream, batch_size)
-    return logits[instants.reshape(-1)]  # (n, classes) -> (P T, classes)
+    # (n, classes) -> (P T, classes)
+    return logits[instants.reshape(-1)]
 
 
 def _direction_logits(
@@ -107,14 +108,16 @@ def _direction_logits(
     """
     one, many = DIRECTIONS[direction]
     distinct, position = np.unique(centres, return_inverse=True)
-    first = apply_in_batches(
+    # (distinct centres, hidden) and (n, hidden)
+    features_one = apply_in_batches(
         lambda x: model.one(x).feature, inputs[one].at(distinct), one, batch_size
-    )[position]  # (P, hidden)
-    second = apply_in_batches(lambda x: model.many(x).feature, inputs[many], many, batch_size)[
-        instants
-    ]  # (P, T, hidden)
-    # The last unit has seen all instants of the period (section 5.2).
-    return model.fusion(first, second)[-1]
+    )
+    features_many = apply_in_batches(
+        lambda x: model.many(x).feature, inputs[many], many, batch_size
+    )
+    # (P, hidden) and (P, T, hidden) to logits (T, P, classes): the last unit has seen all instants
+    # of the period (section 5.2).
+    return model.fusion(features_one[position], features_many[instants])[-1]
 
 
 def summarise(logits: np.ndarray, space: str) -> np.ndarray:
