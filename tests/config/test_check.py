@@ -59,7 +59,8 @@ def test_every_property_is_described():
     assert bare == []
 
 
-UNKNOWN = {  # a slip at every level, and the name that was meant
+# A misspelt key at every level -> the key that was meant.
+UNKNOWN = {
     "flwo": "flow",
     "decode.short_sdie": "short_side",
     "flow.lamda": "lambda_",
@@ -169,7 +170,8 @@ def test_missing_keys_are_named(path):
 def test_missing_keys_of_a_set_are_named(path):
     (line,) = refusal(changed(path, remove=True))
     assert path.rsplit(".", 1)[0] in line and f"'{path.rsplit('.', 1)[1]}'" in line
-    assert len(line) < 200  # and not the whole set
+    # The message does not repeat the whole entry of the set.
+    assert len(line) < 200
 
 
 def test_set_names_are_plain():

@@ -11,7 +11,7 @@ from pipeline.video.encode import encode
 
 @pytest.fixture
 def lists(tmp_path):
-    """Writes a folder of split lists: the five clips above, but for the files given."""
+    """A function that writes a folder of split lists: LISTS, overridden by its arguments."""
 
     def write(folder="lists", **changed):
         (tmp_path / folder).mkdir()
@@ -25,7 +25,7 @@ def lists(tmp_path):
 
 @pytest.fixture
 def videos(tmp_path):
-    """Makes empty files under a folder of videos."""
+    """A function that makes empty files in a folder of videos and returns the folder."""
 
     def make(*files):
         for file in files:
@@ -39,7 +39,7 @@ def videos(tmp_path):
 
 @pytest.fixture
 def small_set(lists, videos):
-    """A set of five clips of 2 .. 6 frames, and where they lie."""
+    """A set of five clips of 2 .. 6 frames, and the paths of their videos by clip id."""
     folder = videos(*FILES)
     for count, file in enumerate(FILES, start=2):
         encode(folder / file, frames(count), 25)
@@ -48,6 +48,7 @@ def small_set(lists, videos):
 
 
 def frames(count: int) -> np.ndarray:
+    """Plain grey frames that grow lighter, (count, 24, 32, 3) uint8."""
     return (
         np.repeat(np.arange(count, dtype=np.uint8)[:, None, None, None] * 9, 3, axis=3)
         .repeat(24, 1)

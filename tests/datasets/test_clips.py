@@ -29,24 +29,24 @@ def test_digest_follows_clips_and_labels(lists):
     [(ucf101.read, "ucfTrainTestlist", 100), (hmdb51.read, "testTrainMulti_7030_splits", 50)],
 )
 def test_shards_are_even_and_keep_groups_together(shared, read, folder, count):
-    found = read("set", shared / "official_splits" / folder)
-    shards = found.shards(count)
-    sizes = [len(held) for held in shards.values()]
-    mean = len(found.clips) / count
+    clip_set = read("set", shared / "official_splits" / folder)
+    shards = clip_set.shards(count)
+    sizes = [len(clips) for clips in shards.values()]
+    mean = len(clip_set.clips) / count
     assert list(shards) == [f"{number:03d}" for number in range(count)]
-    assert sum(sizes) == len(found.clips) and max(sizes) < 2 * mean and min(sizes) > mean / 2
-    places = {(clip.group, shard) for shard, held in shards.items() for clip in held}
-    assert len(places) == len({clip.group for clip in found.clips.values()})
+    assert sum(sizes) == len(clip_set.clips) and max(sizes) < 2 * mean and min(sizes) > mean / 2
+    pairs = {(clip.group, shard) for shard, clips in shards.items() for clip in clips}
+    assert len(pairs) == len({clip.group for clip in clip_set.clips.values()})
 
 
 def test_new_clips_leave_the_others_in_their_shards(lists):
-    def places(clip_set):
-        return {clip.id: shard for shard, held in clip_set.shards(5).items() for clip in held}
+    def shard_by_clip(clip_set):
+        return {clip.id: shard for shard, clips in clip_set.shards(5).items() for clip in clips}
 
-    before = places(ucf101.read("set", lists()))
+    before = shard_by_clip(ucf101.read("set", lists()))
     more = LISTS["trainlist01"] + "".join(
         f"Run/v_Run_g{number:02d}_c01.avi 1\n" for number in range(3, 40)
     )
-    after = places(ucf101.read("set", lists("more", trainlist01=more)))
+    after = shard_by_clip(ucf101.read("set", lists("more", trainlist01=more)))
     assert len(after) == len(before) + 37 and before.items() <= after.items()
     assert set(after.values()) == {f"{number:03d}" for number in range(5)}

@@ -23,36 +23,36 @@ def scene_and_look(clip) -> tuple[str, tuple]:
 @pytest.mark.parametrize("groups, rounds", [(12, 1), (7, 2), (3, 1)])
 def test_set_is_balanced(groups, rounds):
     clips = rounds * lcm(*map(len, demo.CLASSES.values()))
-    found = demo.clip_set("demo", groups, clips)
-    assert len(found.clips) == groups * len(demo.CLASSES) * clips and found.classes == list(
+    clip_set = demo.clip_set("demo", groups, clips)
+    assert len(clip_set.clips) == groups * len(demo.CLASSES) * clips and clip_set.classes == list(
         demo.CLASSES
     )
     several = {name for name, looks in demo.CLASSES.items() if len(set(looks)) > 1}
     assert len(several) >= 4
-    for split in found.splits:
+    for split in clip_set.splits:
         scenes = {}
         for subset in ("train", "test"):
-            held = found.subset(split, subset)
-            assert len(set(Counter(clip.class_name for clip in held).values())) == 1
-            shown = defaultdict(list)
-            for clip in held:
+            clips_of_subset = clip_set.subset(split, subset)
+            assert len(set(Counter(clip.class_name for clip in clips_of_subset).values())) == 1
+            looks_by_scene = defaultdict(list)
+            for clip in clips_of_subset:
                 scene, look = scene_and_look(clip)
-                shown[scene] += [look[:2]] * (clip.class_name in several)
-            for (
-                looks
-            ) in shown.values():  # no scene prefers a tint or a motion, and all of them are alike
-                assert sorted(looks) == sorted(next(iter(shown.values())))
+                looks_by_scene[scene] += [look[:2]] * (clip.class_name in several)
+            # No scene prefers a tint or a motion, and all scenes are alike.
+            for looks in looks_by_scene.values():
+                assert sorted(looks) == sorted(next(iter(looks_by_scene.values())))
                 assert all(len(set(Counter(cue).values())) == 1 for cue in zip(*looks, strict=True))
-            scenes[subset] = set(shown)
+            scenes[subset] = set(looks_by_scene)
         assert (
             not scenes["train"] & scenes["test"] and len(scenes["train"] | scenes["test"]) == groups
         )
 
 
 def test_every_scene_is_tested_on_once():
-    found = demo.clip_set("demo", 12, 5)
+    clip_set = demo.clip_set("demo", 12, 5)
     assert all(
-        sorted(clip.splits.values()) == ["test", "train", "train"] for clip in found.clips.values()
+        sorted(clip.splits.values()) == ["test", "train", "train"]
+        for clip in clip_set.clips.values()
     )
 
 
@@ -65,10 +65,10 @@ def chances(cue) -> dict:
     for name, looks in demo.CLASSES.items():
         for look in looks:
             seen[cue(look)][name] += 1 / len(looks)
-    sums = {value: sum(found.values()) for value, found in seen.items()}
+    sums = {value: sum(shares.values()) for value, shares in seen.items()}
     return {
-        value: {name: share / sums[value] for name, share in found.items()}
-        for value, found in seen.items()
+        value: {name: share / sums[value] for name, share in shares.items()}
+        for value, shares in seen.items()
     }
 
 
@@ -76,7 +76,8 @@ APPEARANCE, MOTION, BOTH = itemgetter(0, 3), itemgetter(1, 2), itemgetter(0, 1, 
 
 
 PAIRED = [name for name, looks in demo.CLASSES.items() if len(set(looks)) > 1]
-BEST = {  # what is summed -> the best share of all classes, and of the paired ones
+# Name -> the cues whose scores are summed, the best accuracy on all and on the paired classes.
+BEST = {
     "appearance": ([APPEARANCE], 0.625, 0.5),
     "motion": ([MOTION], 0.625, 0.5),
     "sum": ([APPEARANCE, MOTION], 0.75, 0.5),
@@ -138,7 +139,7 @@ def test_no_sum_has_more_than_three_of_a_pairs_four_looks_right():
             for cue in (APPEARANCE, MOTION)
         )
         assert not within_reach(looks)
-        assert all(within_reach(looks[:place] + looks[place + 1 :]) for place in range(4))
+        assert all(within_reach(looks[:index] + looks[index + 1 :]) for index in range(4))
 
 
 def test_the_probes_ceilings():
@@ -166,7 +167,13 @@ def test_the_probes_ceilings():
 def test_lists_read_back_as_the_same_set(tmp_path):
     made = demo.clip_set("demo", 6, 5)
     demo.write_lists(made, tmp_path / "lists")
-    found = ucf101.read("demo", tmp_path / "lists")
-    assert (found.classes, found.splits, found.clips) == (made.classes, made.splits, made.clips)
-    assert all(clip.splits == made.clips[clip_id].splits for clip_id, clip in found.clips.items())
+    clip_set = ucf101.read("demo", tmp_path / "lists")
+    assert (clip_set.classes, clip_set.splits, clip_set.clips) == (
+        made.classes,
+        made.splits,
+        made.clips,
+    )
+    assert all(
+        clip.splits == made.clips[clip_id].splits for clip_id, clip in clip_set.clips.items()
+    )
     assert sorted(path.stem for path in (tmp_path / "lists").iterdir()) == sorted(demo.LISTS)

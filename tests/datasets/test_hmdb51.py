@@ -8,20 +8,23 @@ from pipeline.datasets import hmdb51
 
 def test_hmdb51_official(shared):
     folder = shared / "official_splits" / "testTrainMulti_7030_splits"
-    found = hmdb51.read("hmdb51", folder)
+    clip_set = hmdb51.read("hmdb51", folder)
     assert (
-        len(found.clips) == 6766
-        and len(found.classes) == 51
-        and found.classes == sorted(found.classes)
+        len(clip_set.clips) == 6766
+        and len(clip_set.classes) == 51
+        and clip_set.classes == sorted(clip_set.classes)
     )
-    assert found.splits == ["split1", "split2", "split3"]
+    assert clip_set.splits == ["split1", "split2", "split3"]
     used = {"0": None, "1": "train", "2": "test"}
-    for split in found.splits:
-        assert (len(found.subset(split, "train")), len(found.subset(split, "test"))) == (3570, 1530)
+    for split in clip_set.splits:
+        assert (len(clip_set.subset(split, "train")), len(clip_set.subset(split, "test"))) == (
+            3570,
+            1530,
+        )
         for path in folder.glob(f"*_test_{split}.txt"):
             for line in path.read_text().splitlines():
                 file, flag = line.split()
-                clip = found.clips[
+                clip = clip_set.clips[
                     f"{path.name.removesuffix(f'_test_{split}.txt')}/{file.removesuffix('.avi')}"
                 ]
                 assert clip.splits.get(split) == used[flag]
@@ -36,13 +39,13 @@ def test_hmdb51_groups_are_source_videos(tmp_path):
     ]
     lines = "".join(f"{name}.avi {flag} \r\n" for name, flag in zip(names, "1122", strict=True))
     (tmp_path / "climb_test_split1.txt").write_text(lines)
-    found = hmdb51.read("hmdb51", tmp_path)
-    assert [found.clips[f"climb/{name}"].group for name in names[:3]] == [
+    clip_set = hmdb51.read("hmdb51", tmp_path)
+    assert [clip_set.clips[f"climb/{name}"].group for name in names[:3]] == [
         "climb/a_(b)",
         "climb/a_(b)",
         "climb/a",
     ]
-    assert len({clip.group for clip in found.clips.values()}) == 3
+    assert len({clip.group for clip in clip_set.clips.values()}) == 3
 
 
 @pytest.mark.parametrize("line", ["a.avi 3", "a.avi", "a.avi one", "climb/a.avi 1", "1"])

@@ -14,8 +14,8 @@ from pipeline.errors import PipelineError
 def examined(clip_set, paths, accept_damaged=(), workers=1):
     shards = clip_set.shards(3)
     return {
-        shard: index.examine(held, paths, list(accept_damaged), workers)
-        for shard, held in shards.items()
+        shard: index.examine(clips_of_shard, paths, list(accept_damaged), workers)
+        for shard, clips_of_shard in shards.items()
     }
 
 

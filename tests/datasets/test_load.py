@@ -14,18 +14,18 @@ def test_weizmann_actors_are_groups(shared):
         "group": "^([a-z]+)_",
         "counts": {f"split{number}": [50, 20] for number in (1, 2, 3)},
     }
-    found = load_set("weizmann", settings)
-    assert len(found.clips) == 70 and len(found.classes) == 10
-    actors = {clip.group.split("/")[1] for clip in found.clips.values()}
+    clip_set = load_set("weizmann", settings)
+    assert len(clip_set.clips) == 70 and len(clip_set.classes) == 10
+    actors = {clip.group.split("/")[1] for clip in clip_set.clips.values()}
     assert actors == {"daria", "denis", "eli", "ido", "lena", "lyova", "moshe"}
     for split, tested in {
         "split1": {"daria", "denis"},
         "split2": {"eli", "ido"},
         "split3": {"lena", "lyova"},
     }.items():
-        assert {clip.group.split("/")[1] for clip in found.subset(split, "test")} == tested
-    paths, extra = locate(found, folder / "videos")
-    assert len(paths) == 70 and extra == []
+        assert {clip.group.split("/")[1] for clip in clip_set.subset(split, "test")} == tested
+    paths, unlisted = locate(clip_set, folder / "videos")
+    assert len(paths) == 70 and unlisted == []
 
 
 def test_counts_are_checked(shared):

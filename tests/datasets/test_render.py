@@ -11,6 +11,7 @@ from pipeline.config import settings
 from pipeline.datasets import demo, render
 from pipeline.flow import tvl1
 
+# The class and the number of one clip for each look.
 CUES = [
     (name, looks.index(look) + 1)
     for name, looks in demo.CLASSES.items()
@@ -27,6 +28,7 @@ def rendered(name: str, clip: int, seed: int = 1) -> np.ndarray:
 
 @cache
 def greys(name: str, clip: int) -> np.ndarray:
+    """The luma of these frames, (frames, height, width)."""
     return np.stack(
         [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rendered(name, clip)]
     ).astype(int)
@@ -56,7 +58,8 @@ def test_rendering_follows_the_seed():
         tuple(np.ptp(render.render(clip_id, seed, 12), axis=-1).any(axis=(1, 2)))
         for seed in range(4)
     }
-    assert len(starts) > 1  # no frame number gives the tint away
+    # The frame number does not tell whether there is a tint.
+    assert len(starts) > 1
     neighbour = render.render(clip_id.replace("c01", "c06"), 1, 12)
     assert (first != neighbour).any()
 
@@ -64,21 +67,22 @@ def test_rendering_follows_the_seed():
 @EVERY_CUE
 def test_tint_is_in_a_rectangle_and_has_its_hue(name, clip):
     cb, cr = demo.CLASSES[name][clip - 1][0][:2]
-    frames, shown = rendered(name, clip), tinted(name, clip)
-    assert 0 < shown.sum() < len(shown)  # and the others hold none at all
-    for frame in frames[shown]:
+    frames, has_tint = rendered(name, clip), tinted(name, clip)
+    assert 0 < has_tint.sum() < len(has_tint)
+    for frame in frames[has_tint]:
         rows, columns = np.nonzero(np.ptp(frame, axis=-1))
         patch = frame[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].astype(float)
         assert len(rows) == patch.shape[0] * patch.shape[1] > 300
         red, green, blue = patch.mean(axis=(0, 1))
-        luma = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601
+        # ITU-R BT.601
+        luma = 0.299 * red + 0.587 * green + 0.114 * blue
         assert ((blue - luma) / 1.772, (red - luma) / 1.402) == pytest.approx((cb, cr), abs=1)
 
 
 @EVERY_CUE
 def test_tint_leaves_luma(name, clip):
-    shown, grey = tinted(name, clip), greys(name, clip)
-    edges = [t for t in np.flatnonzero(np.diff(shown)) if not moving(name, clip)[t]]
+    has_tint, grey = tinted(name, clip), greys(name, clip)
+    edges = [t for t in np.flatnonzero(np.diff(has_tint)) if not moving(name, clip)[t]]
     assert edges
     assert max(np.abs(grey[t + 1] - grey[t]).max() for t in edges) <= 1
 
@@ -101,7 +105,8 @@ def test_motion_is_as_stated(name, clip):
     sways = []
     for t in [time for run in runs for time in (run[0], run[-1])]:
         field = tvl1.tvl1(grey[t], grey[t + 1])
-        middle = render.HEIGHT // 2  # the window lies up to 3 pixels higher or lower
+        # The window lies up to 3 pixels higher or lower.
+        middle = render.HEIGHT // 2
         upper, lower = (
             np.median(field[rows, 26:54], axis=(0, 1))
             for rows in (slice(middle - 18, middle - 5), slice(middle + 5, middle + 18))

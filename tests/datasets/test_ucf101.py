@@ -10,34 +10,37 @@ from pipeline.datasets import ucf101
 
 def test_ucf101_official(shared):
     folder = shared / "official_splits" / "ucfTrainTestlist"
-    found = ucf101.read("ucf101", folder)
-    assert len(found.clips) == 13320 and found.splits == ["split1", "split2", "split3"]
+    clip_set = ucf101.read("ucf101", folder)
+    assert len(clip_set.clips) == 13320 and clip_set.splits == ["split1", "split2", "split3"]
     counts = {
-        split: (len(found.subset(split, "train")), len(found.subset(split, "test")))
-        for split in found.splits
+        split: (len(clip_set.subset(split, "train")), len(clip_set.subset(split, "test")))
+        for split in clip_set.splits
     }
     assert counts == {"split1": (9537, 3783), "split2": (9586, 3734), "split3": (9624, 3696)}
-    assert len(found.classes) == 101 and (found.classes[0], found.classes[-1]) == (
+    assert len(clip_set.classes) == 101 and (clip_set.classes[0], clip_set.classes[-1]) == (
         "ApplyEyeMakeup",
         "YoYo",
     )
-    groups = Counter(group.split("/")[0] for group in {clip.group for clip in found.clips.values()})
-    assert set(groups.values()) == {25}  # the paper of UCF101: 25 groups a class
+    groups = Counter(
+        group.split("/")[0] for group in {clip.group for clip in clip_set.clips.values()}
+    )
+    # The paper of UCF101 states 25 groups per class.
+    assert set(groups.values()) == {25}
     for number in (1, 2, 3):
         for line in (folder / f"trainlist0{number}.txt").read_text().splitlines():
             file, label = line.split()
-            clip = found.clips[file.removesuffix(".avi")]
+            clip = clip_set.clips[file.removesuffix(".avi")]
             assert (
                 clip.splits[f"split{number}"] == "train"
-                and found.classes[int(label) - 1] == clip.class_name
+                and clip_set.classes[int(label) - 1] == clip.class_name
             )
 
 
 def test_class_is_the_folder(shared):
-    found = ucf101.read("ucf101", shared / "official_splits" / "ucfTrainTestlist")
-    odd = [clip for clip in found.clips.values() if "/v_HandStandPushups_" in clip.id]
+    clip_set = ucf101.read("ucf101", shared / "official_splits" / "ucfTrainTestlist")
+    odd = [clip for clip in clip_set.clips.values() if "/v_HandStandPushups_" in clip.id]
     assert len(odd) > 100 and {clip.class_name for clip in odd} == {"HandstandPushups"}
-    assert "HandstandPushups" in found.classes and "HandStandPushups" not in found.classes
+    assert "HandstandPushups" in clip_set.classes and "HandStandPushups" not in clip_set.classes
 
 
 def test_same_set_whatever_the_line_ends_order_and_labels(lists):
@@ -61,18 +64,18 @@ def test_labels_may_be_set_off_by_any_blank(lists):
 
 def test_names_with_blanks_and_without_endings(lists):
     train = "Run/a run_g01_c01.avi 1\nRun/b_g01_c01 1\nJump/c 2.avi 2\n"
-    found = ucf101.read("set", lists(trainlist01=train))
-    files = {clip.file for clip in found.subset("split1", "train")}
+    clip_set = ucf101.read("set", lists(trainlist01=train))
+    files = {clip.file for clip in clip_set.subset("split1", "train")}
     assert files == {"Run/a run_g01_c01.avi", "Run/b_g01_c01", "Jump/c 2.avi"}
     assert (
-        found.clips["Run/b_g01_c01"].group == "Run/g01"
-        and found.clips["Jump/c 2"].group == "Jump/c 2.avi"
+        clip_set.clips["Run/b_g01_c01"].group == "Run/g01"
+        and clip_set.clips["Jump/c 2"].group == "Jump/c 2.avi"
     )
 
 
 def test_bracket_that_takes_no_part_makes_a_group_of_its_own(lists):
-    found = ucf101.read("set", lists(), r"^v_(?:Walk_(g\d+)|Run|Jump)")
-    assert len({clip.group for clip in found.clips.values()}) == 5
+    clip_set = ucf101.read("set", lists(), r"^v_(?:Walk_(g\d+)|Run|Jump)")
+    assert len({clip.group for clip in clip_set.clips.values()}) == 5
 
 
 @pytest.mark.parametrize("pattern", ["(", "(?:g01)", "g01"])
@@ -81,7 +84,8 @@ def test_useless_group_pattern_is_refused(lists, pattern):
     assert "group" in message and pattern in message
 
 
-WRONG = {  # what is wrong: (the lists, what each line of the error must hold)
+# What is wrong -> the lists that differ, and what each line of the error must contain.
+WRONG = {
     "unknown class": (
         {"testlist01": "Run/a.avi\nWalk/b.avi\nSwim/c.avi\n"},
         [["Walk/b.avi"], ["Swim/c.avi"]],

@@ -8,21 +8,21 @@ from pipeline.datasets.videos import locate
 
 def test_locate(lists, videos):
     folder = videos(*FILES, "Run/more.avi", "Walk/v_Walk_g01_c01.avi")
-    found, extra = locate(ucf101.read("set", lists()), folder)
-    assert found == {file.removesuffix(".avi"): str(folder / file) for file in FILES}
-    assert extra == ["Run/more.avi", "Walk/v_Walk_g01_c01.avi"]
+    paths, unlisted = locate(ucf101.read("set", lists()), folder)
+    assert paths == {file.removesuffix(".avi"): str(folder / file) for file in FILES}
+    assert unlisted == ["Run/more.avi", "Walk/v_Walk_g01_c01.avi"]
 
 
 def test_locate_ignores_case_where_it_must(lists, videos):
     folder = videos(*FILES[1:], "Run/V_RUN_g01_c01.AVI")
-    found, extra = locate(ucf101.read("set", lists()), folder)
-    assert found["Run/v_Run_g01_c01"] == str(folder / "Run/V_RUN_g01_c01.AVI") and extra == []
+    paths, unlisted = locate(ucf101.read("set", lists()), folder)
+    assert paths["Run/v_Run_g01_c01"] == str(folder / "Run/V_RUN_g01_c01.AVI") and unlisted == []
 
 
 def test_locate_prefers_the_exact_name(lists, videos):
     folder = videos(*FILES, "Run/V_Run_g01_c01.avi")
-    found, extra = locate(ucf101.read("set", lists()), folder)
-    assert found["Run/v_Run_g01_c01"] == str(folder / FILES[0]) and extra == [
+    paths, unlisted = locate(ucf101.read("set", lists()), folder)
+    assert paths["Run/v_Run_g01_c01"] == str(folder / FILES[0]) and unlisted == [
         "Run/V_Run_g01_c01.avi"
     ]
 

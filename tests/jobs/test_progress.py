@@ -30,9 +30,9 @@ def test_log_has_rate_and_time_left(time, capsys):
     assert said.out == "" and "\r" not in said.err and "\x1b" not in said.err
     first, *rest = said.err.splitlines()
     assert first == "flow demo/000: 200 pairs"
-    assert len(rest) == 2 and all(
-        line.startswith("flow demo/000: ") for line in rest
-    )  # one every ten seconds
+    # One line every ten seconds.
+    assert len(rest) == 2
+    assert all(line.startswith("flow demo/000: ") for line in rest)
     assert all(part in rest[0] for part in ("20/200", "2.0 pairs/s", "1:30 left", "clip19"))
     assert all(part in rest[1] for part in ("40/200", "2.0 pairs/s", "1:20 left", "clip39"))
 
