@@ -84,7 +84,7 @@ def _check_batches(settings: dict, where: str, source: str) -> None:
         if batch % (processes * accumulate):
             raise PipelineError(
                 f"{source}: {schedule}.batch of {where} is {batch}, which {processes} processes "
-                f"cannot share alike in {accumulate} parts each; change it, compute.processes or "
+                f"cannot share equally in {accumulate} parts each; change it, compute.processes or "
                 "compute.accumulate"
             )
 
@@ -98,7 +98,7 @@ def _check_granularities(settings: dict, deepest: int, where: str, source: str) 
     if largest > deepest:
         raise PipelineError(
             f"{source}: granularities of {where} go to {largest} classes, but groups are formed "
-            f"once a split, of {deepest}; raise the set's own granularities"
+            f"once per split, of {deepest}; raise the set's own granularities"
         )
 
 
