@@ -7,11 +7,12 @@ import pickle
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from small_shards import CLIP_IDS, index_rows, pixels, write
 
 from pipeline.errors import PipelineError
-from pipeline.storage import reader
+from pipeline.storage import reader, writer
 from pipeline.storage.codecs import Codec
 
 # Files that cannot be read
@@ -173,3 +174,14 @@ def test_lossless_codings_have_one_digest_and_may_be_mixed_but_a_lossy_one_may_n
     ):
         with pytest.raises(PipelineError, match=words):
             shards.check_same_settings(mixed)
+
+
+def test_the_digest_of_content_is_of_arrays_alone(tmp_path):
+    def digest(code="c1", bias=0.5, classes=("Run", "Jump")) -> str:
+        with writer.create(tmp_path / "svm.h5", "svm", {}, code) as file:
+            file["bias"], file["classes"] = np.array([bias, 1.0], np.float32), list(classes)
+        return reader.content_digest(tmp_path / "svm.h5", "svm")
+
+    first = digest()
+    assert len(first) == 16 and digest(code="c2") == first
+    assert digest(bias=0.25) != first and digest(classes=("Jump", "Run")) != first

@@ -1,5 +1,6 @@
 """Open HDF5 files and check what they are: kind, schema, settings, and the number of frames."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -63,6 +64,18 @@ def read_all(path: str | Path, kind: str) -> dict[str, np.ndarray]:
     with open_checked(path, kind) as file:
         file.visititems(visit)
     return arrays
+
+
+def content_digest(path: str | Path, kind: str) -> str:
+    """Return 16 hex digits over the arrays of a file and their paths, and over nothing else.
+
+    Attributes, such as the id of the code that wrote the file, do not count.
+    """
+    digest = hashlib.sha256()
+    for key, array in sorted(read_all(path, kind).items()):
+        content = array.tobytes() if array.dtype.kind != "O" else repr(array.tolist()).encode()
+        digest.update(f"{key} {array.dtype.str} {array.shape}\0".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def missing_clip_error(path: str | Path, row: dict) -> PipelineError:
