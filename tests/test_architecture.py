@@ -85,10 +85,3 @@ def test_every_stage_names_its_rules_file():
     # common.smk is shared by all; demo.smk renders videos for those who have none.
     rules = {path.name for path in (ROOT / "workflow" / "rules").glob("*.smk")}
     assert stated == rules - {"common.smk", "demo.smk"}
-
-
-def test_paths_in_the_text_exist():
-    """Results aside, whatever looks like a path of the checkout is one."""
-    for word in quoted(PAGE):
-        if re.fullmatch(r"(src|workflow|tests|benchmarks|docs)/[\w/.]+", word):
-            assert (ROOT / word).exists() or (PACKAGE / word).exists(), word

@@ -1,0 +1,86 @@
+"""README.md and the pages of docs/: their paths and modules exist, their examples run."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import config_cases
+import numpy as np
+import pytest
+import small_shards
+import yaml
+
+from pipeline.config import check
+from pipeline.storage.codecs import Codec
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+# Files that CONTRIBUTING.md adds by way of example.
+EXAMPLES = {
+    "src/pipeline/video/luma.py",
+    "workflow/scripts/luma.py",
+    "src/pipeline/models/backbones/small.py",
+    "src/pipeline/models/pooled.py",
+    "src/pipeline/datasets/table.py",
+}
+FOLDERS = "|".join(("benchmarks", "docs", "envs", "profiles", "src", "tests", "workflow"))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_of_the_checkout_exist(page):
+    """Also those that stand in commands, such as `python benchmarks/idt.py ../shared/data`."""
+    text = page.read_text()
+    # Not in patterns, such as `tests/models/test_<name>.py`.
+    words = set(re.findall(rf"(?<![\w/.>-])((?:{FOLDERS})/[\w/.-]*\w)(?![<\w/.-]*<)", text))
+    words -= EXAMPLES
+    links = {link.partition("#")[0] for link in re.findall(r"\[[^]]+\]\(([^()]+)\)", text)}
+    relative = {link for link in links if link and "://" not in link}
+    # docs/architecture.md names files of the package from there.
+    places = (ROOT, ROOT / "src" / "pipeline")
+    assert not [word for word in words if not any((place / word).exists() for place in places)]
+    assert not [link for link in relative if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_of_the_package_exist(page):
+    """A dotted name is a module, or a name in one."""
+    for name in set(re.findall(r"`(pipeline(?:\.\w+)+)`", page.read_text())):
+        if page.name != "CHANGELOG.md":
+            assert has(name), name
+
+
+def has(name: str) -> bool:
+    """Whether there is such a module, or a module before the last dot that has the name."""
+    module, _, last = name.rpartition(".")
+    if module == "pipeline":
+        return importlib.util.find_spec(name) is not None
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return hasattr(importlib.import_module(module), last)
+
+
+def test_example_of_the_readme_reads_flow(tmp_path, monkeypatch):
+    """On a shard that lies where the demo's would, of the codec that is the default."""
+    pytest.importorskip("hdf5plugin")
+    (code,) = blocks("README.md", "python")
+    clip, store = re.search(r'file\["(.+?)"\]', code)[1], Path("results/demo/flow")
+    row = small_shards.index_rows()[0] | {"clip": clip}
+    (tmp_path / store).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    small_shards.write(store / "000.h5", [row], "flow", codec=Codec("lz4"), solver="cpu 1")
+    names = {}
+    exec(code, names)
+    pixels = small_shards.pixels(row, "flow")[0].astype(np.float32) * 10 / 255 - 5
+    assert np.allclose([names["u"], names["v"]], pixels, atol=1e-5)
+
+
+def test_set_of_the_readme_is_a_config():
+    (text,) = blocks("README.md", "yaml")
+    config = config_cases.changed("sets.mine", yaml.safe_load(text)["sets"]["mine"])
+    check.check(config)
