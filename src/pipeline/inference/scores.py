@@ -106,18 +106,18 @@ def _direction_logits(
 
     Periods overlap; each input passes through its stream's network once.
     """
-    one, many = DIRECTIONS[direction]
+    single, sequence = DIRECTIONS[direction]
     distinct, position = np.unique(centres, return_inverse=True)
     # (distinct centres, hidden) and (n, hidden)
-    features_one = apply_in_batches(
-        lambda x: model.one(x).feature, inputs[one].at(distinct), one, batch_size
+    of_centres = apply_in_batches(
+        lambda x: model.one(x).feature, inputs[single].at(distinct), single, batch_size
     )
-    features_many = apply_in_batches(
-        lambda x: model.many(x).feature, inputs[many], many, batch_size
+    of_instants = apply_in_batches(
+        lambda x: model.many(x).feature, inputs[sequence], sequence, batch_size
     )
     # (P, hidden) and (P, T, hidden) to logits (T, P, classes): the last unit has seen all instants
     # of the period (section 5.2).
-    return model.fusion(features_one[position], features_many[instants])[-1]
+    return model.fusion(of_centres[position], of_instants[instants])[-1]
 
 
 def summarise(logits: np.ndarray, space: str) -> np.ndarray:
