@@ -2,6 +2,10 @@
 
 import importlib.util
 import re
+import sys
+import textwrap
+import tomllib
+import types
 from pathlib import Path
 
 import config_cases
@@ -27,8 +31,9 @@ FOLDERS = "|".join(("benchmarks", "docs", "envs", "profiles", "src", "tests", "w
 
 
 def blocks(page: str, language: str) -> list[str]:
-    """The code blocks of a page in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    """The code blocks of a page in one language, also those of lists."""
+    found = re.findall(rf"^ *```{language}\n(.*?)^ *```", (ROOT / page).read_text(), re.M | re.S)
+    return [textwrap.dedent(block) for block in found]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -84,3 +89,24 @@ def test_set_of_the_readme_is_a_config():
     (text,) = blocks("README.md", "yaml")
     config = config_cases.changed("sets.mine", yaml.safe_load(text)["sets"]["mine"])
     check.check(config)
+
+
+def test_modules_of_the_practice_pages_load(monkeypatch):
+    """In the order in which they stand there: later ones import earlier ones."""
+    loaded = set()
+    for code in blocks("CONTRIBUTING.md", "python"):
+        path = re.match(r"# (\S+\.py)\n", code)
+        if path:
+            name = path[1].removeprefix("src/").removesuffix(".py").replace("/", ".")
+            module = types.ModuleType(name)
+            monkeypatch.setitem(sys.modules, name, module)
+            exec(compile(code, path[1], "exec"), module.__dict__)
+            loaded.add(path[1])
+    assert loaded == EXAMPLES
+
+
+def test_versions_agree():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
+    changes = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert changes[0] == version
