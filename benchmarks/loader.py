@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20, help="of training: timed steps of a round")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    processor = device.prepare(1)
+    processor = device.prepare_device(1)
     clips = real_clips(options.data / "ucf101_6class" / "videos", options.cache)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -106,7 +106,7 @@ def main() -> None:
                 },
             )
         if "training" in options.parts:
-            name = device.name(processor)
+            name = device.device_name(processor)
             print(
                 f"{name}\n{'samples/s':22}{'workers':>8}{'batch':>7}{'at hand':>9}{'loader':>9}{'share':>8}"
             )
@@ -328,7 +328,7 @@ def of_training(
     torch.manual_seed(0)
     net, loss_of, schedule = train.network("asyn", direction, own, len(rows))
     size = schedule["batch"] if gpu else BATCH
-    net.to(processor, memory_format=device.layout("auto", processor)).train()
+    net.to(processor, memory_format=device.resolve_layout("auto", processor)).train()
     step = Step(
         net, loss_of, schedule | {"lr": 1e-5, "accumulate": 1, "precision": "auto"}, processor
     )

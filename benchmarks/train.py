@@ -23,13 +23,13 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models import vgg16
 
-from pipeline.compute import device
+from pipeline.compute.device import device_name, prepare_device, resolve_layout, resolve_precision
 from pipeline.config import runs, settings
 from pipeline.data import transforms
 from pipeline.models import factory
 from pipeline.streams import DIRECTIONS, STREAMS, channels
 from pipeline.training import objectives
-from pipeline.training.step import Step
+from pipeline.training.step import Criterion, Step
 
 CLASSES = {"ucf101": 101, "hmdb51": 51, "demo": 8}
 # Dense bfloat16 products of NVIDIA's data sheets, in 1e12 operations a second, without sparsity.
@@ -69,17 +69,17 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1, help="of a CPU")
     options = parser.parse_args()
-    processor = device.prepare(options.threads)
+    device = prepare_device(options.threads)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     result = {
-        "device": device.name(processor),
-        "precision": device.precision(options.precision, processor),
+        "device": device_name(device),
+        "precision": resolve_precision(options.precision, device),
         "set": options.set,
         "accumulate": options.accumulate,
         "threads": options.threads,
     }
-    if processor.type == "cuda":
-        result["losses_of_cpu"] = of_both(config, processor)
+    if device.type == "cuda":
+        result["losses_of_cpu"] = of_both(config, device)
     peak = next((value for name, value in PEAKS.items() if name in result["device"]), None)
     print(f"{result['device']}, {result['precision']}, settings of {options.set}")
     print(
@@ -94,9 +94,9 @@ def main() -> None:
     for name, kind, of in networks(options.networks):
         variant = kind if kind in ("baseline", "direct") else runs.COMPLETE
         own = runs.for_run(config, options.set, runs.Run("split1", variant))
-        rows.append(measured(name, kind, of, own, options, processor, peak))
+        rows.append(measured(name, kind, of, own, options, device, peak))
         show(rows[-1])
-    where = f"_{result['device'].replace(' ', '_')}" if processor.type == "cuda" else ""
+    where = f"_{result['device'].replace(' ', '_')}" if device.type == "cuda" else ""
     write(f"train_{options.set}{where}", result | {"peak_tflops": peak, "networks": rows})
 
 
@@ -143,9 +143,7 @@ def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
     }
 
 
-def network(
-    kind: str, of: str, own: dict, classes: int
-) -> tuple[nn.Module, objectives.LossOf, dict]:
+def network(kind: str, of: str, own: dict, classes: int) -> tuple[nn.Module, Criterion, dict]:
     """A network with random weights, its loss, and its schedule."""
     if kind in ("reference", "teacher"):
         net = (
@@ -164,10 +162,10 @@ def network(
     if kind == "asyn":
         return (
             factory.asyn(own, of, classes),
-            objectives.of_direction(of, own),
+            objectives.direction_criterion(of, own),
             own["asyn"] | {"fusion_lr": 1.0},
         )
-    return factory.stream_net(own, of, classes), objectives.of_stream(of, own), own["co2fi"]
+    return factory.stream_net(own, of, classes), objectives.stream_criterion(of, own), own["co2fi"]
 
 
 def measured(
@@ -176,31 +174,31 @@ def measured(
     of: str,
     own: dict,
     options: argparse.Namespace,
-    processor: torch.device,
+    device: torch.device,
     peak: float | None,
 ) -> dict:
     """The row of a network."""
     torch.manual_seed(0)
     classes = CLASSES[options.set]
-    net, loss_of, schedule = network(kind, of, own, classes)
+    net, criterion, schedule = network(kind, of, own, classes)
     batch = options.batch or schedule["batch"]
     plan = schedule | {"lr": 1e-5, "accumulate": options.accumulate, "precision": options.precision}
-    net.to(processor, memory_format=device.layout(options.layout, processor)).train()
-    step = Step(net, loss_of, plan, processor)
+    net.to(device, memory_format=resolve_layout(options.layout, device)).train()
+    step = Step(net, criterion, plan, device)
     part = {
-        key: value.to(processor)
+        key: value.to(device)
         for key, value in example(kind, of, own, classes, batch // options.accumulate).items()
     }
     single = {key: value[:1] for key, value in part.items()}
     with FlopCounterMode(display=False) as counter, step.autocast:
-        loss_of(net, single).backward()
+        criterion(net, single).backward()
     flops = counter.get_total_flops() * batch
-    reset_peak(processor)
-    taken, warm = [], WARM[processor.type]
+    reset_peak(device)
+    taken, warm = [], WARM[device.type]
     for number in range(warm + options.steps):
         begun = time.perf_counter()
         loss = step(0, options.accumulate * [part])
-        if processor.type == "cuda":
+        if device.type == "cuda":
             torch.cuda.synchronize()
         if number >= warm:
             taken.append(time.perf_counter() - begun)
@@ -217,7 +215,7 @@ def measured(
         "gflop_an_image": flops / images / 1e9,
         "tflops": flops / seconds / 1e12,
         "share_of_peak": flops / seconds / 1e12 / peak if peak else None,
-        "peak_mb": peak_mb(processor),
+        "peak_mb": peak_mb(device),
         "hours_of_the_schedule": schedule["iterations"]
         * schedule["batch"]
         / batch
@@ -226,38 +224,38 @@ def measured(
     }
 
 
-def reset_peak(processor: torch.device) -> None:
+def reset_peak(device: torch.device) -> None:
     """Forget the most memory held so far."""
-    if processor.type == "cuda":
+    if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_mb(processor: torch.device) -> int:
+def peak_mb(device: torch.device) -> int:
     """The most memory held since `reset_peak`: of the GPU, or of this process."""
-    if processor.type == "cuda":
+    if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated() / 1e6)
     status = Path("/proc/self/status").read_text()
     return round(int(status.partition("VmHWM:")[2].split()[0]) / 1000)
 
 
-def of_both(config: dict, processor: torch.device) -> dict:
+def of_both(config: dict, device: torch.device) -> dict:
     """Losses of three steps of the demo's joint network on the GPU and on the CPU, in float32; they must agree."""
     own = settings.for_set(config, "demo")
     own["network"]["dropout"] = dict.fromkeys(own["network"]["dropout"], 0.0)
     found = {}
     exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
-    for where in (torch.device("cpu"), processor):
+    for where in (torch.device("cpu"), device):
         torch.manual_seed(0)
-        net, loss_of, schedule = network("asyn", "appearance-to-motion", own, 8)
+        net, criterion, schedule = network("asyn", "appearance-to-motion", own, 8)
         plan = schedule | {"accumulate": 1, "precision": "float32"}
         batch = {
             key: value.to(where)
             for key, value in example("asyn", "appearance-to-motion", own, 8, 8).items()
         }
-        net.to(where, memory_format=device.layout("auto", where)).train()
-        step = Step(net, loss_of, plan, where)
+        net.to(where, memory_format=resolve_layout("auto", where)).train()
+        step = Step(net, criterion, plan, where)
         with exact if where.type == "cuda" else nullcontext():
             found[where.type] = [step(number, [batch]).item() for number in range(3)]
     apart = max(abs(a / b - 1) for a, b in zip(found["cuda"], found["cpu"], strict=True))

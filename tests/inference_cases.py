@@ -3,6 +3,8 @@
 import torch
 
 from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.backbones.vgg import VGG16
+from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.co2fi import CO2FI
 from pipeline.streams import DIRECTIONS, STREAMS, channels
 
@@ -12,10 +14,9 @@ CPU = torch.device("cpu")
 
 def co2fi(stream: str) -> CO2FI:
     return CO2FI(
-        channels(stream, 2),
+        VGG16(channels(stream, 2), 1 / 32),
         CLASSES,
         size=16,
-        width=1 / 32,
         side_maps=2,
         fc1=8,
         fc2=8,

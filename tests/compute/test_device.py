@@ -104,10 +104,10 @@ def torch_state():
 def test_cpu_is_deterministic_on_the_threads_of_the_settings(monkeypatch, torch_state):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     threads = torch.get_num_threads() + 1
-    processor = device.prepare(threads)
+    processor = device.prepare_device(threads)
     assert processor == torch.device("cpu") and torch.get_num_threads() == threads
     assert torch.are_deterministic_algorithms_enabled()
-    assert device.name(processor) == f"cpu, {threads} threads"
+    assert device.device_name(processor) == f"cpu, {threads} threads"
 
 
 def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, start):
@@ -118,7 +118,7 @@ def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, 
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.cuda, "set_device", lambda processor: None)
     (tmp_path / "locks").rename(tmp_path / f"pipeline-gpus-{os.getuid()}")
-    assert device.prepare(1) == torch.device("cuda", 1)
+    assert device.prepare_device(1) == torch.device("cuda", 1)
 
 
 def test_auto_is_mixed_precision_and_channels_last_on_a_gpu_that_has_them(monkeypatch):
@@ -126,15 +126,15 @@ def test_auto_is_mixed_precision_and_channels_last_on_a_gpu_that_has_them(monkey
     for has, expected in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda emulated, has=has: has)
         assert (
-            device.precision("auto", gpu) == expected and device.precision("auto", cpu) == "float32"
+            device.resolve_precision("auto", gpu) == expected and device.resolve_precision("auto", cpu) == "float32"
         )
         assert (
-            device.precision("bfloat16", cpu) == "bfloat16"
-            and device.precision("float32", gpu) == "float32"
+            device.resolve_precision("bfloat16", cpu) == "bfloat16"
+            and device.resolve_precision("float32", gpu) == "float32"
         )
-    assert device.layout("auto", gpu) == device.layout("channels_last", cpu) == torch.channels_last
+    assert device.resolve_layout("auto", gpu) == device.resolve_layout("channels_last", cpu) == torch.channels_last
     assert (
-        device.layout("auto", cpu)
-        == device.layout("channels_first", gpu)
+        device.resolve_layout("auto", cpu)
+        == device.resolve_layout("channels_first", gpu)
         == torch.contiguous_format
     )

@@ -14,7 +14,7 @@ from pipeline.config import runs, settings
 from pipeline.data import groups
 from pipeline.data.stream import Stream
 from pipeline.errors import PipelineError
-from pipeline.inference import scores
+from pipeline.inference import apply
 from pipeline.models import checkpoint, factory
 from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.backbones.vgg import VGG16
@@ -28,7 +28,7 @@ from pipeline.training.losses import co2fi_loss, joint_loss, stream_loss
 
 UCF101 = 101  # classes
 SMALL = dict(size=16, width=1 / 32, side_maps=2, fc1=6, fc2=5, hidden=4, dropout=0.0)
-PAPER = dict(size=224, width=1.0, side_maps=4, fc1=1024, fc2=1024, hidden=512, dropout=0.5)
+PAPER = dict(size=224, side_maps=4, fc1=1024, fc2=1024, hidden=512, dropout=0.5)
 SETTINGS = {
     "stack": 2,
     "crops": {"size": 64},
@@ -42,7 +42,7 @@ SETTINGS = {
         "kind": "co2fi",
         "weights": "none",
         "fc": 12,
-        "reading": "slices",
+        "side_connections": "all",
         "shared": False,
         **{key: SMALL[key] for key in SMALL if key != "size"},
     },
@@ -92,7 +92,9 @@ def lstm_chain(units, heads, inputs: list[np.ndarray]) -> tuple[np.ndarray, np.n
 
 def small_co2fi(channels: int = 3, classes: int = 7, **changes) -> CO2FI:
     torch.manual_seed(3)
-    return CO2FI(channels, classes, **SMALL | changes).double()
+    sizes = SMALL | changes
+    backbone = VGG16(channels, sizes.pop("width"))
+    return CO2FI(backbone, classes, **sizes).double()
 
 
 def small_asyn(classes: int = 7, instants: int = 5) -> ASYN:
@@ -229,7 +231,7 @@ def test_weights_of_another_width_are_refused(torchvisions):
 
 
 def test_co2fi_at_the_size_of_the_paper():
-    net = CO2FI(3, UCF101, **PAPER).eval()
+    net = CO2FI(VGG16(3), UCF101, **PAPER).eval()
     with torch.inference_mode():
         output = net(torch.zeros(1, 3, 224, 224))
         group_shapes = [group.shape for group in net.side_map_groups(torch.zeros(1, 3, 224, 224))]
@@ -282,7 +284,7 @@ def test_side_map_groups_slice_every_stage_in_order():
 def test_triangular_groups_have_fewer_and_deeper_stages_the_coarser_they_are(
     granularities, expected
 ):
-    net = small_co2fi(reading="triangular", granularities=granularities)
+    net = small_co2fi(side_connections="triangular", granularities=granularities)
     with torch.no_grad():
         for stage, side in enumerate(net.side):
             side.weight.zero_()
@@ -294,7 +296,7 @@ def test_triangular_groups_have_fewer_and_deeper_stages_the_coarser_they_are(
 
 
 def test_triangular_reading_from_maps_to_predictions():
-    net = small_co2fi(reading="triangular", size=32).eval()
+    net = small_co2fi(side_connections="triangular", size=32).eval()
     x = torch.randn(2, 3, 32, 32).double()
     conv3, conv4, conv5 = [
         upsampling(stage.shape[-1], 8)
@@ -419,11 +421,11 @@ def separate(module: nn.Module) -> nn.Module:
     return copied
 
 
-def check_shared_units(net: nn.Module, loss_of) -> None:
+def check_shared_units(net: nn.Module, criterion) -> None:
     """All units of `net` are one, whose gradient is the sum of those of units apart."""
     apart = separate(net)
     for part in (net, apart):
-        loss_of(part).backward()
+        criterion(part).backward()
     assert len({id(unit) for unit in net.units}) == 1
     for name, p in net.units[0].named_parameters():
         torch.testing.assert_close(
@@ -520,8 +522,8 @@ def test_asyn_is_sample_major():
     alone = torch.stack(
         [torch.stack([net.many(many[b, t][None]).feature[0] for t in range(5)]) for b in range(2)]
     )
-    torch.testing.assert_close(output.many.feature, alone.reshape(10, -1))
-    torch.testing.assert_close(output.one.feature, net.one(one).feature)
+    torch.testing.assert_close(output.sequence.feature, alone.reshape(10, -1))
+    torch.testing.assert_close(output.single.feature, net.one(one).feature)
     torch.testing.assert_close(output.units, net.fusion(net.one(one).feature, alone))
     assert output.units.shape == (5, 2, 7)
 
@@ -665,7 +667,7 @@ def test_asyn_at_the_size_of_the_paper(name, classes, direction, planes):
         )
         output = net(pixels(2, planes[0]), pixels(2, 5, planes[1]))
         assert output.units.shape == (5, 2, classes)
-        assert (output.one.feature.shape, output.many.feature.shape) == (
+        assert (output.single.feature.shape, output.sequence.feature.shape) == (
             (2, features),
             (10, features),
         )
@@ -674,7 +676,7 @@ def test_asyn_at_the_size_of_the_paper(name, classes, direction, planes):
 def test_switches_at_the_size_of_the_paper():
     """Triangular: 1, 2 and 3 of the stages; shared: one LSTM unit in place of three, and of five."""
     changed = settings.for_set(CONFIG, "ucf101")
-    changed["network"] |= {"reading": "triangular", "shared": True}
+    changed["network"] |= {"side_connections": "triangular", "shared": True}
     changed["fusion_network"]["shared"] = True
     with torch.device("meta"):
         net = factory.asyn(changed, "appearance-to-motion", UCF101)
@@ -716,7 +718,9 @@ def test_eq4_trains_all_of_a_stream_and_the_heads_whose_alpha_is_not_0(alpha, he
     net = factory.stream_net(own, "motion", 7).train()
     found = trained(
         net,
-        objectives.of_stream("motion", own)(net, stream_batch(torch.Generator().manual_seed(0))),
+        objectives.stream_criterion("motion", own)(
+            net, stream_batch(torch.Generator().manual_seed(0))
+        ),
     )
     whole = {name for name, _ in net.named_parameters()}
     unused = {
@@ -732,7 +736,9 @@ def test_a_baseline_trains_all_but_the_other_nets_own_classes(kind):
     net = factory.stream_net(own, "motion", 7).train()
     found = trained(
         net,
-        objectives.of_stream("motion", own)(net, stream_batch(torch.Generator().manual_seed(0))),
+        objectives.stream_criterion("motion", own)(
+            net, stream_batch(torch.Generator().manual_seed(0))
+        ),
     )
     unused = {"beside.classifier.6.weight", "beside.classifier.6.bias"}  # of direct alone
     assert found == {name for name, _ in net.named_parameters()} - unused
@@ -749,7 +755,7 @@ def test_eq5_alone_trains_the_fusion_and_eq6_everything():
         "many": torch.randn(4, 5, 4, generator=rng),
         "label": labels,
     }
-    alone = trained(net, objectives.of_fusion(SETTINGS)(net, features))
+    alone = trained(net, objectives.fusion_criterion(SETTINGS)(net, features))
     assert alone == {name for name in whole if name.startswith("fusion.")} - {
         f"fusion.{FROM_NOTHING}"
     }
@@ -759,7 +765,9 @@ def test_eq5_alone_trains_the_fusion_and_eq6_everything():
     batch |= {name: torch.randint(7, shape, generator=rng) for name, shape in ranked.items()} | {
         "label": labels
     }
-    jointly = trained(net, objectives.of_direction("appearance-to-motion", SETTINGS)(net, batch))
+    jointly = trained(
+        net, objectives.direction_criterion("appearance-to-motion", SETTINGS)(net, batch)
+    )
     assert jointly == whole - {f"{part}.{FROM_NOTHING}" for part in ("one", "many", "fusion")}
 
 
@@ -774,7 +782,7 @@ def test_the_teacher_stays_as_it_is(tmp_path):
     )
     crops = {"frame": [64, 64], "size": 64, "test": 64, "motion": [64], "flip": True}
     stream = Stream("motion", tmp_path, crops, 2, [row])
-    (found,) = scores.apply_at_instants(
+    (found,) = apply.apply_at_instants(
         {"motion": teacher}, {"motion": stream}, [row], [np.arange(8)], 3, torch.device("cpu")
     )
     logits = found["motion"]
@@ -784,7 +792,7 @@ def test_the_teacher_stays_as_it_is(tmp_path):
     batch = stream_batch(torch.Generator().manual_seed(0)) | {
         "groups": groups.rank(logits, 5).clone()
     }
-    objectives.of_stream("motion", SETTINGS)(net, batch).backward()
+    objectives.stream_criterion("motion", SETTINGS)(net, batch).backward()
     assert all(p.grad is None for p in teacher.parameters())
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
 
@@ -941,7 +949,7 @@ def test_baselines_by_hand(kind, features):
 def test_baselines_dropout_of_each_layer(layer):
     rates = {"fc6": 0.0, "fc7": 0.0, layer: 0.5}
     torch.manual_seed(0)
-    net = Baseline(3, 7, size=64, width=1 / 32, fc=64, dropout=rates)
+    net = Baseline(VGG16(3, 1 / 32), 7, size=64, fc=64, dropout=rates)
     x = torch.randn(3, 3, 64, 64)
     whole, found = net.eval()(x).feature, net.train()(x).feature
     dropped_or_doubled = ((found == 0) | torch.isclose(found, 2 * whole)).all()
@@ -951,7 +959,7 @@ def test_baselines_dropout_of_each_layer(layer):
 def test_baseline_at_paper_size_is_vgg16():
     """138,357,544 parameters for 1000 classes (Simonyan and Zisserman, 2015: 138M), less those of 899 classes."""
     with torch.device("meta"):
-        net = Baseline(3, 101, size=224, width=1.0, fc=4096, dropout=0.5)
+        net = Baseline(VGG16(3), 101, size=224, fc=4096, dropout=0.5)
     assert count(net) == 138_357_544 - 899 * 4097
 
 
@@ -980,7 +988,7 @@ def test_baseline_starts_from_torchvisions_layers(tmp_path):
         net.start_from(str(tmp_path / "short.pth"))
 
 
-def test_a_baselines_loss_is_the_log_loss_of_its_softmax():
+def test_a_baselines_loss_is_the_log_criterion_its_softmax():
     net = baseline("baseline").train()
     labels = torch.tensor([1, 4, 6])
     output = net(torch.randn(3, 4, 64, 64))
@@ -994,7 +1002,7 @@ def test_asyn_over_baselines_fuses_their_hidden_layers():
     own = SETTINGS | {"network": SETTINGS["network"] | {"kind": "baseline"}}
     net = factory.asyn(own, "appearance-to-motion", 7)
     output = net(torch.randn(2, 3, 64, 64), torch.randn(2, 5, 4, 64, 64))
-    assert output.units.shape == (5, 2, 7) and output.many.feature.shape == (10, 12)
+    assert output.units.shape == (5, 2, 7) and output.sequence.feature.shape == (10, 12)
     loss = joint_loss(output, torch.tensor([0, 3]), [], [], [], 2.0, 2.0)
     loss.backward()
     assert all(p.grad is not None for p in net.parameters())

@@ -146,7 +146,7 @@ def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list
     stores = {"appearance": folder / "frames", "motion": folder / "flow"}
     if kind == "asyn":
         common += ["--direction", of]
-        for place, stream in zip(("one", "many"), DIRECTIONS[of], strict=True):
+        for place, stream in zip(("single", "sequence"), DIRECTIONS[of], strict=True):
             common += [
                 f"--shards-{place}",
                 stores[stream],
@@ -224,9 +224,9 @@ def test_a_killed_training_goes_on_and_ends_alike(
     save = loop.save_checkpoint
     saved = []
 
-    def save_and_die(path, state):
-        save(path, state)
-        saved.append(state["iteration"])
+    def save_and_die(path, state, *parts):
+        save(path, state, *parts)
+        saved.append(state.iteration)
         raise Killed
 
     command = [*arguments(trained, tmp_path / "killed", kind, of, own), *parts]

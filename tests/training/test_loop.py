@@ -16,13 +16,14 @@ from pipeline.data import groups
 from pipeline.errors import PipelineError
 from pipeline.models import checkpoint
 from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.co2fi import CO2FI
 from pipeline.training.job import finish
 from pipeline.training.loop import train
 from pipeline.training.losses import joint_loss
 
 BATCH, ITERATIONS = 4, 45
-PLAN = {
+SCHEDULE = {
     "iterations": ITERATIONS,
     "batch": BATCH,
     "lr": 0.05,
@@ -91,17 +92,17 @@ def net(seed: int = 0) -> nn.Module:
 
 
 def run(
-    folder: Path, model: nn.Module, loss_of, identity: str = "vectors", seed: int = 1, **plan
+    folder: Path, model: nn.Module, criterion, identity: str = "vectors", seed: int = 1, **schedule
 ) -> list[dict]:
     return train(
         model,
-        loss_of,
+        criterion,
         Vectors(),
-        PLAN | plan,
+        SCHEDULE | schedule,
         checkpoints=folder,
         identity={"inputs": identity},
         seed=seed,
-        processor=torch.device("cpu"),
+        device=torch.device("cpu"),
         title="test",
     )
 
@@ -131,11 +132,11 @@ def test_sgd_with_momentum_weight_decay_and_stepwise_rate(tmp_path):
         v = 0.9 * v + (w - goal) + 5e-4 * w
         w = w - [0.05, 0.005, 0.0005][iteration // 15] * v
 
-    def loss_of(model, batch):
+    def criterion(model, batch):
         seen.append(model.weight.detach().numpy()[0].copy())
         return (model.weight - torch.from_numpy(goal)).square().sum() / 2
 
-    run(tmp_path, model, loss_of)
+    run(tmp_path, model, criterion)
     np.testing.assert_allclose(seen, expected, rtol=1e-10)
     np.testing.assert_allclose(model.weight.detach().numpy()[0], w, rtol=1e-10)
 
@@ -160,11 +161,12 @@ def test_parts_of_a_batch_add_up_to_it(tmp_path):
     """Without dropout the mean over parts is the mean over the batch, whatever the parts."""
     whole, parts = net(), net()
     whole[2].p = parts[2].p = 0.0
-    loss_of = Loss()
+    criterion = Loss()
     expected = run(tmp_path / "whole", whole, Loss())
-    history = run(tmp_path / "parts", parts, loss_of, accumulate=2)
+    history = run(tmp_path / "parts", parts, criterion, accumulate=2)
     assert (
-        loss_of.draws == list(range(ITERATIONS * BATCH)) and len(loss_of.values) == 2 * ITERATIONS
+        criterion.draws == list(range(ITERATIONS * BATCH))
+        and len(criterion.values) == 2 * ITERATIONS
     )
     np.testing.assert_allclose(
         [line["loss"] for line in history], [line["loss"] for line in expected], rtol=1e-5
@@ -182,25 +184,27 @@ class Pictures(Dataset):
         return {"x": x, "label": draw % 2}
 
 
-def trained_on_pictures(folder: Path, **plan) -> tuple[nn.Module, list[dict], list[torch.dtype]]:
+def trained_on_pictures(
+    folder: Path, **schedule
+) -> tuple[nn.Module, list[dict], list[torch.dtype]]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 30 * 30, 2))
     types = []
 
-    def loss_of(model, batch):
+    def criterion(model, batch):
         logits = model(batch["x"])
         types.append(logits.dtype)
         return nn.functional.cross_entropy(logits.float(), batch["label"])
 
     history = train(
         model,
-        loss_of,
+        criterion,
         Pictures(),
-        PLAN | {"lr": 0.01} | plan,
+        SCHEDULE | {"lr": 0.01} | schedule,
         checkpoints=folder,
         identity={},
         seed=1,
-        processor=torch.device("cpu"),
+        device=torch.device("cpu"),
         title="test",
     )
     return model, history, types
@@ -232,12 +236,14 @@ def test_channels_last_is_the_same_training(tmp_path):
 
 
 def test_draws_are_taken_in_order_and_losses_reported(tmp_path):
-    loss_of = Loss()
-    history = run(tmp_path, net(), loss_of)
-    assert loss_of.draws == list(range(ITERATIONS * BATCH))
+    criterion = Loss()
+    history = run(tmp_path, net(), criterion)
+    assert criterion.draws == list(range(ITERATIONS * BATCH))
     assert [line["iteration"] for line in history] == [20, 40, 45]
     np.testing.assert_allclose([line["lr"] for line in history], [0.005, 0.0005, 0.0005])
-    expected = [np.mean(loss_of.values[start:end]) for start, end in ((0, 20), (20, 40), (40, 45))]
+    expected = [
+        np.mean(criterion.values[start:end]) for start, end in ((0, 20), (20, 40), (40, 45))
+    ]
     np.testing.assert_allclose([line["loss"] for line in history], expected, rtol=1e-5)
 
 
@@ -252,11 +258,11 @@ def test_dropout_follows_the_seed_alone(tmp_path, uninterrupted):
 def test_dropout_differs_from_iteration_to_iteration(tmp_path):
     masks = set()
 
-    def loss_of(model, batch):
+    def criterion(model, batch):
         masks.add(tuple(model[2](torch.ones(64)).tolist()))
         return model(batch["x"]).sum()
 
-    run(tmp_path, net(), loss_of)
+    run(tmp_path, net(), criterion)
     assert len(masks) == ITERATIONS
 
 
@@ -269,9 +275,9 @@ def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not(tmp_path, uninterr
     with pytest.raises(PipelineError, match=f"stopped at iteration {at + 1} "):
         run(tmp_path, net(), Loss(at, sigterm))
     assert signal.getsignal(signal.SIGTERM) is before
-    resumed, loss_of = net(seed=99), Loss()  # its weights are those of the checkpoint
-    history = run(tmp_path, resumed, loss_of)
-    assert loss_of.draws == list(range((at + 1) * BATCH, ITERATIONS * BATCH))
+    resumed, criterion = net(seed=99), Loss()  # its weights are those of the checkpoint
+    history = run(tmp_path, resumed, criterion)
+    assert criterion.draws == list(range((at + 1) * BATCH, ITERATIONS * BATCH))
     assert same(resumed, uninterrupted[0]) and history == uninterrupted[1]
 
 
@@ -279,9 +285,9 @@ def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not(tmp_path, uninterr
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, uninterrupted, at, start):
     with pytest.raises(Killed):
         run(tmp_path, net(), Loss(at, kill))
-    resumed, loss_of = net(seed=99 if start else 0), Loss()
-    history = run(tmp_path, resumed, loss_of)
-    assert loss_of.draws == list(range(start * BATCH, ITERATIONS * BATCH))
+    resumed, criterion = net(seed=99 if start else 0), Loss()
+    history = run(tmp_path, resumed, criterion)
+    assert criterion.draws == list(range(start * BATCH, ITERATIONS * BATCH))
     assert same(resumed, uninterrupted[0]) and history == uninterrupted[1]
 
 
@@ -316,9 +322,9 @@ def test_another_training_starts_anew(tmp_path, change):
     with pytest.raises(PipelineError, match="stopped"):
         run(tmp_path, net(), Loss(17, sigterm))
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    loss_of = Loss()
-    run(tmp_path, net(), loss_of, **change)
-    assert loss_of.draws == list(range(ITERATIONS * BATCH))
+    criterion = Loss()
+    run(tmp_path, net(), criterion, **change)
+    assert criterion.draws == list(range(ITERATIONS * BATCH))
     assert len(kept) == 1 and all(
         (tmp_path / name).read_bytes() == content for name, content in kept.items()
     )
@@ -329,15 +335,15 @@ def test_a_lost_loss_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path, u
         PipelineError, match="loss is nan by iteration 20.*checkpoint is kept.*lower its lr"
     ):
         run(tmp_path, net(), LostLoss(13))
-    resumed, loss_of = net(seed=99), Loss()
-    assert run(tmp_path, resumed, loss_of) == uninterrupted[1] and same(resumed, uninterrupted[0])
-    assert loss_of.draws[0] == 10 * BATCH
+    resumed, criterion = net(seed=99), Loss()
+    assert run(tmp_path, resumed, criterion) == uninterrupted[1] and same(resumed, uninterrupted[0])
+    assert criterion.draws[0] == 10 * BATCH
 
 
 def test_a_loss_that_grows_out_of_bounds_ends_the_run(tmp_path):
     """It is a number still."""
 
-    def loss_of(model, batch):
+    def criterion(model, batch):
         return 1 + model.weight.square().sum()
 
     model = nn.Linear(4, 1, bias=False)
@@ -347,7 +353,7 @@ def test_a_loss_that_grows_out_of_bounds_ends_the_run(tmp_path):
         match=r"grown from \d.* to \d.* by iteration \d+; the last good checkpoint is kept",
     ):
         run(
-            tmp_path, model, loss_of, lr=1.1, momentum=0.0, lr_step=1000, checkpoint_every=1
+            tmp_path, model, criterion, lr=1.1, momentum=0.0, lr_step=1000, checkpoint_every=1
         )  # over 2 / curvature
 
 
@@ -431,14 +437,14 @@ def test_the_whole_network_learns_eight_samples(tmp_path):
     torch.manual_seed(0)
     one, many = (
         CO2FI(
-            channels, 8, size=32, width=1 / 16, side_maps=2, fc1=32, fc2=32, hidden=32, dropout=0.0
+            VGG16(channels, 1 / 16), 8, size=32, side_maps=2, fc1=32, fc2=32, hidden=32, dropout=0.0
         )
         for channels in (3, 4)
     )
     model = ASYN(one, many, Fusion(32, 8, hidden=32, dropout=0.0))
     samples = Samples()
 
-    def loss_of(model, batch):
+    def criterion(model, batch):
         labels = batch["label"]
         return joint_loss(
             model(batch["one"], batch["many"]),
@@ -452,7 +458,7 @@ def test_the_whole_network_learns_eight_samples(tmp_path):
             2.0,
         )
 
-    plan = PLAN | {
+    schedule = SCHEDULE | {
         "iterations": 200,
         "batch": 8,
         "lr": 0.02,
@@ -461,13 +467,13 @@ def test_the_whole_network_learns_eight_samples(tmp_path):
     }
     train(
         model,
-        loss_of,
+        criterion,
         samples,
-        plan,
+        schedule,
         checkpoints=tmp_path,
         identity={},
         seed=0,
-        processor=torch.device("cpu"),
+        device=torch.device("cpu"),
         title="test",
     )
     model.eval()
@@ -475,5 +481,5 @@ def test_the_whole_network_learns_eight_samples(tmp_path):
         output = model(torch.from_numpy(samples.one), torch.from_numpy(samples.many))
     labels = np.arange(8)
     assert (output.units[-1].argmax(dim=1).numpy() == labels).all()
-    assert (output.one.units[-1].argmax(dim=1).numpy() == labels).all()
-    assert (output.many.units[-1].argmax(dim=1).numpy() == labels.repeat(5)).all()
+    assert (output.single.units[-1].argmax(dim=1).numpy() == labels).all()
+    assert (output.sequence.units[-1].argmax(dim=1).numpy() == labels.repeat(5)).all()

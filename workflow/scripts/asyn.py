@@ -1,8 +1,15 @@
-"""Train a direction's asynchronous fusion network: with both streams' CO2FI nets by Eq. 6, or alone by Eq. 5."""
+"""Train the asynchronous fusion network of a direction.
+
+It is trained with both streams' networks by Eq. 6, or alone by Eq. 5 on features of fixed networks.
+"""
+
+import argparse
 
 import torch
+from torch import nn
+from torch.utils.data import Dataset
 
-from pipeline.compute import device
+from pipeline.compute.device import prepare_device
 from pipeline.data.dataset import FeatureDataset, PeriodDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
@@ -14,78 +21,91 @@ from pipeline.streams import DIRECTIONS
 from pipeline.training import job, objectives
 from pipeline.training.job import finish, identity, schedule
 from pipeline.training.loop import train
+from pipeline.training.step import Criterion
+
+
+def build_model(options: argparse.Namespace, classes: int) -> nn.Module:
+    """Build the network of the direction; its streams start from CO2FI models or from weights."""
+    settings = options.settings
+    model = factory.asyn(settings, options.direction, classes)
+    networks = (model.one, model.many)
+    if not options.co2fi:
+        for network in networks:
+            network.start_from(settings["network"]["weights"])
+        return model
+    streams = DIRECTIONS[options.direction]
+    for network, path, stream in zip(networks, options.co2fi, streams, strict=True):
+        checkpoint.load(
+            path, network, kind="co2fi", set=options.set, split=options.split, stream=stream
+        )
+    return model
+
+
+def build_dataset(
+    options: argparse.Namespace, model: nn.Module, rows: list[dict], device: torch.device
+) -> tuple[Dataset, Criterion]:
+    """Return the training samples and the criterion, of joint training or of the fusion alone."""
+    settings = options.settings
+    seed, period = settings["seed"], settings["period"]
+    streams = tuple(
+        Stream(stream, folder, settings["crops"], settings["stack"], rows)
+        for stream, folder in zip(
+            DIRECTIONS[options.direction],
+            (options.shards_single, options.shards_sequence),
+            strict=True,
+        )
+    )
+    if settings["asyn"]["joint"]:
+        rankings = [
+            CachedRankings(path, settings["groups"]["stride"])
+            for path in (options.groups_single, options.groups_sequence)
+        ]
+        dataset = PeriodDataset(
+            rows, *streams, seed, period["delta"], period["instants"], *rankings
+        )
+        return dataset, objectives.direction_criterion(options.direction, settings)
+    features = features_of_clips(
+        model, streams, rows, settings["scores"]["batch"], device, program.workers(options)
+    )
+    dataset = FeatureDataset(rows, features, seed, period["delta"], period["instants"])
+    return dataset, objectives.fusion_criterion(settings)
 
 
 def main() -> None:
-    parser = job.parser(__doc__, "direction")
-    for stream, instants in (("one", "a single instant"), ("many", "a sequence of instants")):
-        parser.add_argument(
-            f"--shards-{stream}",
-            required=True,
-            help=f"shards of the stream that gives {instants}",
-        )
-        parser.add_argument(
-            f"--groups-{stream}",
-            required=True,
-            help=f"class rankings of the stream that gives {instants}",
-        )
+    parser = job.parser(
+        __doc__,
+        "direction",
+        "shards-single",
+        "groups-single",
+        "shards-sequence",
+        "groups-sequence",
+    )
     parser.add_argument(
         "--co2fi",
         nargs="*",
         default=[],
-        help="the networks of the one and the many stream to start from",
+        help="model files of the single and the sequence stream's networks to start from",
     )
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    names = DIRECTIONS[options.direction]
-    processor = device.prepare(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
-    model = factory.asyn(settings, options.direction, len(classes))
-    if options.co2fi:
-        for net, path, stream in zip((model.one, model.many), options.co2fi, names, strict=True):
-            checkpoint.load(
-                path, net, kind="co2fi", set=options.set, split=options.split, stream=stream
-            )
-    else:
-        for net in (model.one, model.many):
-            net.start_from(settings["network"]["weights"])
-    one, many = (
-        Stream(stream, folder, settings["crops"], settings["stack"], rows)
-        for stream, folder in zip(names, (options.shards_one, options.shards_many), strict=True)
-    )
-    period = settings["period"]
-    if settings["asyn"]["joint"]:
-        cached = [
-            CachedRankings(path, settings["groups"]["stride"])
-            for path in (options.groups_one, options.groups_many)
-        ]
-        draws = PeriodDataset(rows, one, many, seed, period["delta"], period["instants"], *cached)
-        loss_of = objectives.of_direction(options.direction, settings)
-    else:
-        features = features_of_clips(
-            model,
-            (one, many),
-            rows,
-            settings["scores"]["batch"],
-            processor,
-            program.workers(options),
-        )
-        draws = FeatureDataset(rows, features, seed, period["delta"], period["instants"])
-        loss_of = objectives.of_fusion(settings)
+    model = build_model(options, len(classes))
+    dataset, criterion = build_dataset(options, model, rows, device)
     history = train(
         model,
-        loss_of,
-        draws,
+        criterion,
+        dataset,
         schedule(options, "asyn"),
         checkpoints=options.checkpoints,
         identity=identity(options),
         seed=seed,
-        processor=processor,
+        device=device,
         title=f"asyn {options.split} {options.direction}",
     )
-    finish(options, "asyn", model, history, classes, processor, rows)
+    finish(options, "asyn", model, history, classes, device, rows)
 
 
 if __name__ == "__main__":

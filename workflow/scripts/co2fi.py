@@ -1,8 +1,8 @@
-"""Train the network of one stream: the coarse-to-fine one by Eq. 4, or a baseline."""
+"""Train the network of one stream: CO2FI by Eq. 4, or a baseline by cross-entropy."""
 
 import torch
 
-from pipeline.compute import device
+from pipeline.compute.device import prepare_device
 from pipeline.data.dataset import StreamDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
@@ -20,13 +20,13 @@ def main() -> None:
         "--teacher",
         nargs="*",
         default=[],
-        help="the teacher, which network.kind direct starts from",
+        help="model file of the teacher, from which network.kind direct starts",
     )
     options = parser.parse_args()
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    processor = device.prepare(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = factory.stream_net(settings, options.stream, len(classes))
     model.start_from(settings["network"]["weights"])
@@ -41,19 +41,19 @@ def main() -> None:
         )
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
     cached = CachedRankings(options.groups, settings["groups"]["stride"])
-    draws = StreamDataset(rows, stream, seed, cached)
+    dataset = StreamDataset(rows, stream, seed, cached)
     history = train(
         model,
-        objectives.of_stream(options.stream, settings),
-        draws,
+        objectives.stream_criterion(options.stream, settings),
+        dataset,
         schedule(options, "co2fi"),
         checkpoints=options.checkpoints,
         identity=identity(options),
         seed=seed,
-        processor=processor,
+        device=device,
         title=f"co2fi {options.split} {options.stream}",
     )
-    finish(options, "co2fi", model, history, classes, processor, rows)
+    finish(options, "co2fi", model, history, classes, device, rows)
 
 
 if __name__ == "__main__":

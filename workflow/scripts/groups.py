@@ -1,6 +1,8 @@
 """Rank the classes at positions of the training clips by the teacher: they form class groups."""
 
-from pipeline.compute import device as devices
+import argparse
+
+from pipeline.compute.device import device_name, prepare_device
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
 from pipeline.inference.rankings import rank_clips, write_rankings
@@ -8,14 +10,17 @@ from pipeline.jobs import program, record
 from pipeline.models import checkpoint, factory
 
 
-def main() -> None:
-    options = program.reading_parser(
+def build_parser() -> argparse.ArgumentParser:
+    return program.reading_parser(
         __doc__, "set", "split", "stream", "clips", "shards", "model", "out"
-    ).parse_args()
+    )
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    device = devices.prepare(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"])
     teacher = checkpoint.load(
         options.model,
         factory.teacher(settings, options.stream, len(classes)),
@@ -52,11 +57,17 @@ def main() -> None:
         digest,
         settings,
         options.code,
-        device=devices.name(device),
+        device=device_name(device),
         positions=hits.positions,
         true_class_found=shares,
     )
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main,
+        build_parser(),
+        inputs=("clips", "model"),
+        stores=("shards",),
+        outputs=("out", "record"),
+    )

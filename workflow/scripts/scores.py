@@ -1,9 +1,11 @@
 """Score the test clips of a split by all sources of a run: CO2FI of streams, ASYN of directions."""
 
+import argparse
+
 import numpy as np
 from torch import nn
 
-from pipeline.compute import device as devices
+from pipeline.compute.device import device_name, prepare_device
 from pipeline.data.crops import eval_crops
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
@@ -41,16 +43,19 @@ def read_model(
     return model.eval(), classes
 
 
-def main() -> None:
+def build_parser() -> argparse.ArgumentParser:
     parser = program.reading_parser(
         __doc__, "set", "split", "clips", "frames", "flow", record=False
     )
     for name, meaning in LISTS.items():
         parser.add_argument(f"--{name}", nargs="+", required=True, help=meaning)
-    options = parser.parse_args()
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
-    device = devices.prepare(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"])
     streams = {
         "appearance": Stream(
             "appearance", options.frames, settings["crops"], settings["stack"], rows
@@ -97,10 +102,16 @@ def main() -> None:
             settings,
             options.code,
             len(models),
-            device=devices.name(device),
+            device=device_name(device),
             clips=len(rows),
         )
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main,
+        build_parser(),
+        inputs=("clips", "models"),
+        stores=("frames", "flow"),
+        outputs=("out", "record"),
+    )

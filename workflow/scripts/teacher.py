@@ -1,9 +1,12 @@
-"""Train the small network that forms class groups, CNN_M_2048, on part of a split's training clips (section 6.1)."""
+"""Train the teacher, a CNN_M_2048 that ranks classes for the class groups (paper, section 6.1).
+
+It learns from a fraction of the training clips of a split.
+"""
 
 import torch
 from torch.nn.functional import cross_entropy
 
-from pipeline.compute import device
+from pipeline.compute.device import prepare_device
 from pipeline.data import sampler
 from pipeline.data.dataset import StreamDataset
 from pipeline.data.stream import Stream
@@ -21,26 +24,27 @@ def main() -> None:
     rows = index.read(options.clips)
     classes = index.class_names(rows)
     chosen = sampler.class_fraction(rows, settings["teacher"]["fraction"], seed)
-    processor = device.prepare(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = factory.teacher(settings, options.stream, len(classes))
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], chosen)
 
-    def loss_of(net, batch):
-        return cross_entropy(net(normalise(batch["input"], options.stream)), batch["label"])
+    def criterion(model, batch):
+        logits = model(normalise(batch["input"], options.stream))  # (B, classes)
+        return cross_entropy(logits, batch["label"])
 
     history = train(
         model,
-        loss_of,
+        criterion,
         StreamDataset(chosen, stream, seed),
         schedule(options, "teacher"),
         checkpoints=options.checkpoints,
         identity=identity(options),
         seed=seed,
-        processor=processor,
+        device=device,
         title=f"teacher {options.split} {options.stream}",
     )
-    finish(options, "teacher", model, history, classes, processor, chosen)
+    finish(options, "teacher", model, history, classes, device, chosen)
 
 
 if __name__ == "__main__":

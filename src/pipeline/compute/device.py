@@ -1,4 +1,4 @@
-"""Which processor a job runs on, and with what arithmetic; two jobs never share a GPU by accident."""
+"""The device that a job runs on, and its precision and memory layout."""
 
 import torch
 
@@ -6,45 +6,49 @@ from pipeline.compute import ranks
 from pipeline.compute.gpu_lock import claim
 
 
-def prepare(threads: int) -> torch.device:
-    """The device to run on: a GPU that no other job of this program holds (waits for one), else the CPU.
+def prepare_device(threads: int) -> torch.device:
+    """Return the device to run on: a GPU that no other job holds, else the CPU.
 
-    On the CPU results are the same bit for bit for the same number of `threads`, so it is a setting, not a matter of
-    how many cores there are. Of several processes each gets a GPU of its own.
+    Waits where all GPUs are held. Under torchrun each process gets a GPU of its own.
+
+    The number of CPU `threads` is a setting and does not follow the number of cores, because
+    results on a CPU are bit-identical only for the same number of threads.
     """
     torch.set_num_threads(threads)
     ranks.start()
     if torch.cuda.is_available():
-        numbers = claim(_gpu_names(), ranks.count()) if ranks.rank() == 0 else ranks.count() * [0]
-        processor = torch.device("cuda", ranks.broadcast_from_rank0(numbers)[ranks.rank()])
-        torch.cuda.set_device(processor)
-        return processor
+        # Rank 0 claims the GPUs of all ranks; the other ranks learn theirs from it.
+        claimed = claim(_gpu_names(), ranks.count()) if ranks.rank() == 0 else ranks.count() * [0]
+        device = torch.device("cuda", ranks.broadcast_from_rank0(claimed)[ranks.rank()])
+        torch.cuda.set_device(device)
+        return device
     torch.use_deterministic_algorithms(True)
     return torch.device("cpu")
 
 
-def precision(wanted: str, processor: torch.device) -> str:
-    """The arithmetic of a training, 'float32' or 'bfloat16'; 'auto' is bfloat16 on a GPU that has it in hardware.
+def resolve_precision(setting: str, device: torch.device) -> str:
+    """Return the precision of training, 'float32' or 'bfloat16', for the setting compute.precision.
 
-    bfloat16 is mixed precision: products in it, sums, weights, losses and steps in float32.
+    'auto' means bfloat16 on a GPU that has it in hardware. bfloat16 is mixed precision: products
+    are in bfloat16; sums, weights, losses and optimizer steps are in float32.
     """
-    if wanted != "auto":
-        return wanted
-    return (
-        "bfloat16"
-        if processor.type == "cuda" and torch.cuda.is_bf16_supported(False)
-        else "float32"
-    )
+    if setting != "auto":
+        return setting
+    in_hardware = device.type == "cuda" and torch.cuda.is_bf16_supported(False)
+    return "bfloat16" if in_hardware else "float32"
 
 
-def layout(wanted: str, processor: torch.device) -> torch.memory_format:
-    """The order of values in memory: 'auto' is channels last on a GPU, as its tensor cores take it, and else first."""
-    last = wanted == "channels_last" or (wanted == "auto" and processor.type == "cuda")
+def resolve_layout(setting: str, device: torch.device) -> torch.memory_format:
+    """Return the memory format of weights and inputs for the setting compute.layout.
+
+    'auto' means channels last on a GPU, whose tensor cores want it, and channels first on a CPU.
+    """
+    last = setting == "channels_last" or (setting == "auto" and device.type == "cuda")
     return torch.channels_last if last else torch.contiguous_format
 
 
-def name(device: torch.device) -> str:
-    """The device in words, for records."""
+def device_name(device: torch.device) -> str:
+    """Return the device in words, for records, such as '2 x NVIDIA H100' or 'cpu, 1 threads'."""
     words = (
         torch.cuda.get_device_name(device)
         if device.type == "cuda"
@@ -55,6 +59,6 @@ def name(device: torch.device) -> str:
 
 def _gpu_names() -> list[str]:
     return [
-        str(torch.cuda.get_device_properties(number).uuid)
-        for number in range(torch.cuda.device_count())
+        str(torch.cuda.get_device_properties(index).uuid)
+        for index in range(torch.cuda.device_count())
     ]

@@ -1,4 +1,4 @@
-"""Locks on GPUs, so that two jobs never share one by accident."""
+"""Locks on GPUs, so that two jobs of one machine never share a GPU by accident."""
 
 import fcntl
 import os
@@ -6,49 +6,56 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TextIO
 
 from pipeline.errors import PipelineError
 
-_held = []  # lock files stay open, and so locked, until the process ends
+# The lock files of this process stay open, and so locked, until the process ends.
+_held: list[TextIO] = []
 
 
 def claim(
     names: list[str], count: int = 1, folder: Path | None = None, poll: float = 1.0
 ) -> list[int]:
-    """Lock the first `count` free ones of `names` for the rest of this process; wait until there are. Returns their numbers.
+    """Lock the first `count` free GPUs of `names` and return their indices in `names`.
 
-    One job at a time gathers GPUs: two that each held half of what they want would wait for ever.
-    Raises PipelineError when there are fewer than `count`.
+    Waits until that many are free and asks every `poll` seconds. The locks lie in `folder`, by
+    default one per user in the system's folder of temporary files, and last until this process
+    ends.
+
+    Raises PipelineError when there are fewer than `count` GPUs.
     """
     if count > len(names):
         raise PipelineError(
-            f"{count} GPUs are wanted (compute.processes) and this machine shows {len(names)}; lower it"
+            f"{count} GPUs are wanted (compute.processes) and this machine shows {len(names)}; "
+            "lower it"
         )
     folder = folder or Path(tempfile.gettempdir()) / f"pipeline-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    numbers, waited = [], False
-    while not (door := _locked(folder / "door.lock")):
-        waited = waited or _say_waiting(names)
+    # Only the holder of the door lock gathers GPUs: two jobs that each held half of the GPUs that
+    # they want would wait for each other for ever.
+    waiting = False
+    while not (door := _try_lock(folder / "door.lock")):
+        waiting = waiting or _report_waiting(names)
         time.sleep(poll)
+    claimed: list[int] = []
     with door:
         while True:
-            for number, gpu in enumerate(names):
-                if (
-                    number not in numbers
-                    and len(numbers) < count
-                    and (file := _locked(folder / f"{gpu}.lock"))
-                ):
+            for index, name in enumerate(names):
+                if index in claimed or len(claimed) == count:
+                    continue
+                if file := _try_lock(folder / f"{name}.lock"):
                     _held.append(file)
-                    numbers.append(number)
-            if len(numbers) == count:
-                return numbers
-            waited = waited or _say_waiting(names)
+                    claimed.append(index)
+            if len(claimed) == count:
+                return claimed
+            waiting = waiting or _report_waiting(names)
             time.sleep(poll)
 
 
-def _locked(path: Path):
-    """The file at `path`, open and locked, or None where another process holds it."""
-    file = open(path, "w")  # noqa: SIM115 - closing it gives the lock back
+def _try_lock(path: Path) -> TextIO | None:
+    """Return the file at `path`, open and locked, or None where another process holds the lock."""
+    file = open(path, "w")  # noqa: SIM115 - closing the file would release the lock
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -57,7 +64,8 @@ def _locked(path: Path):
     return file
 
 
-def _say_waiting(names: list[str]) -> bool:
+def _report_waiting(names: list[str]) -> bool:
+    """Tell the user once that this job waits; returns True."""
     print(
         f"waiting for a GPU: all {len(names)} are held by other jobs", file=sys.stderr, flush=True
     )

@@ -1,7 +1,7 @@
-"""The processes of one training: torchrun starts several on one machine, each with a GPU of its own; else there is one.
+"""The processes of one training run: one, or as many as torchrun started on this machine.
 
-Rank r of n takes every n-th draw of a batch, and gradients are averaged over ranks, so that a batch is a batch whatever
-their number.
+Rank r of n takes every n-th sample of a batch, and gradients are averaged over the ranks, so the
+batch size does not depend on the number of processes. Rank 0 writes files and logs.
 """
 
 import os
@@ -14,7 +14,7 @@ from pipeline.errors import PipelineError, first_line
 
 
 def start() -> None:
-    """Join the processes that torchrun started, if it did: gloo between CPUs, NCCL between GPUs."""
+    """Join the process group where torchrun started this process: gloo on CPUs, NCCL on GPUs."""
     if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -22,29 +22,31 @@ def start() -> None:
 
 
 def rank() -> int:
-    """The number of this process, from 0; the first one writes and speaks."""
+    """Return the rank of this process, from 0."""
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
 def count() -> int:
-    """How many processes there are."""
+    """Return the number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
 def average(tensors: list[torch.Tensor]) -> None:
-    """Replace each tensor by its mean over ranks, all in one message. They must be of one dtype and device."""
+    """Replace each tensor by its mean over the ranks, in place and in a single message.
+
+    All tensors must have the same dtype and device.
+    """
     if count() == 1:
         return
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     _collective(distributed.all_reduce, flat)
-    for tensor, part in zip(
-        tensors, flat.div_(count()).split([tensor.numel() for tensor in tensors]), strict=True
-    ):
-        tensor.copy_(part.view(tensor.shape))
+    means = flat.div_(count()).split([tensor.numel() for tensor in tensors])
+    for tensor, mean in zip(tensors, means, strict=True):
+        tensor.copy_(mean.view(tensor.shape))
 
 
 def any_of(flag: bool) -> bool:
-    """Whether `flag` is set at any rank: all of them then take the same way."""
+    """Return whether `flag` is set at any rank, so that all ranks decide alike."""
     if count() == 1:
         return flag
     flags = torch.tensor([int(flag)])
@@ -53,23 +55,26 @@ def any_of(flag: bool) -> bool:
 
 
 def broadcast_from_rank0(values: list[int]) -> list[int]:
-    """The `values` of rank 0, at every rank; all must give as many."""
+    """Return the `values` of rank 0 at every rank; all ranks must pass as many values."""
     if count() == 1:
         return values
-    sent = torch.tensor(values)
-    _collective(distributed.broadcast, sent, 0)
-    return sent.tolist()
+    received = torch.tensor(values)
+    _collective(distributed.broadcast, received, 0)
+    return received.tolist()
 
 
 def shutdown() -> None:
-    """Wait for the others and part from them."""
+    """Wait for the other ranks, then leave the process group."""
     if distributed.is_initialized():
         _collective(distributed.barrier)
         distributed.destroy_process_group()
 
 
 def _collective(operation: Callable, *arguments) -> None:
-    """What all ranks do at once; raises PipelineError where another has ended and they cannot."""
+    """Call an operation that all ranks take part in.
+
+    Raises PipelineError where another rank has ended and the operation cannot complete.
+    """
     try:
         operation(*arguments)
     except RuntimeError as error:

@@ -8,10 +8,11 @@ from pipeline.models.outputs import ASYNOutput
 
 
 class Fusion(nn.Module):
-    """Fuses one feature of a stream with T features of the other, in the order of their instants.
+    """Fuses a single feature of one stream with T features of the other, in order of instants.
 
-    Instant t has a 1 x 1 convolution K_t of its own over the two features, seen as two 1-d maps of `features` values
-    (section 5.1), and an LSTM unit Phi_t of its own, or one that is `shared` by all; each unit predicts (Eq. 5).
+    Instant t has a 1 x 1 convolution K_t of its own over the two features, taken as two 1-d maps of
+    `features` values (section 5.1), and an LSTM unit Phi_t of its own, or one `shared` by all
+    instants. Each unit predicts the class (Eq. 5).
     """
 
     def __init__(
@@ -27,39 +28,45 @@ class Fusion(nn.Module):
     ):
         super().__init__()
         self.hidden = hidden
-        self.convs = nn.ModuleList(nn.Conv1d(2, maps, 1) for _ in range(instants))  # K_t
-        units = [
-            nn.LSTMCell(maps * features, hidden) for _ in range(1 if shared else instants)
-        ]  # Phi_t
+        # K_t
+        self.convs = nn.ModuleList(nn.Conv1d(2, maps, 1) for _ in range(instants))
+        # Phi_t
+        units = [nn.LSTMCell(maps * features, hidden) for _ in range(1 if shared else instants)]
         self.units = nn.ModuleList(units * instants if shared else units)
         self.heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(instants))
         self.dropout = nn.Dropout(dropout)
-        for conv in (
-            self.convs
-        ):  # both streams let through at first: their sum, with a little of its own for each map
+        for conv in self.convs:
+            # Both streams pass at first: their sum, with a little noise that tells maps apart.
             nn.init.normal_(conv.weight, mean=2.0, std=0.1)
             nn.init.zeros_(conv.bias)
         for unit in units:
-            # Features of an LSTM are small, so with torch's own init, uniform within 1 / sqrt(hidden), the units stay linear
-            # for long, and what only a pair of features tells is linear in neither. Measured on the demo's features, frozen:
-            # after 1500 steps 0.80 of the test clips right, with torch's init 0.63.
-            nn.init.normal_(unit.weight_ih, std=2.8 / (maps * features) ** 0.5)
-            nn.init.orthogonal_(unit.weight_hh)
-            nn.init.zeros_(unit.bias_ih)
-            nn.init.zeros_(unit.bias_hh)
-            nn.init.ones_(
-                unit.bias_ih[hidden : 2 * hidden]
-            )  # forget gate (Jozefowicz et al., 2015)
+            self._init_unit(unit)
 
-    def forward(self, one: torch.Tensor, many: torch.Tensor) -> torch.Tensor:
+    @staticmethod
+    def _init_unit(unit: nn.LSTMCell) -> None:
+        """Initialise an LSTM unit for inputs that are small.
+
+        Features of an LSTM are small, so with torch's own initialisation, uniform within
+        1 / sqrt(hidden), the units stay linear for long, and what only a pair of features tells is
+        linear in neither. Measured on frozen features of the demo, after 1500 steps: 0.80 of the
+        test clips are right, with torch's initialisation 0.63.
+        """
+        nn.init.normal_(unit.weight_ih, std=2.8 / unit.input_size**0.5)
+        nn.init.orthogonal_(unit.weight_hh)
+        nn.init.zeros_(unit.bias_ih)
+        nn.init.zeros_(unit.bias_hh)
+        # The forget gate starts open (Jozefowicz et al., 2015).
+        nn.init.ones_(unit.bias_ih[unit.hidden_size : 2 * unit.hidden_size])
+
+    def forward(self, single: torch.Tensor, sequence: torch.Tensor) -> torch.Tensor:
         """(B, features) and (B, T, features) to logits (T, B, classes)."""
-        h = one.new_zeros(len(one), self.hidden)
+        h = single.new_zeros(len(single), self.hidden)
         c = torch.zeros_like(h)
         logits = []
         for t, (conv, unit, head) in enumerate(
             zip(self.convs, self.units, self.heads, strict=True)
         ):
-            pair = torch.stack([one, many[:, t]], dim=1)  # (B, 2, features)
+            pair = torch.stack([single, sequence[:, t]], dim=1)  # (B, 2, features)
             fused = torch.relu(conv(pair)).flatten(1)  # (B, maps, features) -> (B, maps features)
             h, c = unit(fused, (h, c))
             logits.append(head(self.dropout(h)))
@@ -67,24 +74,25 @@ class Fusion(nn.Module):
 
 
 class ASYN(nn.Module):
-    """Both streams' coarse-to-fine networks and their fusion, trained together (Eq. 6).
+    """Both streams' networks and their fusion, trained together (Eq. 6).
 
-    `one` sees a single instant, `many` sees T of the other stream: for the direction appearance-to-motion `one` is the
-    appearance net and `many` the motion net.
+    The network `one` sees a single instant, the network `many` sees T instants of the other stream.
+    In the direction appearance-to-motion `one` is the appearance network and `many` the motion
+    network. The two names are keys of model files.
     """
 
     def __init__(self, one: CO2FI, many: CO2FI, fusion: Fusion):
         super().__init__()
         self.one, self.many, self.fusion = one, many, fusion
 
-    def forward(self, one: torch.Tensor, many: torch.Tensor) -> ASYNOutput:
-        """(B, C1, H, W) and (B, T, C2, H, W) to ASYNOutput."""
-        batch, instants = many.shape[:2]
-        first = self.one(one)
-        second = self.many(
-            many.flatten(0, 1)
-        )  # (B, T, C2, H, W) -> (B T, C2, H, W): T passes, shared weights
-        features = second.feature.unflatten(
-            0, (batch, instants)
-        )  # (B T, features) -> (B, T, features)
-        return ASYNOutput(self.fusion(first.feature, features), first, second)
+    def forward(self, single: torch.Tensor, sequence: torch.Tensor) -> ASYNOutput:
+        """(B, C1, H, W) and (B, T, C2, H, W) to an ASYNOutput."""
+        batch, instants = sequence.shape[:2]
+        single_output = self.one(single)
+        # The network `many` sees each instant by itself: T passes with shared weights.
+        # (B, T, C2, H, W) -> (B T, C2, H, W)
+        sequence_output = self.many(sequence.flatten(0, 1))
+        # (B T, features) -> (B, T, features)
+        features = sequence_output.feature.unflatten(0, (batch, instants))
+        logits = self.fusion(single_output.feature, features)
+        return ASYNOutput(logits, single_output, sequence_output)

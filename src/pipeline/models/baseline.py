@@ -1,40 +1,48 @@
-"""The networks that the paper compares CO2FI with: a stream of the two-stream baseline, and two ConvNets combined."""
+"""The networks that the paper compares CO2FI with (Table 1).
+
+They are a stream of the two-stream baseline, and two ConvNets combined.
+"""
 
 import torch
 from torch import nn
 
-from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.cnn_m import CNNM2048
 from pipeline.models.co2fi import dropout_rates
 from pipeline.models.outputs import CO2FIOutput
 
 
 class Baseline(nn.Module):
-    """VGG-16 with its own fully connected layers (Simonyan and Zisserman, 2014): fc6, fc7 and the classes.
+    """VGG-16 with its own fully connected layers (Simonyan and Zisserman, 2014).
 
-    With `beside`, a CNN_M_2048, the two networks' last hidden layers are joined before the classes ("Direct combine
-    ConvNets", Table 1): 4096 + 2048 values at full width. `features` is their number, and what ASYN fuses.
+    These layers are fc6, fc7 and the classes.
+
+    With a `cnn_m` the last hidden layers of both networks are concatenated before the classes
+    ("Direct combine ConvNets", Table 1): 4096 + 2048 values at full width. The attribute
+    `features` is the number of these values, which is what ASYN fuses.
+
+    `backbone` is as for CO2FI; `size` is the height and width of the input.
     """
 
     def __init__(
         self,
-        channels: int,
+        backbone: nn.Module,
         classes: int,
         *,
         size: int,
-        width: float,
         fc: int,
         dropout: float | dict[str, float],
-        beside: CNNM2048 | None = None,
+        cnn_m: CNNM2048 | None = None,
     ):
         super().__init__()
-        self.vgg = VGG16(channels, width)
+        # The names of modules are keys of model files: `vgg` and `beside` stay as they are.
+        self.vgg = backbone
         self.pool = nn.MaxPool2d(2, 2)
-        side = size // 32  # 7 at 224
-        self.fc6 = nn.Linear(self.vgg.channels[-1] * side * side, fc)
+        # Height and width after the last pool: 7 at an input of 224.
+        side = size // (2 * backbone.strides[-1])
+        self.fc6 = nn.Linear(backbone.channels[-1] * side * side, fc)
         self.fc7 = nn.Linear(fc, fc)
-        self.beside = beside
-        self.features = fc + (beside.classifier[-1].in_features if beside else 0)
+        self.beside = cnn_m
+        self.features = fc + (cnn_m.classifier[-1].in_features if cnn_m else 0)
         self.classes = nn.Linear(self.features, classes)
         self.dropouts = nn.ModuleList(
             nn.Dropout(rate) for rate in dropout_rates(dropout, "fc6", "fc7")
@@ -46,7 +54,7 @@ class Baseline(nn.Module):
         nn.init.zeros_(self.classes.bias)
 
     def start_from(self, weights: str) -> None:
-        """ImageNet weights as of VGG16.start_from, and those of fc6 and fc7."""
+        """Load ImageNet weights into the backbone, fc6 and fc7; see VGG16.start_from."""
         self.vgg.start_from(weights, {"classifier.0": self.fc6, "classifier.3": self.fc7})
 
     def forward(self, x: torch.Tensor) -> CO2FIOutput:

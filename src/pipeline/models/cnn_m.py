@@ -1,4 +1,7 @@
-"""CNN_M_2048 (Chatfield et al., 2014, "Return of the devil in the details", Table 1): the teacher that forms groups."""
+"""CNN_M_2048, the teacher that ranks classes for the class groups.
+
+Chatfield et al., 2014, "Return of the devil in the details", Table 1.
+"""
 
 import torch
 from torch import nn
@@ -7,12 +10,15 @@ from torch import nn
 class CNNM2048(nn.Module):
     """Class logits of an image or a flow stack.
 
-    Sizes at an input of 224: conv1 109, pool1 54, conv2 26, pool2 13, conv3-5 13, pool5 6. Pools round up, as Caffe's
-    do (rounding down, pool2 gives 12). LRN after conv1 and conv2: n = 5, k = 2, beta = 0.75, alpha = 5e-4 (torch divides
-    it by n, as Caffe does; Krizhevsky's 1e-4 is not divided). The motion net drops the second one (Simonyan and
-    Zisserman, 2014, section 5).
+    Sizes at an input of 224: conv1 109, pool1 54, conv2 26, pool2 13, conv3-5 13, pool5 6. Pools
+    round up, as Caffe's do (rounding down, pool2 gives 12).
 
-    `width` scales the channels and `size` (H = W) is the input's; 1.0 and 224 are the paper's.
+    Local response norms follow conv1 and conv2: n = 5, k = 2, beta = 0.75, alpha = 5e-4. torch
+    divides alpha by n, as Caffe does; Krizhevsky's 1e-4 is not divided. The motion network has no
+    second norm (Simonyan and Zisserman, 2014, section 5).
+
+    `width` scales the channels. `size` is the height and width of the input. The paper's are 1.0
+    and 224.
     """
 
     def __init__(
@@ -51,7 +57,8 @@ class CNNM2048(nn.Module):
             pool(),
         )
         with torch.no_grad():
-            side = self.features(torch.zeros(1, channels, size, size)).shape[-1]  # 6 at 224
+            # Height and width after pool5: 6 at 224.
+            side = self.features(torch.zeros(1, channels, size, size)).shape[-1]
         self.classifier = nn.Sequential(
             nn.Linear(c3 * side * side, f6),
             nn.ReLU(),

@@ -4,117 +4,129 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.outputs import CO2FIOutput
 
 
 def dropout_rates(dropout: float | dict[str, float], *layers: str) -> list[float]:
-    """The dropout of each of `layers`: the same of all, or each its own."""
+    """Return the dropout rate of each of `layers`: one rate for all, or a rate per layer."""
     return [dropout[layer] if isinstance(dropout, dict) else dropout for layer in layers]
 
 
 class CO2FI(nn.Module):
-    """Features at `granularities` class granularities, integrated from coarse to fine by a chain of LSTM units.
+    """Features at several class granularities, integrated from coarse to fine by LSTM units.
 
-    Sizes at full width and an input of 224: conv3_3 256 x 56 x 56, conv4_3 512 x 28 x 28, conv5_3 512 x 14 x 14; a
-    1 x 1 convolution makes 3 `side_maps` maps of each, upsampled to 56 x 56; group k is slice k of all three stages,
-    3 `side_maps` x 56 x 56 (Shen et al., 2017); FC1 1024, FC2 1024, FC3 classes; LSTM hidden 512.
+    `backbone` maps (B, channels, size, size) to a list of feature maps, shallow to deep. It has the
+    attributes `channels` and `strides`, one number per feature map, and a method `start_from` that
+    loads ImageNet weights.
 
-    `reading` 'triangular' gives a stage slices for some groups only, as DeepSkeleton does, where the maps of the largest
-    scale come from the deepest stage alone and those of the smallest from all: group 1, the coarsest, is of conv5_3,
-    group 2 of conv4_3 and conv5_3, group 3 of all three.
-    `shared` LSTM units have one set of parameters (their FC1' still have their own); `dropout` is after FC1 and FC2 and on
-    the `hidden` outputs of the LSTM.
+    Sizes with VGG-16 at full width and an input of 224: conv3_3 256 x 56 x 56, conv4_3
+    512 x 28 x 28, conv5_3 512 x 14 x 14. A 1 x 1 convolution per stage makes 3 `side_maps` maps,
+    upsampled to 56 x 56. Group k is slice k of all three stages, 3 `side_maps` x 56 x 56 (Shen et
+    al., 2017). FC1 has 1024 outputs, FC2 1024, FC3 one per class; the LSTM's hidden state has 512.
+
+    `side_connections` 'all' lets each group read all stages. 'triangular' follows DeepSkeleton
+    (Shen et al., 2017), where the largest scale reads the deepest stage alone and the smallest
+    scale reads all: group 1, the coarsest, reads conv5_3, group 2 conv4_3 and conv5_3, group 3 all
+    three.
+
+    `shared` gives all LSTM units one set of parameters; each unit keeps an FC1' of its own.
+    `dropout` is the rate after FC1, after FC2 and on the `hidden` outputs of the LSTM units.
     """
 
     def __init__(
         self,
-        channels: int,
+        backbone: nn.Module,
         classes: int,
         *,
         size: int,
-        width: float,
         side_maps: int,
         fc1: int,
         fc2: int,
         hidden: int,
         dropout: float | dict[str, float],
         granularities: int = 3,
-        reading: str = "slices",
+        side_connections: str = "all",
         shared: bool = False,
     ):
         super().__init__()
         self.hidden = self.features = hidden
-        self.vgg = VGG16(channels, width)
-        stages = len(self.vgg.channels)
-        read = [
-            stages if reading == "slices" else max(1, stages - k)
+        # The names of modules are keys of model files, so `vgg` stays whatever the backbone is.
+        self.vgg = backbone
+        stages = len(backbone.channels)
+        # The number of stages that each group reads, coarse to fine; they are the deepest ones.
+        stages_per_group = [
+            stages if side_connections == "all" else max(1, stages - k)
             for k in reversed(range(granularities))
-        ]  # by group k
-        self.fed = [
-            [k for k in range(granularities) if read[k] >= stages - s] for s in range(stages)
-        ]  # groups of stage s
+        ]
+        # The groups that read each stage, shallow to deep.
+        self.groups_per_stage = [
+            [k for k in range(granularities) if stages_per_group[k] >= stages - stage]
+            for stage in range(stages)
+        ]
         self.side = nn.ModuleList(
-            nn.Conv2d(c, len(fed) * side_maps, 1)
-            for c, fed in zip(self.vgg.channels, self.fed, strict=True)
+            nn.Conv2d(channels, len(groups) * side_maps, 1)
+            for channels, groups in zip(backbone.channels, self.groups_per_stage, strict=True)
         )
-        plane = (size // 4) ** 2  # conv3_3's
-        self.fc1 = nn.ModuleList(nn.Linear(count * side_maps * plane, fc1) for count in read)
+        # Pixels of the side maps, which have the size of the shallowest stage.
+        pixels = (size // backbone.strides[0]) ** 2
+        self.fc1 = nn.ModuleList(
+            nn.Linear(count * side_maps * pixels, fc1) for count in stages_per_group
+        )
         after_fc1, after_fc2, after_units = dropout_rates(dropout, "fc1", "fc2", "hidden")
-        self.heads = nn.ModuleList(  # FC2 and FC3: only training needs them (section 4.2)
+        # FC2 and FC3 of each granularity, which only training needs (section 4.2).
+        self.heads = nn.ModuleList(
             nn.Sequential(
                 nn.Linear(fc1, fc2), nn.ReLU(), nn.Dropout(after_fc2), nn.Linear(fc2, classes)
             )
             for _ in range(granularities)
         )
-        units = [
-            nn.LSTMCell(fc1, hidden) for _ in range(1 if shared else granularities)
-        ]  # Phi_t, Eq. 2
+        # Phi_t of Eq. 2.
+        units = [nn.LSTMCell(fc1, hidden) for _ in range(1 if shared else granularities)]
         self.units = nn.ModuleList(units * granularities if shared else units)
-        self.unit_heads = nn.ModuleList(
-            nn.Linear(hidden, classes) for _ in range(granularities)
-        )  # FC1'
+        # FC1' of each unit.
+        self.unit_heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(granularities))
         self.dropout, self.dropout_units = nn.Dropout(after_fc1), nn.Dropout(after_units)
         for layer in [*self.side, *self.fc1, *(head[0] for head in self.heads)]:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
 
+    def start_from(self, weights: str) -> None:
+        """Load ImageNet weights into the backbone; see VGG16.start_from."""
+        self.vgg.start_from(weights)
+
     def forward(self, x: torch.Tensor) -> CO2FIOutput:
-        """(B, channels, size, size) to CO2FIOutput."""
+        """(B, channels, size, size) to a CO2FIOutput."""
         features = [
             self.dropout(torch.relu(fc1(group.flatten(1))))  # (B, 3C, 56, 56) -> (B, fc1)
             for fc1, group in zip(self.fc1, self.side_map_groups(x), strict=True)
         ]
         h = x.new_zeros(len(x), self.hidden)
         c = torch.zeros_like(h)
-        units = []
+        unit_logits = []
         for unit, head, feature in zip(self.units, self.unit_heads, features, strict=True):
             h, c = unit(feature, (h, c))  # Eq. 2
-            units.append(head(self.dropout_units(h)))
-        granularities = None
+            unit_logits.append(head(self.dropout_units(h)))
+        granularity_logits = None
         if self.training:
-            granularities = torch.stack(
+            granularity_logits = torch.stack(
                 [head(feature) for head, feature in zip(self.heads, features, strict=True)]
             )
-        return CO2FIOutput(h, torch.stack(units), granularities)
-
-    def start_from(self, weights: str) -> None:
-        """ImageNet weights, as of VGG16.start_from."""
-        self.vgg.start_from(weights)
+        return CO2FIOutput(h, torch.stack(unit_logits), granularity_logits)
 
     def side_map_groups(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """The side map groups, coarse to fine, each (B, 3C, size/4, size/4): slice k of every stage, concatenated."""
+        """Return the groups of side maps, coarse to fine.
+
+        Each is (B, stages C, size/4, size/4), where C is `side_maps` and `stages` the number of
+        stages that the group reads: its slice of each of these stages, shallow to deep.
+        """
         stages = self.vgg(x)
         size = stages[0].shape[-2:]
-        maps = [
-            interpolate(side(stage), size=size, mode="bilinear", align_corners=False)
-            for side, stage in zip(self.side, stages, strict=True)
-        ]  # each (B, 3C, size/4, size/4)
-        slices = [
-            dict(zip(fed, m.chunk(len(fed), dim=1), strict=True))  # [stage][group] (B, C, ..)
-            for fed, m in zip(self.fed, maps, strict=True)
-        ]
-        return [
-            torch.cat([stage[k] for stage in slices if k in stage], dim=1)
-            for k in range(len(self.fc1))
-        ]
+        groups: list[list[torch.Tensor]] = [[] for _ in self.fc1]
+        for side, stage, numbers in zip(self.side, stages, self.groups_per_stage, strict=True):
+            # (B, groups C, size/4, size/4)
+            maps = interpolate(side(stage), size=size, mode="bilinear", align_corners=False)
+            # groups x (B, C, size/4, size/4)
+            slices = maps.chunk(len(numbers), dim=1)
+            for k, group_slice in zip(numbers, slices, strict=True):
+                groups[k].append(group_slice)
+        return [torch.cat(slices, dim=1) for slices in groups]

@@ -1,48 +1,68 @@
-"""?"""
+"""Builds networks from the settings: the teacher, a stream's network, and the asynchronous network.
+
+This is the only module of the networks that knows the settings. The order in which parts are built
+is the order in which their weights draw from torch's generator, so a change of it changes results.
+"""
 
 from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.baseline import Baseline
 from pipeline.models.cnn_m import CNNM2048
 from pipeline.models.co2fi import CO2FI
 from pipeline.streams import DIRECTIONS, channels
 
+# Keys of the section network that are arguments of CO2FI by the same name.
+CO2FI_ARGUMENTS = ("side_connections", "side_maps", "fc1", "fc2", "hidden", "shared")
+
 
 def teacher(settings: dict, stream: str, classes: int) -> CNNM2048:
-    """CNN_M_2048 for a stream; reads settings stack, crops.size, teacher.width, teacher.dropout."""
-    own = settings["teacher"]
+    """Build the CNN_M_2048 of a stream.
+
+    Reads the settings stack, crops.size, teacher.width and teacher.dropout.
+    """
+    section = settings["teacher"]
     return CNNM2048(
         channels(stream, settings["stack"]),
         classes,
         stream,
-        own["width"],
+        section["width"],
         settings["crops"]["size"],
-        own["dropout"],
+        section["dropout"],
     )
 
 
 def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
-    """The network of a stream, of the kind network.kind; reads settings stack, crops.size, network, granularities.
+    """Build the network of a stream, of the kind network.kind.
 
-    kind direct also reads the teacher's width and dropout.
+    Reads the settings stack, crops.size, network and granularities; kind direct also reads what
+    `teacher` reads.
     """
-    own = settings["network"]
-    common = {"size": settings["crops"]["size"], "width": own["width"], "dropout": own["dropout"]}
-    planes = channels(stream, settings["stack"])
-    if own["kind"] == "co2fi":
-        sizes = {
-            key: own[key] for key in ("reading", "side_maps", "fc1", "fc2", "hidden", "shared")
-        }
+    section = settings["network"]
+    size, dropout = settings["crops"]["size"], section["dropout"]
+    cnn_m = teacher(settings, stream, classes) if section["kind"] == "direct" else None
+    backbone = VGG16(channels(stream, settings["stack"]), section["width"])
+    if section["kind"] == "co2fi":
         return CO2FI(
-            planes, classes, granularities=len(settings["granularities"]), **common, **sizes
+            backbone,
+            classes,
+            size=size,
+            dropout=dropout,
+            granularities=len(settings["granularities"]),
+            **{key: section[key] for key in CO2FI_ARGUMENTS},
         )
-    beside = teacher(settings, stream, classes) if own["kind"] == "direct" else None
-    return Baseline(planes, classes, fc=own["fc"], beside=beside, **common)
+    return Baseline(backbone, classes, size=size, fc=section["fc"], dropout=dropout, cnn_m=cnn_m)
 
 
 def asyn(settings: dict, direction: str, classes: int) -> ASYN:
-    """The asynchronous network of a direction; reads also settings fusion_network and period."""
-    one, many = (stream_net(settings, stream, classes) for stream in DIRECTIONS[direction])
+    """Build the asynchronous network of a direction.
+
+    Reads what `stream_net` reads and the settings fusion_network and period.instants.
+    """
+    single, sequence = (stream_net(settings, stream, classes) for stream in DIRECTIONS[direction])
     fusion = Fusion(
-        one.features, classes, instants=settings["period"]["instants"], **settings["fusion_network"]
+        single.features,
+        classes,
+        instants=settings["period"]["instants"],
+        **settings["fusion_network"],
     )
-    return ASYN(one, many, fusion)
+    return ASYN(single, sequence, fusion)

@@ -7,21 +7,28 @@ import torch
 
 @dataclass
 class CO2FIOutput:
-    """What the losses and the asynchronous network need of a stream."""
+    """The output of a stream's network, as the losses and the asynchronous network need it.
 
-    feature: torch.Tensor  # h_3, (B, hidden): the integrated feature
-    units: (
-        torch.Tensor
-    )  # (3, B, classes): logits of FC1' on each LSTM unit; the last is the prediction
-    granularities: (
-        torch.Tensor | None
-    )  # (3, B, classes): logits of FC3 for each; None when evaluating, and of a baseline
+    A baseline has a single unit, its classifier.
+    """
+
+    # The integrated feature, h_3 of Eq. 2: (B, hidden).
+    feature: torch.Tensor
+    # Logits of FC1' on each LSTM unit, (granularities, B, classes). The last are the prediction.
+    units: torch.Tensor
+    # Logits of FC3 of each granularity, (granularities, B, classes). None when the network
+    # evaluates, and of a baseline.
+    granularities: torch.Tensor | None
 
 
 @dataclass
 class ASYNOutput:
-    """Logits of the fusion units, and the two streams' own outputs for Eq. 6."""
+    """The output of the asynchronous network: its own logits and both streams' outputs (Eq. 6)."""
 
-    units: torch.Tensor  # (T, B, classes); the last is the prediction
-    one: CO2FIOutput  # of B inputs
-    many: CO2FIOutput  # of B T inputs, instant by instant within a sample
+    # Logits of each fusion unit, (T, B, classes). The last are the prediction.
+    units: torch.Tensor
+    # Output of the stream that gives a single input per sample, for B inputs.
+    single: CO2FIOutput
+    # Output of the stream that gives T inputs per sample, for B T inputs, sample by sample and
+    # within a sample instant by instant.
+    sequence: CO2FIOutput

@@ -1,4 +1,4 @@
-"""What the programs of all trainings share: their options, their schedule, and how they end."""
+"""What the programs of all training runs share: their options, their schedule, and how they end."""
 
 import argparse
 import hashlib
@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from pipeline import files
-from pipeline.compute import device, ranks
+from pipeline.compute import ranks
+from pipeline.compute.device import device_name, resolve_precision
 from pipeline.jobs import record
 from pipeline.jobs.program import reading_parser, workers
 from pipeline.jobs.record import read as read_record
@@ -18,36 +19,42 @@ from pipeline.models import checkpoint
 
 
 def parser(description: str, *options: str) -> argparse.ArgumentParser:
-    """`parser` with what every training takes: its clips, where its outputs go, the records of its inputs, how it is run."""
+    """Return a parser of the options of every training run and of the required text `options`."""
     result = reading_parser(
         description, "set", "split", "clips", "checkpoints", "history", "model", *options
     )
-    result.add_argument("--records", nargs="+", required=True, help="records of what it reads")
+    result.add_argument("--records", nargs="+", required=True, help="records of the inputs")
     result.add_argument(
         "--accumulate",
         type=int,
         default=1,
-        help="parts in which a batch passes through the network",
+        help="micro-batches in which a batch passes through the network",
     )
     return result
 
 
-def schedule(options: argparse.Namespace, schedule: str) -> dict:
-    """The plan of a training (`pipeline.train.train`): its `schedule` in the settings, and how it is run."""
-    how = {"workers": workers(options), "accumulate": options.accumulate}
-    return options.settings[schedule] | options.settings["compute"] | how
+def schedule(options: argparse.Namespace, section: str) -> dict:
+    """Return the schedule of a training run, as `loop.train` takes it.
+
+    It joins the `section` of the settings (teacher, co2fi or asyn), the section compute, and the
+    options that say how the run is computed.
+    """
+    execution = {"workers": workers(options), "accumulate": options.accumulate}
+    return options.settings[section] | options.settings["compute"] | execution
 
 
 def identity(options: argparse.Namespace) -> dict:
-    """What a training is of: its settings, its code and the content of its inputs. Only a checkpoint of the same goes on."""
-    inputs = [read_record(path)["digest"] for path in sorted(options.records)]
-    settings = {
-        name: value for name, value in options.settings.items() if name != "compute"
-    }  # `train` looks at those
+    """Return what a training run is made of: its settings, its code and its inputs' content.
+
+    Training resumes only from a checkpoint of the same identity.
+    """
+    digests = [read_record(path)["digest"] for path in sorted(options.records)]
+    # The schedule holds the section compute, and `train` adds what matters of it to the identity.
+    settings = {name: value for name, value in options.settings.items() if name != "compute"}
     return {
         "settings": settings,
         "code": options.code,
-        "inputs": hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16],
+        "inputs": hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16],
     }
 
 
@@ -57,12 +64,13 @@ def finish(
     model: nn.Module,
     history: list[dict],
     classes: list[str],
-    processor: torch.device,
+    device: torch.device,
     rows: list[dict],
 ) -> None:
-    """Write a model trained on the clips `rows`, its history and its record where a program's `options` say.
+    """Write the trained model, its history and its record to the paths in `options`.
 
-    Checkpoints are forgotten. The first of several processes does; the others wait for it.
+    `rows` of the index are the clips that the model was trained on. The checkpoints of the run are
+    deleted. Rank 0 does all this; the other ranks wait for it.
     """
     if ranks.rank() > 0:
         return ranks.shutdown()
@@ -79,10 +87,10 @@ def finish(
         files.digest(options.model),
         options.settings,
         options.code,
-        device=device.name(processor),
+        device=device_name(device),
         clips=len(rows),
         accumulate=options.accumulate,
-        precision=device.precision(options.settings["compute"]["precision"], processor),
+        precision=resolve_precision(options.settings["compute"]["precision"], device),
     )
     shutil.rmtree(options.checkpoints, ignore_errors=True)
     ranks.shutdown()

@@ -1,9 +1,9 @@
-"""The one training loop: teacher, CO2FI and ASYN differ in model, loss and draws only."""
+"""The training loop of all networks, which differ in model, criterion and dataset only."""
 
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,122 +11,144 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from pipeline.compute import device, ranks
+from pipeline.compute import ranks
+from pipeline.compute.device import resolve_layout
 from pipeline.data.loader import iterate_batches
 from pipeline.errors import PipelineError
 from pipeline.jobs.progress import Progress
-from pipeline.training.resume import StopSignal, load_checkpoint, save_checkpoint
-from pipeline.training.step import Step
+from pipeline.training.resume import (
+    StopSignal,
+    TrainingState,
+    load_checkpoint,
+    save_checkpoint,
+)
+from pipeline.training.step import Criterion, Step
 
-LOG_EVERY = 20  # iterations between two lines of the history
-DIVERGED = 10  # times the loss of the first batch
+# Iterations between two lines of the history.
+REPORT_EVERY = 20
+# A mean loss of more than so many times the loss of the first batch ends the run.
+DIVERGENCE_FACTOR = 10
 
 
 def train(
     model: nn.Module,
-    loss_of: Callable[[nn.Module, dict], torch.Tensor],
-    draws: Dataset,
-    plan: dict,
+    criterion: Criterion,
+    dataset: Dataset,
+    schedule: dict,
     *,
     checkpoints: str | Path,
     identity: dict,
     seed: int,
-    processor: torch.device,
+    device: torch.device,
     title: str,
 ) -> list[dict]:
-    """Train `model` in place on draws 0 .. iterations * batch - 1; returns the history.
+    """Train `model` in place on samples 0 .. iterations * batch - 1 and return the history.
 
-    `plan`: the settings that `Step` reads and iterations, batch, workers, layout, checkpoint_every. Iteration i learns from
-    draws i * batch .. (i + 1) * batch - 1, of which rank r of n takes every n-th from the r-th on.
+    `schedule` holds the settings that `Step` reads and iterations, batch, workers, layout and
+    checkpoint_every. Iteration i learns from the samples i * batch .. (i + 1) * batch - 1, of which
+    rank r of n takes every n-th from the r-th on.
 
-    The state goes to `checkpoints`, a folder that no rule declares, every `checkpoint_every` iterations and on SIGTERM.
-    `identity` says what is trained on what: a checkpoint of the same identity is gone on from, any other is left alone.
-    Whatever is random follows from the seed, the iteration and the rank, so a resumed run ends as an uninterrupted one, on
-    a CPU bit for bit.
-    Raises PipelineError when the loss is no number or has grown out of bounds; the last good checkpoint stays.
+    A checkpoint is written to the folder `checkpoints` every `checkpoint_every` iterations and on
+    SIGTERM. `identity` says what is trained on which data: training resumes from a checkpoint of
+    the same identity and leaves any other alone. All random numbers follow from the seed, the
+    iteration and the rank, so a resumed run ends as an uninterrupted one, on a CPU bit-identical.
+
+    Raises PipelineError when the loss or a weight is not finite or the loss has grown out of
+    bounds, in which case the last good checkpoint stays, and when SIGTERM stopped the run.
     """
-    steps = {
-        name: value for name, value in plan.items() if name not in ("workers", "accumulate")
-    }  # how, not what
-    key = hashlib.sha256(json.dumps([identity, steps, seed], sort_keys=True).encode()).hexdigest()[
-        :16
-    ]
-    path = Path(checkpoints) / f"{key}.pt"
-    model.to(processor, memory_format=device.layout(plan["layout"], processor))
-    step = Step(model, loss_of, plan, processor)
-    state = load_checkpoint(path, model, step.optimizer, processor) or {
-        "iteration": 0,
-        "history": [],
-        "first": None,
-        "total": 0.0,
-        "count": 0,
-    }
-    start, history, first, total, count = (
-        state[key] for key in ("iteration", "history", "first", "total", "count")
-    )
-    batch, iterations, rank = plan["batch"], plan["iterations"], ranks.rank()
-    numbers = range(start * batch + rank, iterations * batch, ranks.count())
-    parts = iterate_batches(
-        draws, numbers, batch // (ranks.count() * plan["accumulate"]), processor, plan["workers"]
-    )
-    progress = Progress(title, iterations, "iterations", start, silent=rank > 0)
+    path = Path(checkpoints) / f"{_run_key(identity, schedule, seed)}.pt"
+    model.to(device, memory_format=resolve_layout(schedule["layout"], device))
+    step = Step(model, criterion, schedule, device)
+    state = load_checkpoint(path, model, step.optimizer, device)
+    micro_batches = _micro_batches(dataset, schedule, state.iteration, device)
+    iterations, rank = schedule["iterations"], ranks.rank()
+    progress = Progress(title, iterations, "iterations", state.iteration, silent=rank > 0)
     model.train()
     with StopSignal() as stop:
-        for iteration in range(start, iterations):
-            torch.manual_seed(dropout_seed(seed, iteration, rank))  # dropout
-            loss = step(iteration, islice(parts, plan["accumulate"]))
-            first = float(loss) if first is None else first
-            total, count = total + loss, count + 1
-            done, note, stopping = iteration + 1, "", ranks.any_of(stop.asked)
-            reported, saved = (
-                done % LOG_EVERY == 0 or done == iterations,
-                done % plan["checkpoint_every"] == 0 or stopping,
-            )
-            if reported or saved:
-                mean = float(total) / count
-                wrong = "" if math.isfinite(mean) else f"the loss is {mean}"
-                if not wrong and mean > DIVERGED * abs(
-                    first
-                ):  # else weights that swing ever wider train on for days
-                    wrong = f"the loss has grown from {first:.4g} to {mean:.4g}"
-                if not wrong and not all(
-                    bool(weight.isfinite().all()) for weight in model.parameters()
-                ):
-                    wrong = "a weight is no number"
-                if wrong:
-                    kept = f"; the last good checkpoint is kept, {path}" if path.is_file() else ""
-                    raise PipelineError(
-                        f"{title}: {wrong} by iteration {done}{kept}; lower its lr (now {plan['lr']}) or "
-                        "set its clip in the config"
-                    )
-            if reported:
-                history.append(
-                    {"iteration": done, "loss": mean, "lr": step.optimizer.param_groups[0]["lr"]}
-                )
-                total, count, note = 0.0, 0, f"loss {mean:.4f}"
-            if saved and done < iterations and rank == 0:
-                save_checkpoint(
-                    path,
-                    {
-                        "iteration": done,
-                        "model": model.state_dict(),
-                        "optimizer": step.optimizer.state_dict(),
-                        "history": history,
-                        "first": first,
-                        "total": total,
-                        "count": count,
-                    },
-                )
+        for iteration in range(state.iteration, iterations):
+            # Dropout draws from the global generator.
+            torch.manual_seed(dropout_seed(seed, iteration, rank))
+            state.add(step(iteration, islice(micro_batches, schedule["accumulate"])))
+            stopping = ranks.any_of(stop.requested)
+            note = _report_and_save(title, path, state, step, stopping)
             progress.update(1, note)
-            if stopping and done < iterations:
+            if stopping and state.iteration < iterations:
                 raise PipelineError(
-                    f"{title}: stopped at iteration {done} as asked; the same command goes on from there"
+                    f"{title}: stopped at iteration {state.iteration} as asked; the same command "
+                    "resumes from there"
                 )
     progress.close()
     model.to(memory_format=torch.contiguous_format)
-    return history
+    return state.history
+
+
+def _run_key(identity: dict, schedule: dict, seed: int) -> str:
+    """Return the name of a run's checkpoint: 16 hex digits over all that decides its outcome."""
+    # These two say how a run is computed, not what it computes: a resumed run may change them.
+    decisive = {
+        name: value for name, value in schedule.items() if name not in ("workers", "accumulate")
+    }
+    text = json.dumps([identity, decisive, seed], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _micro_batches(
+    dataset: Dataset, schedule: dict, start: int, device: torch.device
+) -> Iterator[dict]:
+    """Return this rank's micro-batches from iteration `start` on, `accumulate` per iteration."""
+    batch, iterations = schedule["batch"], schedule["iterations"]
+    indices = range(start * batch + ranks.rank(), iterations * batch, ranks.count())
+    size = batch // (ranks.count() * schedule["accumulate"])
+    return iterate_batches(dataset, indices, size, device, schedule["workers"])
+
+
+def _report_and_save(
+    title: str, path: Path, state: TrainingState, step: Step, stopping: bool
+) -> str:
+    """After an iteration, check the run, extend its history and save a checkpoint, each when due.
+
+    Returns a note for the progress line: the mean loss where a line of the history was added.
+    """
+    done, iterations = state.iteration, step.schedule["iterations"]
+    report_due = done % REPORT_EVERY == 0 or done == iterations
+    save_due = done % step.schedule["checkpoint_every"] == 0 or stopping
+    note = ""
+    if report_due or save_due:
+        _check_divergence(title, path, state, step)
+    if report_due:
+        mean = state.report(step.optimizer.param_groups[0]["lr"])
+        note = f"loss {mean:.4f}"
+    if save_due and done < iterations and ranks.rank() == 0:
+        save_checkpoint(path, state, step.model, step.optimizer)
+    return note
+
+
+def _check_divergence(title: str, path: Path, state: TrainingState, step: Step) -> None:
+    """Raise PipelineError where the training run has diverged."""
+    problem = _divergence(state, step.model)
+    if problem is None:
+        return
+    kept = f"; the last good checkpoint is kept, {path}" if path.is_file() else ""
+    raise PipelineError(
+        f"{title}: {problem} by iteration {state.iteration}{kept}; lower its lr "
+        f"(now {step.schedule['lr']}) or set its clip in the config"
+    )
+
+
+def _divergence(state: TrainingState, model: nn.Module) -> str | None:
+    """Return in words how the training run has diverged, or None."""
+    mean = state.mean_loss()
+    if not math.isfinite(mean):
+        return f"the loss is {mean}"
+    # Weights that swing ever wider can keep a finite loss for days.
+    if mean > DIVERGENCE_FACTOR * abs(state.first_loss):
+        return f"the loss has grown from {state.first_loss:.4g} to {mean:.4g}"
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        return "a weight is no number"
+    return None
 
 
 def dropout_seed(seed: int, iteration: int, rank: int) -> int:
+    """Return the seed of an iteration's dropout masks; every rank draws masks of its own."""
     text = f"{seed} {iteration}" + (f" {rank}" if rank else "")
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

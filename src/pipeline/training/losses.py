@@ -1,4 +1,7 @@
-"""The losses of the paper, Eqs. 1 and 3 to 6. Every one divides by N, the number of classes, and averages over a batch."""
+"""The losses of the paper, Eqs. 1 and 3 to 6.
+
+Each loss divides by N, the number of classes, and averages over the batch.
+"""
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -11,26 +14,27 @@ def granularity_loss(
 ) -> torch.Tensor:
     """Eq. 1: -1/N sum_k alpha_k sum over the classes n of group k of log p(n | k).
 
-    `logits` (K, B, N); `groups` K tensors (B, size_k) of class numbers; those below 0 are none (`groups.form`).
+    `logits` is (K, B, N). `groups` holds K tensors (B, size_k) of class labels; labels below 0 are
+    padding (`groups.form`).
     """
     total = logits.new_zeros(())
     for k, group in enumerate(groups):
         log_p = logits[k].log_softmax(dim=-1)  # (B, N)
-        held = log_p.gather(1, group.clamp(min=0)).masked_fill(group < 0, 0.0)  # (B, size_k)
-        total = total - alpha[k] * held.sum(dim=1).mean()
+        log_p_of_group = log_p.gather(1, group.clamp(min=0))  # (B, N) -> (B, size_k)
+        log_p_of_group = log_p_of_group.masked_fill(group < 0, 0.0)
+        total = total - alpha[k] * log_p_of_group.sum(dim=1).mean()
     return total / logits.shape[-1]
 
 
 def unit_loss(logits: torch.Tensor, labels: torch.Tensor, weight: float) -> torch.Tensor:
-    """Eq. 3 (weight beta) and Eq. 5 (weight gamma): -weight/N sum over LSTM units of log p(true class).
+    """Eq. 3 (weight beta) and Eq. 5 (weight gamma): -weight/N sum over units of log p(true class).
 
-    `logits` (units, B, N), `labels` (B,).
+    The units are LSTM units. `logits` is (units, B, N), `labels` (B,).
     """
     units, batch, classes = logits.shape
-    every = cross_entropy(
-        logits.flatten(0, 1), labels.repeat(units), reduction="sum"
-    )  # (units B, N)
-    return weight * every / (batch * classes)
+    # (units, B, N) -> (units B, N) and (B,) -> (units B,)
+    total = cross_entropy(logits.flatten(0, 1), labels.repeat(units), reduction="sum")
+    return weight * total / (batch * classes)
 
 
 def co2fi_loss(
@@ -53,7 +57,10 @@ def stream_loss(
     alpha: list[float],
     beta: float,
 ) -> torch.Tensor:
-    """The loss of a stream's network: Eq. 4, or of a baseline, which has no granularities, its softmax's log loss."""
+    """The loss of a stream's network: Eq. 4, or the cross-entropy of a baseline.
+
+    A baseline is told by its output, which has no granularities.
+    """
     if output.granularities is None:
         return cross_entropy(output.units[-1], labels)
     return co2fi_loss(output, labels, groups, alpha, beta)
@@ -62,23 +69,25 @@ def stream_loss(
 def joint_loss(
     output: ASYNOutput,
     labels: torch.Tensor,
-    groups_one: list[torch.Tensor],
-    groups_many: list[torch.Tensor],
+    single_groups: list[torch.Tensor],
+    sequence_groups: list[torch.Tensor],
     alpha: list[float],
     beta: float,
     gamma: float,
 ) -> torch.Tensor:
-    """Eq. 6: the loss of the one input (Eq. 4), that of each of the T inputs of the other stream, and Eq. 5.
+    """Eq. 6: Eq. 4 of the single input, Eq. 4 of each of the T inputs of the sequence, and Eq. 5.
 
-    `groups_one` are (B, size_k), `groups_many` (B T, size_k), in the order of `output.many`.
+    `single_groups` holds tensors (B, size_k), `sequence_groups` tensors (B T, size_k) in the order
+    of `output.sequence`.
     """
-    instants = len(output.many.feature) // len(labels)
-    labels_many = labels.repeat_interleave(instants)  # (B T,)
-    many = instants * stream_loss(
-        output.many, labels_many, groups_many, alpha, beta
-    )  # its mean is over B T: sum over T
+    instants = len(output.sequence.feature) // len(labels)
+    sequence_labels = labels.repeat_interleave(instants)  # (B,) -> (B T,)
+    # `stream_loss` averages over B T; Eq. 6 sums over T.
+    sequence_loss = instants * stream_loss(
+        output.sequence, sequence_labels, sequence_groups, alpha, beta
+    )
     return (
-        many
-        + stream_loss(output.one, labels, groups_one, alpha, beta)
+        sequence_loss
+        + stream_loss(output.single, labels, single_groups, alpha, beta)
         + unit_loss(output.units, labels, gamma)
     )

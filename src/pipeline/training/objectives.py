@@ -1,6 +1,4 @@
-"""What the paper's trainings minimise: from a network and a batch of draws to the mean loss of the batch."""
-
-from collections.abc import Callable
+"""The criteria that the paper's training runs minimise, each the mean loss of a batch."""
 
 import torch
 from torch import nn
@@ -9,58 +7,63 @@ from pipeline.data import groups
 from pipeline.data.transforms import normalise
 from pipeline.streams import DIRECTIONS
 from pipeline.training.losses import joint_loss, stream_loss, unit_loss
+from pipeline.training.step import Criterion
 
-LossOf = Callable[[nn.Module, dict], torch.Tensor]
 
+def stream_criterion(stream: str, settings: dict) -> Criterion:
+    """Return Eq. 4 of a stream's network, or a baseline's cross-entropy.
 
-def of_stream(stream: str, settings: dict) -> LossOf:
-    """Eq. 4 of a stream's network, or a baseline's log loss, on batches of StreamDraws with groups."""
+    Batches are those of a StreamDataset with groups. Reads the settings loss, granularities and
+    groups.missing.
+    """
     loss = settings["loss"]
+    sizes, missing = settings["granularities"], settings["groups"]["missing"]
 
-    def loss_of(net: nn.Module, batch: dict) -> torch.Tensor:
-        formed = groups.form_all(
-            batch["groups"],
-            batch["label"],
-            settings["granularities"],
-            settings["groups"]["missing"],
-        )
-        return stream_loss(
-            net(normalise(batch["input"], stream)),
-            batch["label"],
-            formed,
-            loss["alpha"],
-            loss["beta"],
-        )
+    def criterion(model: nn.Module, batch: dict) -> torch.Tensor:
+        formed = groups.form_all(batch["groups"], batch["label"], sizes, missing)
+        output = model(normalise(batch["input"], stream))
+        return stream_loss(output, batch["label"], formed, loss["alpha"], loss["beta"])
 
-    return loss_of
+    return criterion
 
 
-def of_direction(direction: str, settings: dict) -> LossOf:
-    """Eq. 6 of both streams' networks and their fusion, on batches of PeriodDraws."""
-    one, many = DIRECTIONS[direction]
-    loss, forming = settings["loss"], (settings["granularities"], settings["groups"]["missing"])
+def direction_criterion(direction: str, settings: dict) -> Criterion:
+    """Return Eq. 6 of both streams' networks and their fusion.
 
-    def loss_of(net: nn.Module, batch: dict) -> torch.Tensor:
+    Batches are those of a PeriodDataset with groups. Reads the settings loss, granularities,
+    groups.missing and period.instants.
+    """
+    single_stream, sequence_stream = DIRECTIONS[direction]
+    loss = settings["loss"]
+    sizes, missing = settings["granularities"], settings["groups"]["missing"]
+
+    def criterion(model: nn.Module, batch: dict) -> torch.Tensor:
         labels = batch["label"]
-        output = net(normalise(batch["one"], one), normalise(batch["many"], many))
-        ranked_many = batch["groups_many"].flatten(0, 1)  # (B, T, depth) -> (B T, depth)
-        labels_many = labels.repeat_interleave(settings["period"]["instants"])
+        output = model(
+            normalise(batch["one"], single_stream), normalise(batch["many"], sequence_stream)
+        )
+        single_groups = groups.form_all(batch["groups_one"], labels, sizes, missing)
+        sequence_ranked = batch["groups_many"].flatten(0, 1)  # (B, T, depth) -> (B T, depth)
+        sequence_labels = labels.repeat_interleave(settings["period"]["instants"])
+        sequence_groups = groups.form_all(sequence_ranked, sequence_labels, sizes, missing)
         return joint_loss(
             output,
             labels,
-            groups.form_all(batch["groups_one"], labels, *forming),
-            groups.form_all(ranked_many, labels_many, *forming),
+            single_groups,
+            sequence_groups,
             loss["alpha"],
             loss["beta"],
             loss["gamma"],
         )
 
-    return loss_of
+    return criterion
 
 
-def of_fusion(settings: dict) -> LossOf:
-    """Eq. 5 of the fusion alone, on batches of FeatureDraws."""
+def fusion_criterion(settings: dict) -> Criterion:
+    """Return Eq. 5 of the fusion alone, on batches of a FeatureDataset; reads loss.gamma."""
     gamma = settings["loss"]["gamma"]
-    return lambda net, batch: unit_loss(
-        net.fusion(batch["one"], batch["many"]), batch["label"], gamma
-    )
+
+    def criterion(model: nn.Module, batch: dict) -> torch.Tensor:
+        return unit_loss(model.fusion(batch["one"], batch["many"]), batch["label"], gamma)
+
+    return criterion

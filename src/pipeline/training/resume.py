@@ -1,51 +1,92 @@
-"""Checkpoints of an unfinished training, and the signal to stop."""
+"""Checkpoints of an unfinished training run, and the signal to stop."""
 
-import io
 import signal
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from pipeline import files
 from pipeline.errors import PipelineError, first_line, remake
+from pipeline.models.checkpoint import save_torch
+
+
+@dataclass
+class TrainingState:
+    """How far a training run has come, apart from its weights and its optimizer's state."""
+
+    # Number of finished iterations.
+    iteration: int = 0
+    # Lines of the history: iteration, mean loss and learning rate.
+    history: list[dict] = field(default_factory=list)
+    # Loss of the very first batch, against which divergence is judged.
+    first_loss: float | None = None
+    # Sum and number of the losses since the last line of the history. The sum is a tensor, (), on
+    # the device, so that adding a loss does not wait for the device.
+    loss_sum: torch.Tensor | float = 0.0
+    loss_count: int = 0
+
+    def add(self, loss: torch.Tensor) -> None:
+        """Count one more iteration, whose batch had the mean `loss`, ()."""
+        if self.first_loss is None:
+            self.first_loss = float(loss)
+        self.iteration += 1
+        self.loss_sum = self.loss_sum + loss
+        self.loss_count += 1
+
+    def mean_loss(self) -> float:
+        """Return the mean loss since the last line of the history."""
+        return float(self.loss_sum) / self.loss_count
+
+    def report(self, learning_rate: float) -> float:
+        """Append a line to the history, start a new mean, and return the mean loss of the line."""
+        mean = self.mean_loss()
+        self.history.append({"iteration": self.iteration, "loss": mean, "lr": learning_rate})
+        self.loss_sum, self.loss_count = 0.0, 0
+        return mean
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer, processor: torch.device
-) -> dict | None:
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
+) -> TrainingState:
+    """Load the checkpoint at `path` into `model` and `optimizer` and return the run's state.
+
+    Without a file at `path` nothing is loaded and the state is that of a run not yet begun.
+    Raises PipelineError for a file that is not such a checkpoint.
+    """
     if not path.is_file():
-        return None
+        return TrainingState()
     try:
-        state = torch.load(path, map_location=processor, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except Exception as error:  # torch raises many kinds for a file that is none of its own
+        content = torch.load(path, map_location=device, weights_only=True)
+        model.load_state_dict(content.pop("model"))
+        optimizer.load_state_dict(content.pop("optimizer"))
+        return TrainingState(**content)
+    # torch raises exceptions of many types for a file that it did not write.
+    except Exception as error:
         raise PipelineError(
-            f"{path}: not a checkpoint that can be gone on from ({first_line(error)}); {remake(path)}, "
-            "which trains from the start"
+            f"{path}: not a checkpoint that training can resume from ({first_line(error)}); "
+            f"{remake(path)}, which trains from the start"
         ) from error
-    return state
 
 
-def save_checkpoint(path: Path, state: dict) -> None:
-    """Write complete or not at all; the buffer keeps the file's own name out of its bytes."""
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+def save_checkpoint(
+    path: Path, state: TrainingState, model: nn.Module, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write a checkpoint that `load_checkpoint` reads back."""
+    content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **vars(state)}
+    save_torch(path, content)
 
 
 class StopSignal:
-    """SIGTERM, as a cluster sends before it kills, asks the loop to save and stop."""
+    """While open, notes SIGTERM, which clusters send before they kill, as a request to stop."""
 
     def __enter__(self) -> "StopSignal":
-        self.asked = False
-        self.before = signal.signal(signal.SIGTERM, self._ask)
+        self.requested = False
+        self._previous_handler = signal.signal(signal.SIGTERM, self._request)
         return self
 
-    def _ask(self, *_):
-        self.asked = True
+    def _request(self, *_) -> None:
+        self.requested = True
 
-    def __exit__(self, *_):
-        signal.signal(signal.SIGTERM, self.before)
+    def __exit__(self, *_) -> None:
+        signal.signal(signal.SIGTERM, self._previous_handler)

@@ -5,62 +5,76 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from pipeline.compute import device, ranks
+from pipeline.compute import ranks
+from pipeline.compute.device import resolve_precision
+
+# Takes the model and a batch, and returns the mean loss of the batch, ().
+Criterion = Callable[[nn.Module, dict], torch.Tensor]
 
 
 class Step:
-    """One step of SGD with momentum on a batch, which may come in parts and be shared among processes.
+    """One step of SGD with momentum on a batch.
 
-    `plan`: the settings lr, lr_step, lr_factor, momentum, weight_decay, clip, accumulate, precision.
-    `loss_of(model, part)` gives the mean loss of a part; all parts, at all ranks, are of one size.
+    The batch may come in several micro-batches, whose gradients add up, and be shared among ranks.
+    All micro-batches at all ranks must have the same size.
+
+    `schedule` holds the settings lr, lr_step, lr_factor, momentum, weight_decay, clip, accumulate
+    and precision, and optionally fusion_lr.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        loss_of: Callable[[nn.Module, dict], torch.Tensor],
-        plan: dict,
-        processor: torch.device,
+        self, model: nn.Module, criterion: Criterion, schedule: dict, device: torch.device
     ):
-        self.model, self.loss_of, self.plan = model, loss_of, plan
+        self.model, self.criterion, self.schedule = model, criterion, schedule
         self.optimizer = torch.optim.SGD(
-            _param_groups(model, plan),
-            lr=plan["lr"],
-            momentum=plan["momentum"],
-            weight_decay=plan["weight_decay"],
+            _param_groups(model, schedule),
+            lr=schedule["lr"],
+            momentum=schedule["momentum"],
+            weight_decay=schedule["weight_decay"],
         )
-        mixed = device.precision(plan["precision"], processor) == "bfloat16"
-        self.autocast = torch.autocast(processor.type, torch.bfloat16, enabled=mixed)
+        mixed = resolve_precision(schedule["precision"], device) == "bfloat16"
+        self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=mixed)
 
-    def __call__(self, iteration: int, parts: Iterable[dict]) -> torch.Tensor:
-        """Learn from the parts of batch number `iteration`; returns its mean loss, (), the same at every rank."""
-        plan, model = self.plan, self.model
-        for group in self.optimizer.param_groups:
-            group["lr"] = (
-                group["times"] * plan["lr"] * plan["lr_factor"] ** (iteration // plan["lr_step"])
-            )
+    def __call__(self, iteration: int, micro_batches: Iterable[dict]) -> torch.Tensor:
+        """Learn from the micro-batches of one batch; return its mean loss, (), equal at all ranks.
+
+        `iteration`, from 0, sets the learning rate.
+        """
+        self._set_learning_rates(iteration)
         self.optimizer.zero_grad(set_to_none=True)
         total = None
-        for part in parts:
+        for micro_batch in micro_batches:
             with self.autocast:
-                loss = self.loss_of(model, part) / plan["accumulate"]
+                loss = self.criterion(self.model, micro_batch) / self.schedule["accumulate"]
             loss.backward()
             total = loss.detach() if total is None else total + loss.detach()
-        ranks.average(
-            [total, *(weight.grad for weight in model.parameters() if weight.grad is not None)]
-        )
-        if plan["clip"]:
-            nn.utils.clip_grad_norm_(model.parameters(), plan["clip"])
+        parameters = list(self.model.parameters())
+        ranks.average([total, *(p.grad for p in parameters if p.grad is not None)])
+        if self.schedule["clip"]:
+            nn.utils.clip_grad_norm_(parameters, self.schedule["clip"])
         self.optimizer.step()
         return total
 
+    def _set_learning_rates(self, iteration: int) -> None:
+        """Multiply the learning rate by lr_factor after every lr_step iterations."""
+        schedule = self.schedule
+        for group in self.optimizer.param_groups:
+            group["lr"] = (
+                group["lr_scale"]
+                * schedule["lr"]
+                * schedule["lr_factor"] ** (iteration // schedule["lr_step"])
+            )
 
-def _param_groups(model: nn.Module, plan: dict) -> list[dict]:
-    """Parameters by what their learning rate is multiplied with: those of `model.fusion` by the plan's fusion_lr."""
-    fusion = list(model.fusion.parameters()) if "fusion_lr" in plan else []
-    own = {id(parameter) for parameter in fusion}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in own]
-    return [
-        {"params": rest, "times": 1.0},
-        *([{"params": fusion, "times": plan["fusion_lr"]}] if fusion else []),
-    ]
+
+def _param_groups(model: nn.Module, schedule: dict) -> list[dict]:
+    """Return the optimizer's parameter groups, each with the factor `lr_scale` of its rate.
+
+    Where the schedule has a fusion_lr, it is the factor of the parameters of `model.fusion`.
+    """
+    fusion = list(model.fusion.parameters()) if "fusion_lr" in schedule else []
+    fusion_ids = {id(parameter) for parameter in fusion}
+    rest = [parameter for parameter in model.parameters() if id(parameter) not in fusion_ids]
+    groups = [{"params": rest, "lr_scale": 1.0}]
+    if fusion:
+        groups.append({"params": fusion, "lr_scale": schedule["fusion_lr"]})
+    return groups

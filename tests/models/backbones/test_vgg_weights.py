@@ -142,7 +142,7 @@ def same(layer: torch.nn.Module, values: tuple[np.ndarray, np.ndarray]) -> bool:
 @pytest.mark.parametrize("kind", FILES)
 def test_every_layout_gives_the_same_network(tmp_path, kind):
     layers = published()
-    net = Baseline(3, 7, size=SIZE, width=WIDTH, fc=FC, dropout=0.5)
+    net = Baseline(VGG16(3, WIDTH), 7, size=SIZE, fc=FC, dropout=0.5)
     net.start_from(write(tmp_path, kind, layers))
     found = dict(
         zip(NAMES, (conv for stage in net.vgg.convolutions() for conv in stage), strict=True)
@@ -335,7 +335,7 @@ def test_values_that_are_no_numbers_are_refused_where_they_are_needed(tmp_path):
     with pytest.raises(
         PipelineError, match="the weight of layer 'classifier.3' holds what is no number"
     ):
-        Baseline(3, 7, size=SIZE, width=WIDTH, fc=FC, dropout=0.5).start_from(path)
+        Baseline(VGG16(3, WIDTH), 7, size=SIZE, fc=FC, dropout=0.5).start_from(path)
 
 
 def test_a_bias_of_another_size_is_refused(tmp_path):

@@ -6,17 +6,24 @@ from torch import nn
 from pipeline.errors import PipelineError
 from pipeline.models.backbones.vgg_weights import TORCHVISION, load
 
-# Output channels of the convolutions of each stage; a 2 x 2 max pool stands between stages (torchvision's cfg 'D').
+# Output channels of the convolutions of each stage (torchvision's cfg 'D'). A 2 x 2 max pool stands
+# between stages.
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
 class VGG16(nn.Module):
-    """The 13 convolutions. `width` scales the channels; 1.0 is the paper's."""
+    """The 13 convolutions of VGG-16.
+
+    `channels` are the channels of the input. `width` scales the channels of all layers; 1.0 is the
+    paper's. The attributes `channels` and `strides` describe the three side outputs.
+    """
+
+    strides = (4, 8, 16)
 
     def __init__(self, channels: int = 3, width: float = 1.0):
         super().__init__()
         self.stages = nn.ModuleList()
-        self.channels = []  # of the outputs of stages 3, 4, 5
+        stage_channels = []
         before = channels
         for number, stage in enumerate(STAGES):
             layers: list[nn.Module] = [nn.MaxPool2d(2, 2)] if number else []
@@ -25,53 +32,62 @@ class VGG16(nn.Module):
                 layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU(inplace=True)]
                 before = after
             self.stages.append(nn.Sequential(*layers))
-            self.channels.append(before)
-        self.channels = self.channels[2:]
+            stage_channels.append(before)
+        self.channels = stage_channels[-len(self.strides) :]
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 nn.init.zeros_(layer.bias)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """(B, channels, H, W) to conv3_3 (B, 256, H/4, W/4), conv4_3 (B, 512, H/8, W/8), conv5_3 (B, 512, H/16, W/16)."""
+        """(B, channels, H, W) to the three side outputs.
+
+        They are conv3_3 (B, 256, H/4, W/4), conv4_3 (B, 512, H/8, W/8) and conv5_3
+        (B, 512, H/16, W/16).
+        """
         outputs = []
         for stage in self.stages:
             x = stage(x)
             outputs.append(x)
-        return outputs[2:]
+        return outputs[-len(self.strides) :]
 
     def convolutions(self) -> list[list[nn.Conv2d]]:
-        """The convolutions, stage by stage."""
+        """Return the convolutions, stage by stage."""
         return [[layer for layer in stage if isinstance(layer, nn.Conv2d)] for stage in self.stages]
 
-    def start_from(self, weights: str, more: dict[str, nn.Linear] | None = None) -> None:
-        """Take over ImageNet weights: 'imagenet' (torchvision downloads them), a file as of `weights.load`, or 'none'.
+    def start_from(self, weights: str, extra_layers: dict[str, nn.Linear] | None = None) -> None:
+        """Load ImageNet weights.
 
-        `more`: layers of the network around this one that have a counterpart in the file, by torchvision's name of it.
+        `weights` is 'imagenet' (torchvision downloads them), a file as `vgg_weights.load` takes it,
+        or 'none', which leaves the network as it is. `extra_layers` are layers of the network
+        around this one that also have weights in the file, by torchvision's names.
 
-        A net whose input is not RGB gets the mean of the first layer's RGB weights in every channel (Wang et al., 2015;
-        tsn-pytorch models.py). Raises PipelineError when the weights cannot be had or do not fit.
+        A network whose input is not RGB gets the mean of the first layer's RGB weights in every
+        channel (Wang et al., 2015; tsn-pytorch models.py).
+
+        Raises PipelineError when the weights cannot be read or do not fit.
         """
         if weights == "none":
             return
-        pairs = {
-            f"features.{place}": conv
-            for stage, places in zip(self.convolutions(), TORCHVISION, strict=True)
-            for conv, place in zip(stage, places, strict=True)
-        } | (more or {})
-        state = load(weights, list(pairs))
+        layers = {
+            f"features.{index}": conv
+            for stage, indices in zip(self.convolutions(), TORCHVISION, strict=True)
+            for conv, index in zip(stage, indices, strict=True)
+        } | (extra_layers or {})
+        state = load(weights, list(layers))
         first = self.convolutions()[0][0]
         if first.in_channels != 3:
-            mean = state["features.0.weight"].mean(dim=1, keepdim=True)
+            mean = state["features.0.weight"].mean(dim=1, keepdim=True)  # (64, 1, 3, 3)
             state["features.0.weight"] = mean.expand(-1, first.in_channels, -1, -1)
         with torch.no_grad():
-            for name, layer in pairs.items():
-                for part, wanted in (("weight", layer.weight), ("bias", layer.bias)):
-                    found = state[f"{name}.{part}"]
-                    if found.shape != wanted.shape:
+            for name, layer in layers.items():
+                for part, parameter in (("weight", layer.weight), ("bias", layer.bias)):
+                    value = state[f"{name}.{part}"]
+                    if value.shape != parameter.shape:
                         raise PipelineError(
-                            f"{weights}: '{name}.{part}' is {tuple(found.shape)}, the network wants "
-                            f"{tuple(wanted.shape)}; ImageNet weights fit network.width 1.0, network.fc "
-                            "4096 and crops.size 224 only: set them, or network.weights to 'none'"
+                            f"{weights}: '{name}.{part}' is {tuple(value.shape)}, the network "
+                            f"wants {tuple(parameter.shape)}; ImageNet weights fit network.width "
+                            "1.0, network.fc 4096 and crops.size 224 only: set them, or "
+                            "network.weights to 'none'"
                         )
-                    wanted.copy_(found)
+                    parameter.copy_(value)

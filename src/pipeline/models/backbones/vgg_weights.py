@@ -1,10 +1,13 @@
-"""VGG-16's ImageNet weights in the layouts that they come in, brought to torchvision's.
+"""Reads ImageNet weights of VGG-16 from the files of several programs, converted to torchvision's.
 
-The weights that Simonyan and Zisserman published in 2014 live on in Caffe's, Keras's and TensorFlow's files, and in some of
-torchvision's names. They want pixels of 0 .. 255 less a mean, in BGR as Caffe reads them, or in RGB where a converter turned
-the first layer around. torchvision's own weights, trained anew, want RGB, (x / 255 - mean) / std. Names and shapes do not
-tell which, nor does the size of the values (the root mean square of the original's conv1_1 is 0.21, that of He et al.'s
-start for inputs of unit scale 0.27): the values themselves do, so one filter of the original is kept to know it by.
+The weights that Simonyan and Zisserman published in 2014 come in files of Caffe, Keras and
+TensorFlow, and in some files with torchvision's names. They expect pixels of 0 .. 255 minus a mean,
+in BGR as Caffe reads images, or in RGB where a converter reversed the first layer. torchvision's
+own weights were trained anew and expect RGB pixels, (x / 255 - mean) / std.
+
+Names and shapes do not tell which of these a file holds. Nor does the scale of the values: the root
+mean square of the original's conv1_1 is 0.21, and that of He et al.'s initialisation for inputs of
+unit variance is 0.27. The values themselves do: one known filter of the original identifies it.
 """
 
 import re
@@ -19,35 +22,38 @@ from pipeline.errors import PipelineError, first_line
 from pipeline.jobs import record
 from pipeline.streams import MEAN, STD
 
-# Places of the convolutions in torchvision's vgg16().features, stage by stage.
+# Indices of the convolutions in torchvision's vgg16().features, stage by stage.
 TORCHVISION = ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28))
+# (stage, number within the stage, torchvision's name) of each convolution.
 _CONVOLUTIONS = [
-    (stage, number, f"features.{place}")
-    for stage, places in enumerate(TORCHVISION, start=1)
-    for number, place in enumerate(places, start=1)
+    (stage, number, f"features.{index}")
+    for stage, indices in enumerate(TORCHVISION, start=1)
+    for number, index in enumerate(indices, start=1)
 ]
-LAYOUTS = {  # what a file calls each layer -> what torchvision calls it
+# Program -> the name of each layer in its files -> torchvision's name of the layer.
+LAYOUTS = {
     "torchvision": {
         name: name
-        for name in [*(place for *_, place in _CONVOLUTIONS), "classifier.0", "classifier.3"]
+        for name in [*(name for *_, name in _CONVOLUTIONS), "classifier.0", "classifier.3"]
     },
     "Keras": {
-        **{f"block{stage}_conv{number}": place for stage, number, place in _CONVOLUTIONS},
+        **{f"block{stage}_conv{number}": name for stage, number, name in _CONVOLUTIONS},
         "fc1": "classifier.0",
         "fc2": "classifier.3",
     },
     "Caffe": {
-        **{f"conv{stage}_{number}": place for stage, number, place in _CONVOLUTIONS},
+        **{f"conv{stage}_{number}": name for stage, number, name in _CONVOLUTIONS},
         "fc6": "classifier.0",
         "fc7": "classifier.3",
     },
 }
+# Names of a layer's arrays -> torchvision's names. Caffe's HDF5 files have '0' and '1'.
 PARTS = {
-    **dict.fromkeys(("weight", "weights", "kernel", "W", "0"), "weight"),  # 0 and 1 in Caffe's HDF5
+    **dict.fromkeys(("weight", "weights", "kernel", "W", "0"), "weight"),
     **dict.fromkeys(("bias", "biases", "b", "1"), "bias"),
 }
-# Filter 13 of the original's conv1_1: RGB, rows, columns. It is the one least like itself turned around: with its colours
-# reversed or mirrored it correlates by 0.42 at most.
+# Filter 13 of the original's conv1_1: (RGB, rows, columns). Of all filters it differs most from
+# its own reversals: with its colours reversed or its axes flipped it correlates by 0.42 at most.
 KNOWN = 13
 FILTER = torch.tensor(
     [
@@ -56,39 +62,37 @@ FILTER = torch.tensor(
         [[0.05, -0.01, -0.11], [0.20, 0.17, -0.02], [0.20, 0.20, 0.03]],
     ]
 )
-ALIKE = 0.98  # correlation; other filters of the original reach 0.96, however turned. Fine-tuning hardly moves conv1_1
-ORIGINAL_MEAN = (123.68, 116.779, 103.939)  # RGB, of pixels 0 .. 255
+# Cosine similarity from which a filter counts as the known one. Other filters of the original
+# reach 0.96 in any orientation, and fine-tuning hardly moves conv1_1.
+ALIKE = 0.98
+# The original's mean of RGB pixels, 0 .. 255.
+ORIGINAL_MEAN = (123.68, 116.779, 103.939)
 
 
 def load(source: str, wanted: list[str]) -> dict[str, torch.Tensor]:
-    """The weights and biases of the layers `wanted`, torchvision's names, for pixels as `inputs.normalise` gives them.
+    """Return weights and biases by torchvision's names, such as 'features.0.weight'.
 
-    `source`: 'imagenet', which torchvision downloads, or a file: torch's, .npz or HDF5, with torchvision's names, Caffe's
-    (conv1_1, fc6) or Keras's (block1_conv1, fc1). Kernels may be (out, in, h, w) or, as in Keras, (h, w, in, out).
-    The original's pixel scale, mean and channel order go into the first layer (`adapt`). Nothing is unpickled.
+    They include those of the layers `wanted`, by torchvision's names, and expect pixels as
+    `transforms.normalise` gives them: the original's pixel scale, mean and channel order are
+    converted into the first layer (`adapt`).
 
-    Raises PipelineError when the file cannot be read, lacks a layer, or wants pixels that cannot be told.
+    `source` is 'imagenet', which torchvision downloads, or a file of torch, .npz or HDF5, with
+    torchvision's names, Caffe's (conv1_1, fc6) or Keras's (block1_conv1, fc1). Kernels may be
+    (out, in, h, w) or, as in Keras, (h, w, in, out). Nothing is unpickled.
+
+    Raises PipelineError when the file cannot be read, lacks a layer or holds values that are not
+    finite, or when it cannot be told which pixels it expects.
     """
     if source == "imagenet":
         return _download()
     state, names, layout = _by_layer(_read(Path(source)))
     if not state:
         raise PipelineError(
-            f"{source}: no layer of VGG-16 in it by torchvision's names (features.0.weight), Keras's "
-            "(block1_conv1) or Caffe's (conv1_1); set network.weights to another file"
+            f"{source}: no layer of VGG-16 in it by torchvision's names (features.0.weight), "
+            "Keras's (block1_conv1) or Caffe's (conv1_1); set network.weights to another file"
         )
-    for key in (f"{layer}.{part}" for layer in wanted for part in ("weight", "bias")):
-        layer, part = key.rsplit(".", 1)
-        if key not in state:
-            raise PipelineError(
-                f"{source}: {layout}'s names, but no {part} of layer '{names[layer]}', so it is not the "
-                "whole VGG-16; set network.weights to a whole one"
-            )
-        if not state[key].isfinite().all():
-            raise PipelineError(
-                f"{source}: the {part} of layer '{names[layer]}' holds what is no number; set "
-                "network.weights to another file"
-            )
+    for layer in wanted:
+        _check_layer(source, state, layer, names[layer], layout)
     if state["features.0.weight"].shape[:2] == (3, 3):
         state = _kernels_first(state)
     order = channel_order(state["features.0.weight"])
@@ -99,30 +103,55 @@ def load(source: str, wanted: list[str]) -> dict[str, torch.Tensor]:
         )
     elif layout != "torchvision":
         raise PipelineError(
-            f"{source}: {layout}'s names, but conv1_1 is not the original VGG-16's, so the order of its "
-            "channels and the scale of its pixels cannot be told; save it under torchvision's names, for "
-            "RGB as (x / 255 - mean) / std"
+            f"{source}: {layout}'s names, but conv1_1 is not the original VGG-16's, so the order "
+            "of its channels and the scale of its pixels cannot be told; save it under "
+            "torchvision's names, for RGB as (x / 255 - mean) / std"
         )
     return state
 
 
+def _check_layer(
+    source: str, state: dict[str, torch.Tensor], layer: str, name: str, layout: str
+) -> None:
+    """Raise PipelineError where a layer, called `name` in the file, is missing or not finite."""
+    for part in ("weight", "bias"):
+        value = state.get(f"{layer}.{part}")
+        if value is None:
+            raise PipelineError(
+                f"{source}: {layout}'s names, but no {part} of layer '{name}', so it is not the "
+                "whole VGG-16; set network.weights to a whole one"
+            )
+        if not value.isfinite().all():
+            raise PipelineError(
+                f"{source}: the {part} of layer '{name}' holds what is no number; set "
+                "network.weights to another file"
+            )
+
+
 def channel_order(weight: torch.Tensor) -> str | None:
-    """'RGB' or 'BGR' where conv1_1's `weight` (out, 3, 3, 3) is the original VGG-16's, as it is or fine-tuned; else None."""
+    """Return the channel order, 'RGB' or 'BGR', of the original VGG-16's first layer.
+
+    `weight` is conv1_1's, (out, 3, 3, 3). Returns None where it is not the original's, published or
+    fine-tuned.
+    """
     if len(weight) <= KNOWN or weight.shape[1:] != FILTER.shape:
         return None
-    found = weight[KNOWN]
-    for order, kernel in (("RGB", found), ("BGR", found.flip(0))):
+    known = weight[KNOWN]
+    for order, kernel in (("RGB", known), ("BGR", known.flip(0))):
         if torch.nn.functional.cosine_similarity(kernel.flatten(), FILTER.flatten(), dim=0) > ALIKE:
             return order
     return None
 
 
 def adapt(state: dict[str, torch.Tensor], order: str) -> None:
-    """Change the original's first layer in place to take RGB as (x / 255 - mean) / std, and not `order` less its own mean.
+    """Convert the original's first layer in place to expect RGB pixels y = (x / 255 - mean) / std.
 
-    As x - m = 255 std y + 255 mean - m for such a y, the weights of a channel are multiplied by 255 std, and the sum of
-    weights times (255 mean - m) goes to the bias. Both networks then agree exactly inside; at the border the padding with
-    zeros stands for the other mean, which differs by half a grey level.
+    Before, it expects pixels x - m in the channel `order`, with the original's mean m.
+
+    As x - m = 255 std y + 255 mean - m, the weights of a channel are multiplied by 255 std, and the
+    sum of the weights times (255 mean - m) is added to the bias. Both networks then agree exactly
+    inside the image; at its border the padding with zeros stands for the other mean, which differs
+    by half a grey level.
     """
     weight = state["features.0.weight"].double()
     if order == "BGR":
@@ -139,14 +168,20 @@ def adapt(state: dict[str, torch.Tensor], order: str) -> None:
 
 
 def _kernels_first(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Keras's (h, w, in, out) and (in, out) to (out, in, h, w) and (out, in); fc1's inputs are h w c there, c h w here."""
-    channels = state["features.28.weight"].shape[-1]  # of what fc1 reads
+    """Convert Keras's layouts (h, w, in, out) and (in, out) to (out, in, h, w) and (out, in).
+
+    The inputs of fc1 are flattened from (h, w, c) in Keras and from (c, h, w) in torch.
+    """
+    # Channels of the feature map that fc1 reads: the outputs of conv5_3.
+    channels = state["features.28.weight"].shape[-1]
     turned = dict(state)
     for key, value in state.items():
         if value.ndim == 4:
             turned[key] = value.permute(3, 2, 0, 1)
         elif key == "classifier.0.weight":
-            side = round((len(value) / channels) ** 0.5)  # 7 at 224
+            # Height and width of the feature map: 7 at 224.
+            side = round((len(value) / channels) ** 0.5)
+            # (h w c, out) -> (h, w, c, out) -> (out, c, h, w) -> (out, c h w)
             turned[key] = (
                 value.reshape(side, side, channels, -1).permute(3, 2, 0, 1).flatten(1)
             )  # -> (out, c h w)
@@ -158,48 +193,59 @@ def _kernels_first(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _by_layer(
     arrays: dict[str, torch.Tensor],
 ) -> tuple[dict[str, torch.Tensor], dict[str, str], str]:
-    """The layers' arrays by torchvision's names, what the file calls these layers, and whose names those are."""
-    for layout, places in LAYOUTS.items():
-        pattern = re.compile(rf"(?:^|[/.])({'|'.join(map(re.escape, places))})([/._].*)")
-        found = {}
+    """Return the arrays by torchvision's names, the file's names of the layers, and the layout.
+
+    The file's names are by torchvision's names, and the layout is a key of LAYOUTS.
+    """
+    for layout, layers in LAYOUTS.items():
+        pattern = re.compile(rf"(?:^|[/.])({'|'.join(map(re.escape, layers))})([/._].*)")
+        state = {}
         for key, value in arrays.items():
             match = pattern.search(key)
             words = re.split("[/._:]", match[2]) if match else []
             part = next((PARTS[word] for word in words if word in PARTS), None)
-            if part:  # a saved Keras model also holds its optimiser's, behind its own
-                found.setdefault(f"{places[match[1]]}.{part}", value)
-        if found:
-            return found, {place: name for name, place in places.items()}, layout
+            # The first array counts: in a saved Keras model the optimiser's arrays follow the
+            # model's under like names.
+            if part:
+                state.setdefault(f"{layers[match[1]]}.{part}", value)
+        if state:
+            return state, {layer: name for name, layer in layers.items()}, layout
     return {}, {}, ""
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
-    """The float arrays of a file by their names, in its order; a torch file may hold them under 'state_dict' or 'model'."""
+    """Return the float arrays of a file by their names, in its order.
+
+    A torch file may hold them under 'state_dict' or 'model'.
+    """
     if not path.is_file():
         raise PipelineError(
-            f"{path}: there is no such weight file; correct network.weights ('imagenet', 'none' or a file)"
+            f"{path}: there is no such weight file; correct network.weights "
+            "('imagenet', 'none' or a file)"
         )
     try:
         if h5py.is_hdf5(path):
-            found = _read_hdf5(path)
+            content = _read_hdf5(path)
         elif _is_npz(path):
             with np.load(path, allow_pickle=False) as file:
-                found = dict(file)
+                content = dict(file)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file that is no plain set of tensors
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    # torch raises exceptions of many types for a file that is no plain set of tensors.
+    except Exception as error:
         raise PipelineError(
             f"{path}: not a file of plain tensors that torch, NumPy or HDF5 can load safely "
             f"({first_line(error)}); convert it, or set network.weights to another"
         ) from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise PipelineError(
-            f"{path}: holds {type(found).__name__}, not a dict of tensors; save the model's state_dict()"
+            f"{path}: holds {type(content).__name__}, not a dict of tensors; save the model's "
+            "state_dict()"
         )
     for key in ("state_dict", "model"):
-        found = found[key] if isinstance(found.get(key), dict) else found
+        content = content[key] if isinstance(content.get(key), dict) else content
     tensors = {}
-    for key, value in found.items():
+    for key, value in content.items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             value = torch.from_numpy(np.asarray(value, np.float32))
         if isinstance(value, torch.Tensor) and value.is_floating_point():
@@ -208,25 +254,28 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _is_npz(path: Path) -> bool:
+    """Return whether a file is NumPy's .npz and not torch's, which is a zip file, too."""
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as file:  # torch's are zip files, too
+    with zipfile.ZipFile(path) as file:
         return all(name.endswith(".npy") for name in file.namelist())
 
 
 def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
-    found = {}
+    """Return the datasets of all groups of a file by their paths in it."""
+    arrays = {}
 
-    def keep(name, item):
+    def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = item[...]
+            arrays[name] = item[...]
 
     with h5py.File(path) as file:
-        file.visititems(keep)
-    return found
+        file.visititems(collect)
+    return arrays
 
 
 def _download() -> dict[str, torch.Tensor]:
+    """Return torchvision's own weights, which it downloads and keeps."""
     from torchvision.models import VGG16_Weights
 
     try:
@@ -236,6 +285,6 @@ def _download() -> dict[str, torch.Tensor]:
     except (OSError, RuntimeError) as error:
         url = VGG16_Weights.IMAGENET1K_V1.url
         raise PipelineError(
-            f"the ImageNet weights of VGG-16 cannot be downloaded ({error}); download {url} elsewhere and "
-            "set network.weights to the file, or to 'none' to train from scratch"
+            f"the ImageNet weights of VGG-16 cannot be downloaded ({error}); download {url} "
+            "elsewhere and set network.weights to the file, or to 'none' to train from scratch"
         ) from error
