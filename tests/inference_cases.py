@@ -4,7 +4,6 @@ import torch
 
 from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.backbones.vgg import VGG16
-from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.co2fi import CO2FI
 from pipeline.streams import DIRECTIONS, STREAMS, channels
 
