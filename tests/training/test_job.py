@@ -1,187 +1,45 @@
-"""Every kind of training as its program runs it: killed and gone on with, and by two processes of torchrun."""
+"""Every kind of training run as its program: killed and resumed, shared by two processes, and finished."""
 
 import json
 import os
-import runpy
 import signal
-import subprocess
-import sys
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
-from workspace import ROOT, TINY
+from loop_cases import Loss, net, run, same
+from training_programs import (
+    CLASSES,
+    EVERY,
+    ITERATIONS,
+    apart,
+    arguments,
+    lay_out,
+    losses,
+    program,
+    settings_of,
+    torchrun,
+)
 
-from pipeline.config import runs, settings
-from pipeline.data import groups
 from pipeline.data.stream import Stream
-from pipeline.datasets import demo, index
+from pipeline.datasets import index
+from pipeline.errors import PipelineError
 from pipeline.flow import levels, tvl1
 from pipeline.inference.scores import score_clips, summarise
 from pipeline.models import checkpoint, factory
-from pipeline.storage import writer
-from pipeline.storage.keys import key_of
-from pipeline.storage.layout import PER_FRAME
 from pipeline.streams import DIRECTIONS, STORES, STREAMS
 from pipeline.training import loop
-from pipeline.training.job import schedule
+from pipeline.training.job import finish, schedule
 from pipeline.video.decode import decode
-
-SCRIPTS = ROOT / "workflow" / "scripts"
-ITERATIONS, EVERY = 6, 2
-FRAMES, CLASSES = 14, 4
 
 
 class Killed(Exception):
     """Stands for the end of a process that gets no time to save."""
-
-
-def lay_out(
-    folder: Path,
-    rows: list[dict],
-    items: Callable[[dict, str], Iterator[np.ndarray]],
-    classes: list[str],
-) -> Path:
-    """Stores of clips, their table and a random ranking, in `folder`, as the stages before training leave them."""
-    rng = np.random.default_rng(0)
-    index.write(folder / "train.csv", rows, index.COLUMNS)
-    for kind in ("frames", "flow"):
-        digest = writer.write_shard(
-            folder / kind / "000.h5",
-            kind,
-            rows,
-            lambda row, kind=kind: items(row, kind),
-            {},
-            "c0de",
-            "test",
-        )
-        (folder / f"{kind}.json").write_text(json.dumps({"digest": digest}))
-    for stream in STREAMS:
-        with writer.create(
-            folder / f"{stream}.groups.h5", "groups", {}, "c0de", classes=classes
-        ) as file:
-            for row in rows:
-                ranked = groups.rank(
-                    torch.from_numpy(rng.normal(size=(row["frames"], len(classes)))), len(classes)
-                )
-                file[key_of(row["clip"])] = ranked.numpy().astype(np.uint16)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """Eight clips of noise of four classes, whose brightness tells the class."""
-    rng = np.random.default_rng(0)
-    names = list(demo.CLASSES)[:CLASSES]
-    rows = [
-        {
-            "clip": f"{name}/v_{name}_g{scene:02d}_c01",
-            "class": name,
-            "label": label,
-            "group": f"g{scene:02d}",
-            "path": f"{name}_{scene}.avi",
-            "shard": "000",
-            "frames": FRAMES,
-            "width": 80,
-            "height": 60,
-            "sha256": f"{label}{scene}",
-        }
-        for label, name in enumerate(names)
-        for scene in (1, 2)
-    ]
-
-    def items(row: dict, kind: str) -> Iterator[np.ndarray]:
-        shape = (60, 80, 3) if kind == "frames" else (2, 60, 80)
-        yield from rng.integers(0, 64, (FRAMES - PER_FRAME[kind], *shape), np.uint8) + np.uint8(
-            40 * row["label"]
-        )
-
-    return lay_out(tmp_path_factory.mktemp("stores"), rows, items, names)
-
-
-def settings_of(variant: str, **changes) -> dict:
-    """The settings of a tiny set with its `changes`, section by section."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    own = json.loads(json.dumps(TINY)) | {"granularities": [4, 3, 1]}
-    for section in ("teacher", "co2fi", "asyn"):
-        own[section] |= {"iterations": ITERATIONS, "checkpoint_every": EVERY, "batch": 4}
-    for section, values in changes.items():
-        own[section] = own.get(section, {}) | values
-    config["sets"] = {"mini": {"settings": own}}
-    return runs.for_run(config, "mini", runs.Run("split1", variant))
-
-
-def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list[str]:
-    """The command line of a training program, as its rule writes it; outputs and checkpoints go to `out`."""
-    out.mkdir(parents=True, exist_ok=True)
-    common = [
-        "--set",
-        "mini",
-        "--split",
-        "split1",
-        "--settings",
-        settings.dump(chosen),
-        "--code",
-        "c0de",
-        "--clips",
-        folder / "train.csv",
-        "--records",
-        folder / "frames.json",
-        folder / "flow.json",
-        "--checkpoints",
-        out / "checkpoints",
-        "--model",
-        out / "model.pt",
-        "--history",
-        out / "history.jsonl",
-        "--record",
-        out / "record.json",
-    ]
-    stores = {"appearance": folder / "frames", "motion": folder / "flow"}
-    if kind == "asyn":
-        common += ["--direction", of]
-        for place, stream in zip(("single", "sequence"), DIRECTIONS[of], strict=True):
-            common += [
-                f"--shards-{place}",
-                stores[stream],
-                f"--groups-{place}",
-                folder / f"{stream}.groups.h5",
-            ]
-        if chosen["asyn"]["start"] == "co2fi":
-            common += ["--co2fi", *(folder / f"{stream}.co2fi.pt" for stream in DIRECTIONS[of])]
-    else:
-        common += ["--stream", of, "--shards", stores[of]]
-        if kind == "co2fi":
-            common += ["--groups", folder / f"{of}.groups.h5"]
-        if chosen["network"]["kind"] == "direct" and kind == "co2fi":
-            common += ["--teacher", folder / f"{of}.teacher.pt"]
-    return [str(argument) for argument in common]
-
-
-def program(monkeypatch, kind: str, command: list[str]) -> None:
-    """Run a training program in this process."""
-    monkeypatch.setattr(sys, "argv", [f"{kind}.py", *command])
-    runpy.run_path(str(SCRIPTS / f"{kind}.py"), run_name="__main__")
-
-
-@pytest.fixture(scope="module")
-def trained(folder) -> Path:
-    """The folder with a teacher and a CO2FI network of each stream in it."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for stream in STREAMS:
-            for kind in ("teacher", "co2fi"):
-                out = folder / stream / kind
-                program(
-                    monkeypatch, kind, arguments(folder, out, kind, stream, settings_of("complete"))
-                )
-                (out / "model.pt").rename(folder / f"{stream}.{kind}.pt")
-    return folder
 
 
 TRAININGS = {
@@ -254,30 +112,6 @@ def test_no_more_workers_than_cores(monkeypatch):
         assert schedule(options, "co2fi") == expected | {"workers": workers}
 
 
-def torchrun(kind: str, command: list[str]) -> subprocess.Popen:
-    """Two processes of a training program, on CPUs."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            str(SCRIPTS / "torchrun.py"),
-            "--standalone",
-            "--nproc-per-node",
-            "2",
-            str(SCRIPTS / f"{kind}.py"),
-            *command,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ
-        | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-    )
-
-
-def losses(out: Path) -> list[float]:
-    return [json.loads(line)["loss"] for line in (out / "history.jsonl").read_text().splitlines()]
-
-
 SHARED = {
     "co2fi": ("co2fi", "motion", {}),
     "asyn": ("asyn", "appearance-to-motion", {}),
@@ -309,13 +143,6 @@ def test_two_processes_give_the_loss_of_one_with_twice_the_batch(
         torch.manual_seed(own["seed"])
         start = factory.stream_net(own, of, CLASSES).state_dict()
         assert apart(one, two) < 0.02 * apart(one, start)  # rounding grows with every step
-
-
-def apart(first: dict, second: dict) -> float:
-    """The distance of two networks' weights."""
-    return (
-        sum((second[name] - weight).square().sum().item() for name, weight in first.items()) ** 0.5
-    )
 
 
 def test_two_processes_that_are_asked_to_stop_go_on_as_if_they_had_not(trained, tmp_path):
@@ -366,9 +193,6 @@ def test_a_process_that_is_killed_is_named(trained, tmp_path):
     printed, _ = ranks.communicate(timeout=300)
     assert ranks.returncode == 1 and "Traceback" not in printed
     assert "of the training was ended by signal 9; if memory ran out" in printed, printed
-
-
-# --- Learning
 
 
 @pytest.fixture(scope="module")
@@ -441,3 +265,51 @@ def test_the_complete_network_learns_eight_genuine_clips(genuine, tmp_path, monk
     )
     for row, logits in zip(rows, every, strict=True):
         assert summarise(logits[direction], "softmax").argmax() == row["label"], row["clip"]
+
+
+SETTINGS = {"compute": {"precision": "auto"}}
+
+
+def test_finish_writes_model_history_and_record_and_forgets_checkpoints(tmp_path):
+    checkpoints = tmp_path / "checkpoints"
+    model = net()
+    history = run(checkpoints, model, Loss())
+    assert list(checkpoints.iterdir())
+    rows = [
+        {"clip": f"Run/v_Run_g{number:02d}_c01", "group": f"g{number:02d}"} for number in range(7)
+    ]
+    options = Namespace(
+        set="ucf101",
+        split="split1",
+        stream="motion",
+        model=tmp_path / "co2fi.pt",
+        settings=SETTINGS,
+        history=tmp_path / "history.jsonl",
+        record=tmp_path / "co2fi.json",
+        code="c0de",
+        checkpoints=str(checkpoints),
+        accumulate=1,
+    )
+    finish(options, "co2fi", model, history, ["Archery", "Bowling"], torch.device("cpu"), rows)
+    loaded = checkpoint.load(
+        options.model,
+        net(seed=99),
+        kind="co2fi",
+        set="ucf101",
+        split="split1",
+        stream="motion",
+        classes=["Archery", "Bowling"],
+    )
+    assert same(loaded, model)
+    assert [json.loads(line) for line in options.history.read_text().splitlines()] == history
+    record = json.loads(options.record.read_text())
+    assert (record["stage"], record["code"], record["settings"], record["clips"]) == (
+        "co2fi",
+        "c0de",
+        SETTINGS,
+        7,
+    )
+    with pytest.raises(PipelineError, match="trained on 1 of the 2 clips"):
+        checkpoint.load(options.model, net(), [rows[3], {"clip": "new", "group": "g99"}])
+    assert (record["precision"], record["accumulate"]) == ("float32", 1)
+    assert not checkpoints.exists()

@@ -1,11 +1,19 @@
 """Eqs. 1 and 3 to 6 against float64 arithmetic, class by class."""
 
 import numpy as np
+import pytest
 import torch
+from model_cases import baseline, numpy
 
 from pipeline.data.groups import form_all
 from pipeline.models.outputs import ASYNOutput, CO2FIOutput
-from pipeline.training.losses import co2fi_loss, granularity_loss, joint_loss, unit_loss
+from pipeline.training.losses import (
+    co2fi_loss,
+    granularity_loss,
+    joint_loss,
+    stream_loss,
+    unit_loss,
+)
 
 N, B, T = 7, 3, 5  # classes, batch, instants
 ALPHA, BETA, GAMMA = [0.1, 0.2, 1.0], 2.0, 3.0
@@ -158,3 +166,13 @@ def test_eq6_sums_over_instants_and_averages_over_the_batch():
         output, torch.from_numpy(labels), tensors(one[2]), tensors(many[2]), ALPHA, BETA, GAMMA
     )
     np.testing.assert_allclose(found.item(), expected, rtol=1e-12)
+
+
+def test_a_baselines_loss_is_the_log_loss_of_its_softmax():
+    net = baseline("baseline").train()
+    labels = torch.tensor([1, 4, 6])
+    output = net(torch.randn(3, 4, 64, 64))
+    logits = numpy(output.units[0])
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(shares[np.arange(3), labels.numpy()]).mean()
+    assert stream_loss(output, labels, [], [], 2.0).item() == pytest.approx(expected, rel=1e-5)

@@ -1,0 +1,60 @@
+"""A run that is stopped or killed resumes and ends as an uninterrupted one."""
+
+import signal
+
+import pytest
+from loop_cases import BATCH, ITERATIONS, Killed, Loss, kill, net, run, same, sigterm
+
+from pipeline.errors import PipelineError
+
+
+@pytest.mark.parametrize("at", [0, 9, 17, 43])
+def test_a_run_that_is_asked_to_stop_goes_on_as_if_it_had_not(tmp_path, uninterrupted, at):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(PipelineError, match=f"stopped at iteration {at + 1} "):
+        run(tmp_path, net(), Loss(at, sigterm))
+    assert signal.getsignal(signal.SIGTERM) is before
+    resumed, criterion = net(seed=99), Loss()  # its weights are those of the checkpoint
+    history = run(tmp_path, resumed, criterion)
+    assert criterion.draws == list(range((at + 1) * BATCH, ITERATIONS * BATCH))
+    assert same(resumed, uninterrupted[0]) and history == uninterrupted[1]
+
+
+@pytest.mark.parametrize("at, start", [(5, 0), (10, 10), (17, 10), (44, 40)])
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, uninterrupted, at, start):
+    with pytest.raises(Killed):
+        run(tmp_path, net(), Loss(at, kill))
+    resumed, criterion = net(seed=99 if start else 0), Loss()
+    history = run(tmp_path, resumed, criterion)
+    assert criterion.draws == list(range(start * BATCH, ITERATIONS * BATCH))
+    assert same(resumed, uninterrupted[0]) and history == uninterrupted[1]
+
+
+def test_a_run_may_be_broken_off_many_times(tmp_path, uninterrupted):
+    for at, event in ((3, sigterm), (12, kill), (25, sigterm), (26, kill), (26, sigterm)):
+        with pytest.raises((Killed, PipelineError)):
+            run(tmp_path, net(), Loss(at, event))
+    resumed = net(seed=99)
+    assert run(tmp_path, resumed, Loss()) == uninterrupted[1] and same(resumed, uninterrupted[0])
+
+
+def test_asked_to_stop_in_the_last_iteration_it_ends(tmp_path, uninterrupted):
+    model = net()
+    assert run(tmp_path, model, Loss(ITERATIONS - 1, sigterm)) == uninterrupted[1] and same(
+        model, uninterrupted[0]
+    )
+
+
+@pytest.mark.parametrize(
+    "change", [{"identity": "others"}, {"seed": 2}, {"lr": 0.01}], ids=["inputs", "seed", "plan"]
+)
+def test_another_training_starts_anew(tmp_path, change):
+    with pytest.raises(PipelineError, match="stopped"):
+        run(tmp_path, net(), Loss(17, sigterm))
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    criterion = Loss()
+    run(tmp_path, net(), criterion, **change)
+    assert criterion.draws == list(range(ITERATIONS * BATCH))
+    assert len(kept) == 1 and all(
+        (tmp_path / name).read_bytes() == content for name, content in kept.items()
+    )
