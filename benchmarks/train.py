@@ -1,11 +1,14 @@
-"""How fast each network trains, its data in memory: a step, images a second, arithmetic, memory, hours of the schedule.
+"""Measures how fast each network trains with its data in memory.
 
-    python benchmarks/train.py --set demo                                    # small networks, minutes on a CPU
-    python benchmarks/train.py --set ucf101                                  # paper size, on a GPU
-    python benchmarks/train.py --set ucf101 --batch 2 --steps 3              # paper size, on a CPU
+Per network: seconds per step, images per second, arithmetic, memory, and hours of the schedule.
 
-The rival in the same run is torchvision's own VGG-16 in a plain training step at the same size, precision and batch. On
-a GPU, losses of small networks are first compared with the CPU's, in float32. Prints a table and writes
+    python benchmarks/train.py --set demo                         # small networks, minutes on a CPU
+    python benchmarks/train.py --set ucf101                       # paper size, on a GPU
+    python benchmarks/train.py --set ucf101 --batch 2 --steps 3   # paper size, on a CPU
+
+The reference in the same run is torchvision's own VGG-16 in a plain training step at the same size,
+precision and batch. On a GPU, losses of small networks are first compared with the CPU's, in
+float32. Prints a table and writes
 benchmarks/results/train_<set>.json, on a GPU train_<set>_<GPU>.json; runs without Snakemake.
 """
 
@@ -79,22 +82,21 @@ def main() -> None:
         "threads": options.threads,
     }
     if device.type == "cuda":
-        result["losses_of_cpu"] = of_both(config, device)
+        result["losses_of_cpu"] = compare_losses(config, device)
     peak = next((value for name, value in PEAKS.items() if name in result["device"]), None)
     print(f"{result['device']}, {result['precision']}, settings of {options.set}")
     print(
-        f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} {'GFLOP/image':>11} {'TFLOP/s':>8} "
-        f"{'of peak':>7} {'peak MB':>8} {'hours':>7}"
+        f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} {'GFLOP/image':>11} "
+        f"{'TFLOP/s':>8} {'of peak':>7} {'peak MB':>8} {'hours':>7}"
     )
     rows = []
-    if (
-        settings.for_set(config, options.set)["network"]["width"] < 1
-    ):  # beside narrow networks it says nothing
+    # The reference has full width, so it says nothing about narrow networks.
+    if settings.for_set(config, options.set)["network"]["width"] < 1:
         options.networks = [name for name in options.networks if name != "reference"]
     for name, kind, of in networks(options.networks):
         variant = kind if kind in ("baseline", "direct") else runs.COMPLETE
         own = runs.for_run(config, options.set, runs.Run("split1", variant))
-        rows.append(measured(name, kind, of, own, options, device, peak))
+        rows.append(measure(name, kind, of, own, options, device, peak))
         show(rows[-1])
     where = f"_{result['device'].replace(' ', '_')}" if device.type == "cuda" else ""
     write(f"train_{options.set}{where}", result | {"peak_tflops": peak, "networks": rows})
@@ -168,7 +170,7 @@ def network(kind: str, of: str, own: dict, classes: int) -> tuple[nn.Module, Cri
     return factory.stream_net(own, of, classes), objectives.stream_criterion(of, own), own["co2fi"]
 
 
-def measured(
+def measure(
     name: str,
     kind: str,
     of: str,
@@ -182,9 +184,13 @@ def measured(
     classes = CLASSES[options.set]
     net, criterion, schedule = network(kind, of, own, classes)
     batch = options.batch or schedule["batch"]
-    plan = schedule | {"lr": 1e-5, "accumulate": options.accumulate, "precision": options.precision}
+    step_schedule = schedule | {
+        "lr": 1e-5,
+        "accumulate": options.accumulate,
+        "precision": options.precision,
+    }
     net.to(device, memory_format=resolve_layout(options.layout, device)).train()
-    step = Step(net, criterion, plan, device)
+    step = Step(net, criterion, step_schedule, device)
     part = {
         key: value.to(device)
         for key, value in example(kind, of, own, classes, batch // options.accumulate).items()
@@ -240,8 +246,11 @@ def peak_mb(device: torch.device) -> int:
     return round(int(status.partition("VmHWM:")[2].split()[0]) / 1000)
 
 
-def of_both(config: dict, device: torch.device) -> dict:
-    """Losses of three steps of the demo's joint network on the GPU and on the CPU, in float32; they must agree."""
+def compare_losses(config: dict, device: torch.device) -> dict:
+    """Losses of three steps of the demo's joint network on the GPU and on the CPU, in float32.
+
+    Ends the program where they do not agree.
+    """
     own = settings.for_set(config, "demo")
     own["network"]["dropout"] = dict.fromkeys(own["network"]["dropout"], 0.0)
     found = {}
@@ -249,13 +258,13 @@ def of_both(config: dict, device: torch.device) -> dict:
     for where in (torch.device("cpu"), device):
         torch.manual_seed(0)
         net, criterion, schedule = network("asyn", "appearance-to-motion", own, 8)
-        plan = schedule | {"accumulate": 1, "precision": "float32"}
+        step_schedule = schedule | {"accumulate": 1, "precision": "float32"}
         batch = {
             key: value.to(where)
             for key, value in example("asyn", "appearance-to-motion", own, 8, 8).items()
         }
         net.to(where, memory_format=resolve_layout("auto", where)).train()
-        step = Step(net, criterion, plan, where)
+        step = Step(net, criterion, step_schedule, where)
         with exact if where.type == "cuda" else nullcontext():
             found[where.type] = [step(number, [batch]).item() for number in range(3)]
     apart = max(abs(a / b - 1) for a, b in zip(found["cuda"], found["cpu"], strict=True))
@@ -272,8 +281,8 @@ def show(row: dict) -> None:
     share = f"{row['share_of_peak']:.1%}" if row["share_of_peak"] else "-"
     print(
         f"{row['name']:34} {row['batch']:5} {1000 * row['seconds_a_step']:9.1f} {spread:7.1%} "
-        f"{row['images_a_second']:9.1f} {row['gflop_an_image']:11.2f} {row['tflops']:8.3f} {share:>7} "
-        f"{row['peak_mb']:8} {row['hours_of_the_schedule']:7.1f}",
+        f"{row['images_a_second']:9.1f} {row['gflop_an_image']:11.2f} {row['tflops']:8.3f} "
+        f"{share:>7} {row['peak_mb']:8} {row['hours_of_the_schedule']:7.1f}",
         flush=True,
     )
 

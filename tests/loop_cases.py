@@ -43,7 +43,10 @@ class Killed(Exception):
 
 
 class Loss:
-    """The cross-entropy; keeps the draws and the losses that it saw, and calls `event` in iteration `at`, from 0."""
+    """The cross-entropy; keeps the samples and losses that it saw.
+
+    It calls `event` in iteration `at`, from 0.
+    """
 
     def __init__(self, at: int = -1, event=lambda: None):
         self.at, self.event, self.draws, self.values = at, event, [], []

@@ -52,7 +52,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 def lstm_unit(
     unit: nn.LSTMCell, x: np.ndarray, h: np.ndarray, c: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """One LSTM unit (Donahue et al., 2015, section 2); torch keeps the gates in the order i, f, g, o."""
+    """One LSTM unit (Donahue et al., 2015, section 2); torch's order of gates is i, f, g, o."""
     gates = (
         x @ numpy(unit.weight_ih).T
         + numpy(unit.bias_ih)
@@ -65,7 +65,7 @@ def lstm_unit(
 
 
 def lstm_chain(units, heads, inputs: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Eq. 2 and the prediction of each unit: the last h (B, hidden) and the logits (units, B, classes)."""
+    """Eq. 2 and the units' predictions: the last h (B, hidden), logits (units, B, classes)."""
     h = c = np.zeros((len(inputs[0]), units[0].hidden_size))
     logits = []
     for unit, head, x in zip(units, heads, inputs, strict=True):

@@ -33,7 +33,7 @@ def lay_out(
     items: Callable[[dict, str], Iterator[np.ndarray]],
     classes: list[str],
 ) -> Path:
-    """Stores of clips, their table and a random ranking, in `folder`, as the stages before training leave them."""
+    """Write to `folder` what training reads: stores of clips, their table, random rankings."""
     rng = np.random.default_rng(0)
     index.write(folder / "train.csv", rows, index.COLUMNS)
     for kind in ("frames", "flow"):
@@ -72,7 +72,7 @@ def settings_of(variant: str, **changes) -> dict:
 
 
 def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list[str]:
-    """The command line of a training program, as its rule writes it; outputs and checkpoints go to `out`."""
+    """The options of a training program, as its rule writes them; outputs go to `out`."""
     out.mkdir(parents=True, exist_ok=True)
     common = [
         "--set",

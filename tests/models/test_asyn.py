@@ -31,7 +31,7 @@ def test_shared_units_of_the_fusion():
 
 
 def test_fusion():
-    """Section 5: K_t is a 1 x 1 convolution over two 1-d maps, its ReLU is read by unit t of an LSTM chain."""
+    """Section 5: K_t is a 1 x 1 convolution over two 1-d maps; unit t of an LSTM reads its ReLU."""
     torch.manual_seed(5)
     net = Fusion(6, 7, hidden=4, instants=5, maps=2, dropout=0.5).double().eval()
     with torch.no_grad():
@@ -77,7 +77,7 @@ def test_asyn_is_sample_major():
 
 
 def test_five_passes_of_the_shared_net_sum_their_gradients():
-    """Eq. 6: the T networks of the first stream share weights, so its gradient is the sum of T separate ones."""
+    """Eq. 6: T networks share weights, so their gradient is the sum of T separate ones."""
     alpha, beta, gamma = [0.1, 0.1, 1.0], 2.0, 2.0
     net = small_asyn().train()
     rng = torch.Generator().manual_seed(6)

@@ -48,7 +48,7 @@ def test_baselines_dropout_of_each_layer(layer):
 
 
 def test_baseline_at_paper_size_is_vgg16():
-    """138,357,544 parameters for 1000 classes (Simonyan and Zisserman, 2015: 138M), less those of 899 classes."""
+    """VGG-16 has 138,357,544 parameters for 1000 classes (Simonyan and Zisserman, 2015: 138M)."""
     with torch.device("meta"):
         net = Baseline(VGG16(3), 101, size=224, fc=4096, dropout=0.5)
     assert count(net) == 138_357_544 - 899 * 4097

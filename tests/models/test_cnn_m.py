@@ -51,7 +51,7 @@ def test_motion_teacher_drops_the_second_norm():
 
 
 def test_local_response_norm():
-    """Krizhevsky et al. (2012), section 3.3: n = 5, k = 2, alpha = 1e-4 (not divided by n), beta = 0.75."""
+    """Krizhevsky et al. (2012), section 3.3: n = 5, k = 2, alpha = 1e-4, beta = 0.75."""
     net = CNNM2048(3, 4, "appearance", 1 / 8, 64)
     a = np.random.default_rng(0).uniform(0, 60, (2, 12, 3, 3))
     expected = np.empty_like(a)

@@ -117,7 +117,7 @@ def test_asyn_at_the_size_of_the_paper(name, classes, direction, planes):
 
 
 def test_switches_at_the_size_of_the_paper():
-    """Triangular: 1, 2 and 3 of the stages; shared: one LSTM unit in place of three, and of five."""
+    """Triangular: groups read 1, 2 and 3 stages; shared: one LSTM unit for three, and for five."""
     changed = settings.for_set(CONFIG, "ucf101")
     changed["network"] |= {"side_connections": "triangular", "shared": True}
     changed["fusion_network"]["shared"] = True

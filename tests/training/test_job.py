@@ -1,4 +1,4 @@
-"""Every kind of training run as its program: killed and resumed, shared by two processes, and finished."""
+"""Every training program: killed and resumed, shared by two processes, and finished."""
 
 import json
 import os
@@ -75,7 +75,7 @@ TRAININGS = {
 def test_a_killed_training_goes_on_and_ends_alike(
     trained, tmp_path, monkeypatch, kind, of, variant, changes
 ):
-    """Killed after each of its checkpoints in turn, it ends with the bytes of the uninterrupted one."""
+    """Killed after each of its checkpoints, it ends bit-identical to the uninterrupted run."""
     own = settings_of(variant, **changes)
     parts = ["--accumulate", "2"] if "compute" in changes else []
     program(monkeypatch, kind, [*arguments(trained, tmp_path / "whole", kind, of, own), *parts])
@@ -123,7 +123,7 @@ SHARED = {
 def test_two_processes_give_the_loss_of_one_with_twice_the_batch(
     trained, tmp_path, monkeypatch, kind, of, changes
 ):
-    """Each takes two of the four draws of a batch; without dropout, whose masks are each rank's own."""
+    """Each takes two of a batch's four samples. Dropout is off: masks differ between ranks."""
     own = settings_of(
         "complete", **changes, fusion_network={"dropout": 0.0}, network={"dropout": 0.0}
     )
@@ -236,7 +236,7 @@ def genuine(shared, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_the_complete_network_learns_eight_genuine_clips(genuine, tmp_path, monkeypatch, direction):
-    """CO2FI of both streams and ASYN, from nothing, jointly by Eq. 6; then the test periods of each clip are right."""
+    """CO2FI of both streams and ASYN learn jointly by Eq. 6 to classify each clip correctly."""
     own = settings_of(
         "complete",
         network={"fc1": 32, "fc2": 32, "hidden": 32, "dropout": 0.0},

@@ -1,4 +1,4 @@
-"""The training loop: its order of samples, its random numbers, how it fails, and that networks learn."""
+"""The training loop: its order of samples, its random numbers, how it fails, what it learns."""
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def test_a_loss_lost_before_any_checkpoint_promises_none(tmp_path):
 
 
 class Samples(Dataset):
-    """8 samples of noise, each of a class of its own, over and over; the teacher ranks the classes at random."""
+    """8 samples of noise over and over, each of another class; class rankings are random."""
 
     def __init__(self):
         rng = np.random.default_rng(0)

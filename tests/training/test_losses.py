@@ -38,7 +38,7 @@ def eq3(logits: np.ndarray, label: int, weight: float) -> float:
 def sample_co2fi(
     rng: np.random.Generator, batch: int
 ) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
-    """Logits of the granularities and of the units, (3, batch, N) each, and the groups, (batch, size) each."""
+    """Logits of granularities and of units, (3, batch, N) each; groups, (batch, size) each."""
     groups = [np.stack([rng.permutation(N)[:size] for _ in range(batch)]) for size in SIZES]
     return rng.normal(0, 2, (3, batch, N)), rng.normal(0, 2, (3, batch, N)), groups
 

@@ -98,7 +98,7 @@ def test_eq5_alone_trains_the_fusion_and_eq6_everything():
 
 
 def test_the_teacher_stays_as_it_is(tmp_path):
-    """Section 4.2: it is fixed. CO2FI gets class numbers from it and no more; it is no part of what is trained."""
+    """Section 4.2: the teacher is fixed. CO2FI gets class labels from it and no more."""
     teacher = factory.teacher(SETTINGS, "motion", 7).eval()
     before = copy.deepcopy(teacher.state_dict())
     row = {"clip": "Run/clip", "path": "clip.avi", "sha256": "0", "frames": 10, "shard": "000"}

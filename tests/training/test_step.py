@@ -12,7 +12,10 @@ from pipeline.training.loop import train
 
 
 def test_sgd_with_momentum_weight_decay_and_stepwise_rate(tmp_path):
-    """v = m v + g + d w and w = w - lr v, lr a tenth after every `lr_step`; g of a quadratic loss is w - goal."""
+    """v = m v + g + d w and w = w - lr v, lr a tenth after every `lr_step`.
+
+    The gradient g of the quadratic loss is w - goal.
+    """
     goal = np.array([1.0, -2.0, 3.0])
     model, seen = nn.Linear(3, 1, bias=False).double(), []
     w, v, expected = model.weight.detach().numpy()[0].copy(), np.zeros(3), []

@@ -1,6 +1,7 @@
-"""Start a training program in several processes, as torchrun does with the same arguments, but without its traceback.
+"""Start a training program in several processes.
 
-The program's own sentence says what was wrong; here only a process that was killed and could say nothing is named.
+The arguments are torchrun's. Unlike torchrun this prints no traceback: the training program says
+itself what was wrong, and only a process that was killed, and could say nothing, is named here.
 """
 
 import logging
@@ -21,8 +22,9 @@ def main() -> None:
         rank, failure = error.get_first_failure()
         if failure.exitcode < 0:
             print(
-                f"error: process {rank} of the training was ended by signal {-failure.exitcode}; if memory ran out, raise "
-                "compute.accumulate or lower compute.workers; the same command goes on from the last checkpoint",
+                f"error: process {rank} of the training was ended by signal {-failure.exitcode}; "
+                "if memory ran out, raise compute.accumulate or lower compute.workers; the same "
+                "command resumes from the last checkpoint",
                 file=sys.stderr,
             )
         sys.exit(1)

@@ -15,7 +15,7 @@ from pipeline.models.backbones.vgg import VGG16
 
 @pytest.fixture(scope="module")
 def torchvisions(tmp_path_factory) -> tuple[nn.Sequential, str]:
-    """torchvision's convolutions with random weights and biases, and their file under torchvision's names."""
+    """torchvision's convolutions with random parameters, and a file of them."""
     torch.manual_seed(0)
     with torch.device("meta"):
         features = vgg16(weights=None).features

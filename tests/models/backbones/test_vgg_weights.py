@@ -1,4 +1,4 @@
-"""Weight files of VGG-16 in every layout: the same network, or a sentence that says what the file is."""
+"""Weight files of VGG-16 in every layout give the same network; others are refused in words."""
 
 from pathlib import Path
 
@@ -25,7 +25,10 @@ PIXELS = np.array([123.68, 116.779, 103.939])  # Simonyan and Zisserman's, RGB
 
 
 def published(width: float = WIDTH, seed: int = 0) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Layers by Caffe's names, for RGB pixels less PIXELS: weights (out, in, h, w) or (out, in), and biases."""
+    """Layers by Caffe's names, for RGB pixels minus PIXELS.
+
+    Weights are (out, in, h, w) or (out, in), biases (out,).
+    """
     rng = np.random.default_rng(seed)
     before, layers = 3, {}
     for name, size in zip(NAMES, (size for stage in STAGES for size in stage), strict=True):
@@ -42,7 +45,7 @@ def published(width: float = WIDTH, seed: int = 0) -> dict[str, tuple[np.ndarray
 
 
 def kernels_last(name: str, weight: np.ndarray) -> np.ndarray:
-    """As Keras keeps them: (h, w, in, out), and (in, out) with fc6's inputs in the order of h, w, c."""
+    """Keras's layout: (h, w, in, out), and (in, out) with fc6's inputs in the order h, w, c."""
     if weight.ndim == 4:
         return weight.transpose(2, 3, 1, 0)
     if name == "fc6":
@@ -156,7 +159,10 @@ def test_every_layout_gives_the_same_network(tmp_path, kind):
 
 
 def test_converted_weights_answer_pixels_as_the_original():
-    """conv1_1 by hand on x - PIXELS, and ours on what the loader gives; exact but for the rim, where the paddings differ."""
+    """conv1_1 by hand on x - PIXELS, and ours on normalised pixels, agree.
+
+    They differ at the border only, where the paddings differ.
+    """
     x = np.random.default_rng(1).integers(0, 256, (2, 3, 9, 11)).astype(np.uint8)
     weight, bias = published()["conv1_1"]
     windows = np.lib.stride_tricks.sliding_window_view(
@@ -237,7 +243,10 @@ def test_the_known_filter_is_the_originals_and_like_no_other(real):
 
 
 def test_the_size_of_values_does_not_tell_the_scale_of_pixels(real):
-    """Why a filter is kept: for 0 .. 255 conv1_1 is hardly smaller than He et al.'s start for unit variance, 0.27."""
+    """Why a known filter is needed to identify the original.
+
+    For pixels of 0 .. 255 conv1_1 is hardly smaller than He et al.'s start for unit variance, 0.27.
+    """
     assert 0.2 < np.sqrt((real["conv1_1_kernel"] ** 2).mean()) < np.sqrt(2 / 27)
 
 
