@@ -45,8 +45,10 @@ PEAKS = {
     "RTX 4090": 165.2,
     "V100": None,
 }
-WARM = {"cuda": 5, "cpu": 1}  # steps before the clock starts
-TOLERANCE = 1e-4  # of a GPU's losses beside a CPU's, relative: float32 sums in another order
+# Steps before timing starts.
+WARM = {"cuda": 5, "cpu": 1}
+# Relative difference allowed between losses of a GPU and a CPU, which sum float32 in other orders.
+TOLERANCE = 1e-4
 
 
 def main() -> None:
@@ -54,7 +56,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--set", default="ucf101", choices=CLASSES, help="whose settings of config.yaml are taken"
+        "--set",
+        default="ucf101",
+        choices=CLASSES,
+        help="whose settings of config.yaml are seconds_per_step",
     )
     parser.add_argument(
         "--networks",
@@ -86,8 +91,8 @@ def main() -> None:
     peak = next((value for name, value in PEAKS.items() if name in result["device"]), None)
     print(f"{result['device']}, {result['precision']}, settings of {options.set}")
     print(
-        f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} {'GFLOP/image':>11} "
-        f"{'TFLOP/s':>8} {'of peak':>7} {'peak MB':>8} {'hours':>7}"
+        f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} "
+        f"{'GFLOP/image':>11} {'TFLOP/s':>8} {'of peak':>7} {'peak MB':>8} {'hours':>7}"
     )
     rows = []
     # The reference has full width, so it says nothing about narrow networks.
@@ -103,7 +108,7 @@ def main() -> None:
 
 
 def networks(kinds: list[str]) -> list[tuple[str, str, str]]:
-    """What is measured of the `kinds`: its name, its kind, and the stream or direction it is of."""
+    """Return the networks of `kinds`: name, kind, and stream or direction of each."""
     every = [("reference", "reference", "appearance")]
     every += [
         (kind, kind, stream)
@@ -118,8 +123,8 @@ def networks(kinds: list[str]) -> list[tuple[str, str, str]]:
     ]
 
 
-def pictures(stream: str, own: dict, *shape: int) -> torch.Tensor:
-    """(*shape, channels, size, size) bytes of noise, as a loader hands them out."""
+def noise(stream: str, own: dict, *shape: int) -> torch.Tensor:
+    """Return noise as a loader gives it: (*shape, channels, size, size), uint8."""
     side = own["crops"]["size"]
     return torch.randint(
         256, (*shape, channels(stream, own["stack"]), side, side), dtype=torch.uint8
@@ -127,18 +132,17 @@ def pictures(stream: str, own: dict, *shape: int) -> torch.Tensor:
 
 
 def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
-    """A batch of noise for a network."""
+    """Return a batch of noise for a network."""
     depth, instants = min(max(own["granularities"]), classes), own["period"]["instants"]
     labels = torch.randint(classes, (batch,))
-    ranked = torch.rand(batch, instants + 1, classes).argsort(dim=-1)[
-        ..., :depth
-    ]  # (B, T + 1, depth) classes
+    # Ranked class labels, (B, T + 1, depth).
+    ranked = torch.rand(batch, instants + 1, classes).argsort(dim=-1)[..., :depth]
     if kind != "asyn":
-        return {"input": pictures(of, own, batch), "label": labels, "groups": ranked[:, 0]}
+        return {"input": noise(of, own, batch), "label": labels, "groups": ranked[:, 0]}
     one, many = DIRECTIONS[of]
     return {
-        "one": pictures(one, own, batch),
-        "many": pictures(many, own, batch, instants),
+        "one": noise(one, own, batch),
+        "many": noise(many, own, batch, instants),
         "label": labels,
         "groups_one": ranked[:, 0],
         "groups_many": ranked[:, 1:],
@@ -146,7 +150,7 @@ def example(kind: str, of: str, own: dict, classes: int, batch: int) -> dict:
 
 
 def network(kind: str, of: str, own: dict, classes: int) -> tuple[nn.Module, Criterion, dict]:
-    """A network with random weights, its loss, and its schedule."""
+    """Return a network with random weights, its criterion, and its schedule."""
     if kind in ("reference", "teacher"):
         net = (
             vgg16(weights=None, num_classes=classes)
@@ -200,23 +204,23 @@ def measure(
         criterion(net, single).backward()
     flops = counter.get_total_flops() * batch
     reset_peak(device)
-    taken, warm = [], WARM[device.type]
+    seconds_per_step, warm = [], WARM[device.type]
     for number in range(warm + options.steps):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         loss = step(0, options.accumulate * [part])
         if device.type == "cuda":
             torch.cuda.synchronize()
         if number >= warm:
-            taken.append(time.perf_counter() - begun)
+            seconds_per_step.append(time.perf_counter() - start)
     assert loss.isfinite(), f"the loss of {name} is {loss}"
-    seconds = statistics.median(taken)
+    seconds = statistics.median(seconds_per_step)
     images = batch * (1 + own["period"]["instants"] if kind == "asyn" else 1)
     return {
         "name": name,
         "batch": batch,
         "seconds_a_step": seconds,
-        "fastest": min(taken),
-        "slowest": max(taken),
+        "fastest": min(seconds_per_step),
+        "slowest": max(seconds_per_step),
         "images_a_second": images / seconds,
         "gflop_an_image": flops / images / 1e9,
         "tflops": flops / seconds / 1e12,
@@ -231,7 +235,7 @@ def measure(
 
 
 def reset_peak(device: torch.device) -> None:
-    """Forget the most memory held so far."""
+    """Reset the peak of memory in use."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     else:
@@ -239,7 +243,7 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak_mb(device: torch.device) -> int:
-    """The most memory held since `reset_peak`: of the GPU, or of this process."""
+    """Return the peak of memory in use since `reset_peak`, in MB: the GPU's, or this process's."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_allocated() / 1e6)
     status = Path("/proc/self/status").read_text()
