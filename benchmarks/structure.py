@@ -49,12 +49,13 @@ def measure(root: Path) -> dict:
     on_loading, graph = import_graph(package, nested=False), import_graph(package)
     rooms = between_rooms(graph)
     scripts = parse_all((root / "workflow/scripts").glob("*.py"))
-    lengths = {
-        f"{path.relative_to(root)}:{node.lineno} {node.name}": node.end_lineno - node.lineno + 1
+    functions = {
+        f"{path.relative_to(root)}:{node.lineno} {node.name}": node
         for path, tree in (sources | scripts).items()
         for node in ast.walk(tree)
         if isinstance(node, FUNCTIONS)
     }
+    lengths = {name: node.end_lineno - node.lineno + 1 for name, node in functions.items()}
     files = {str(path.relative_to(root)): line_count(path) for path in sources | scripts}
     longest_function, longest_file = max(lengths, key=lengths.get), max(files, key=files.get)
     tests = test_names(root)
@@ -71,6 +72,7 @@ def measure(root: Path) -> dict:
         "lines of common.smk": line_count(root / "workflow/rules/common.smk"),
         f"lines over {COLUMNS} columns": sum(map(long_lines, code_files(root))),
         "median function, lines": statistics.median_low(lengths.values()),
+        "median function, statements": statistics.median_low(map(statements, functions.values())),
         "longest function, lines": lengths[longest_function],
         "longest function": longest_function,
         "longest file, lines": files[longest_file],
@@ -177,6 +179,12 @@ def test_names(root: Path) -> list[str]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, FUNCTIONS) and node.name.startswith("test_")
     ]
+
+
+def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return how many statements a function has, which no layout changes; docstrings aside."""
+    counted = [node for node in ast.walk(function) if isinstance(node, ast.stmt)]
+    return len(counted) - 1 - (ast.get_docstring(function) is not None)
 
 
 def without_mirror(root: Path, package: Path) -> list[str]:
