@@ -80,5 +80,5 @@ def _collective(operation: Callable, *arguments) -> None:
     except RuntimeError as error:
         raise PipelineError(
             f"rank {rank()} waited for another process of this training, which has ended "
-            f"({first_line(error)}); what it said stands beside this"
+            f"({first_line(error)}); see the message of that process"
         ) from error
