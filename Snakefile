@@ -25,14 +25,12 @@ configfile: HERE / "config.yaml"
 include: "workflow/rules/common.smk"
 
 
-check_config(config)
-
 
 wildcard_constraints:
     set="[a-z0-9_]+",
     split="split[0-9]+",
     run="split[0-9]+(/[a-z][a-z0-9_]*)?(/seed[0-9]+)?",
-    part="train|test",
+    subset="train|test",
     shard="[0-9]{3}",
     stream="appearance|motion",
     direction="appearance-to-motion|motion-to-appearance",

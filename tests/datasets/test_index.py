@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 from dataset_cases import CURE, FILES, refusal
 
-from pipeline.datasets import clips, index
+from pipeline.datasets import clips, examine, index
 from pipeline.errors import PipelineError
 
 
 def examined(clip_set, paths, accept_damaged=(), workers=1):
     shards = clip_set.shards(3)
     return {
-        shard: index.examine(clips_of_shard, paths, list(accept_damaged), workers)
+        shard: examine.examine(clips_of_shard, paths, list(accept_damaged), workers)
         for shard, clips_of_shard in shards.items()
     }
 
 
 def test_index_counts_frames_by_decoding(small_set, tmp_path):
     clip_set, paths = small_set
-    rows = index.merge(
+    rows = examine.merge(
         clip_set, list(clip_set.clips.values()), examined(clip_set, paths, workers=2)
     )
     assert [row["clip"] for row in rows] == sorted(clip_set.clips)
@@ -47,7 +47,9 @@ def test_index_names_every_broken_clip_at_once(small_set):
     contents = [b"", b"no video", Path(paths[broken[2]]).read_bytes()[:-200]]
     for clip_id, content in zip(broken, contents, strict=True):
         Path(paths[clip_id]).write_bytes(content)
-    lines = refusal(index.merge, clip_set, list(clip_set.clips.values()), examined(clip_set, paths))
+    lines = refusal(
+        examine.merge, clip_set, list(clip_set.clips.values()), examined(clip_set, paths)
+    )
     assert len(lines) == 3 and all(
         any(line.startswith(paths[clip_id]) for line in lines) for clip_id in broken
     )
@@ -58,7 +60,7 @@ def test_index_names_every_broken_clip_at_once(small_set):
 
 
 def test_rows_must_number_the_classes_of_a_model(small_set):
-    rows = index.merge(small_set[0], list(small_set[0].clips.values()), examined(*small_set))
+    rows = examine.merge(small_set[0], list(small_set[0].clips.values()), examined(*small_set))
     index.check_classes(rows, ["Run", "Jump"])
     for classes in (["Jump", "Run"], ["Run"], ["Run", "jump"]):
         with pytest.raises(PipelineError, match="label"):

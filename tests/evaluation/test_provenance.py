@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.evaluation.provenance import provenance
+from pipeline.evaluation.provenance import provenance, shard_records
 from pipeline.jobs import record
 
 
@@ -66,3 +66,15 @@ def test_flow_of_two_solvers_is_refused(tmp_path):
         match=r"2\.json: flow by solver opencv 5\.0\.0, where other shards' is by cpu 1",
     ):
         provenance(paths, {"seed": 7}, "c")
+
+
+def test_shards_of_a_split_have_records():
+    train, test = [{"shard": "002"}, {"shard": "000"}, {"shard": "002"}], [{"shard": "001"}]
+    stores = [f"r/{store}/00{n}.json" for store in ("frames", "flow") for n in range(3)]
+    assert shard_records("r", train, test, None) == stores
+    assert shard_records("r", train, test, "r/split1/idt/codebook.json") == [
+        *stores,
+        "r/idt/000.json",
+        "r/idt/002.json",
+        *(f"r/split1/idt/fisher/00{n}.json" for n in range(3)),
+    ]

@@ -1,4 +1,6 @@
-"""What a user gets for bad input: one clear sentence that names the file and what to do, and nothing lost."""
+"""What a user gets for bad input: one clear sentence that names the file and what to do, and
+nothing lost.
+"""
 
 import shutil
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 from workspace import FRAMES, RESULT, Workspace, errors
 
-from pipeline.datasets import demo, index
+from pipeline.datasets import index, render
 from pipeline.video.encode import encode
 
 CLIP = "SwayFew/v_SwayFew_g01_c01.avi"
@@ -26,7 +28,9 @@ def workspace(pristine, tmp_path) -> Workspace:
 
 
 def refused(workspace: Workspace, *words: str, target: str = RESULT, dry: bool = True) -> list[str]:
-    """Run Snakemake, which must end with sentences that hold all `words`; a dry run where the lists alone tell."""
+    """Run Snakemake, which must end with sentences that hold all `words`; a dry run where the lists
+    alone tell.
+    """
     done = workspace.snakemake(*(["-n"] if dry else []), target=target)
     said = errors(done.stdout)
     assert done.returncode != 0 and said, done.stdout[-3000:]
@@ -157,13 +161,15 @@ def test_unknown_set_and_split(workspace):
 
 
 def test_broken_videos_are_all_named_before_anything_long(workspace):
-    """A truncated clip, an empty one, text named .avi and a clip of one frame, in different shards."""
+    """A truncated clip, an empty one, text named .avi and a clip of one frame, in different
+    shards.
+    """
     videos = workspace.folder / "videos"
     truncated, empty, text, single = sorted(videos.glob("*/*_g0[12]_c01.avi"))[:16:4]
     truncated.write_bytes(truncated.read_bytes()[: truncated.stat().st_size // 2])
     empty.write_bytes(b"")
     text.write_text("this is not a video\n" * 50)
-    encode(single, demo.render(f"{single.parent.name}/{single.stem}", 1, 1), demo.FPS)
+    encode(single, render.render(f"{single.parent.name}/{single.stem}", 1, 1), render.FPS)
     said = refused(
         workspace,
         f"{truncated.name}: the file is cut short",

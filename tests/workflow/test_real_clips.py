@@ -1,4 +1,6 @@
-"""Runs on genuine clips: UCF101 and HMDB51 down to flow, Weizmann to its result, small enough for every change."""
+"""Runs on genuine clips: UCF101 and HMDB51 down to flow, Weizmann to its result, small enough for
+every change.
+"""
 
 import csv
 import json
@@ -32,7 +34,9 @@ QUICK = {  # over tests/configs/weizmann.yaml: the same clips and stages, a tent
 def run(
     folder: Path, shared: Path, config: Path, *targets: str, settings: dict | None = None
 ) -> None:
-    """Run the project's own Snakefile on a config of tests/configs, with its results in `folder`."""
+    """Run the project's own Snakefile on a config of tests/configs, with its results in
+    `folder`.
+    """
     content = yaml.safe_load(config.read_text())
     ((name, entry),) = content["sets"].items()
     entry["videos"] = entry["videos"].replace("../shared/data", str(shared))

@@ -1,6 +1,6 @@
 # One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained by Eq. 6;
 # or alone on their features, by Eq. 5.
-# A direction <one>-to-<many> fuses one instant of the stream <one> with five of the stream <many>.
+# A direction <one>-to-<other> fuses a single instant of the stream <one> with a sequence of five of the stream <other>.
 # INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
 #          and of both streams groups.h5 and co2fi.pt
 # OUTPUTS  results/<set>/<run>/<direction>/asyn.pt
@@ -8,34 +8,36 @@
 
 rule asyn:
     input:
-        clips=of_split("train.csv"),
-        frames=ancient(store_files("train", "h5", "frames")),
-        frames_records=store_files("train", "json", "frames"),
-        flow=ancient(store_files("train", "h5", "flow")),
-        flow_records=store_files("train", "json", "flow"),
-        groups=ancient(of_streams("groups.h5", whole_split)),
-        groups_records=of_streams("groups.json", whole_split),
-        co2fi=ancient(of_streams("co2fi.pt", trained_streams)),
-        co2fi_records=of_streams("co2fi.json", trained_streams),
+        clips=FILES.of_split("train.csv"),
+        frames=ancient(FILES.store("train", "h5", "appearance")),
+        frames_contents=FILES.store("train", CONTENT, "appearance"),
+        flow=ancient(FILES.store("train", "h5", "motion")),
+        flow_contents=FILES.store("train", CONTENT, "motion"),
+        groups=ancient(FILES.groups("h5")),
+        groups_contents=FILES.groups(CONTENT),
+        co2fi=ancient(FILES.stream_networks("pt")),
+        co2fi_contents=FILES.stream_networks(CONTENT),
     output:
         model="results/{set}/{run}/{direction}/asyn.pt",
         history="results/{set}/{run}/{direction}/asyn.history.jsonl",
         record="results/{set}/{run}/{direction}/asyn.json",
+        content="results/{set}/{run}/{direction}/asyn.content.json",
     log:
         "results/{set}/logs/{run}/{direction}/asyn.log",
     benchmark:
         "results/{set}/benchmarks/{run}/{direction}/asyn.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_cores
+    threads: NEEDS.training_cores
     resources:
-        gpu=processes,
-        mem_mb=training_memory(32000),
-        launcher=launcher,
-        how=how,
+        gpu=NEEDS.processes,
+        mem_mb=NEEDS.training_memory(32000),
         runtime=7200,
+        launcher=NEEDS.launcher,
+        flags=NEEDS.training_flags,
+        weights=NEEDS.weights,
     params:
-        settings=reads(
+        settings=PARAMS.settings(
             "seed",
             "stack",
             "crops",
@@ -50,19 +52,31 @@ rule asyn:
             "loss",
             "asyn",
             "scores.batch",
-            *NUMBERS,
-            part="train",
+            *NUMERIC,
+            subset="train",
         ),
-        split=split_of,
         code=code_id("asyn.py"),
-        stores=direction_stores,
+        split=split_of,
+        shards_single=PARAMS.single_store,
+        shards_sequence=PARAMS.sequence_store,
         checkpoints="results/{set}/{run}/{direction}/.checkpoints/asyn",
     shell:
-        '{resources.launcher} "$SCRIPTS"/asyn.py --set {wildcards.set} --split {params.split} --direction {wildcards.direction}'
-        " {resources.how}"
-        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q}"
-        " --shards-one {params.stores[0]:q} --groups-one {input.groups[0]:q}"
-        " --shards-many {params.stores[1]:q} --groups-many {input.groups[1]:q} --co2fi {input.co2fi:q}"
-        " --records {input.frames_records:q} {input.flow_records:q} {input.groups_records:q} {input.co2fi_records:q}"
+        '{resources.launcher} "$SCRIPTS"/asyn.py'
+        " --set {wildcards.set}"
+        " --split {params.split}"
+        " --direction {wildcards.direction}"
+        " {resources.flags}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --clips {input.clips:q}"
+        " --shards-single {params.shards_single:q}"
+        " --groups-single {input.groups[0]:q}"
+        " --shards-sequence {params.shards_sequence:q}"
+        " --groups-sequence {input.groups[1]:q}"
+        " --co2fi {input.co2fi:q}"
+        " --weights {resources.weights:q}"
         " --checkpoints {params.checkpoints:q}"
-        " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

@@ -7,32 +7,34 @@
 
 rule co2fi:
     input:
-        clips=of_split("train.csv"),
-        shards=ancient(store_files("train", "h5")),
-        records=store_files("train", "json"),
-        groups=ancient(of_split("{stream}/groups.h5")),
-        groups_record=of_split("{stream}/groups.json"),
-        teacher=ancient(teacher_of_direct("pt")),
-        teacher_record=teacher_of_direct("json"),
+        clips=FILES.of_split("train.csv"),
+        shards=ancient(FILES.store("train", "h5")),
+        contents=FILES.store("train", CONTENT),
+        groups=ancient(FILES.of_split("{stream}/groups.h5")),
+        groups_content=FILES.of_split("{stream}/groups.content.json"),
+        teacher=ancient(FILES.teacher_of_direct("pt")),
+        teacher_content=FILES.teacher_of_direct(CONTENT),
     output:
         model="results/{set}/{run}/{stream}/co2fi.pt",
         history="results/{set}/{run}/{stream}/co2fi.history.jsonl",
         record="results/{set}/{run}/{stream}/co2fi.json",
+        content="results/{set}/{run}/{stream}/co2fi.content.json",
     log:
         "results/{set}/logs/{run}/{stream}/co2fi.log",
     benchmark:
         "results/{set}/benchmarks/{run}/{stream}/co2fi.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_cores
+    threads: NEEDS.training_cores
     resources:
-        gpu=processes,
-        mem_mb=training_memory(16000),
-        launcher=launcher,
-        how=how,
+        gpu=NEEDS.processes,
+        mem_mb=NEEDS.training_memory(16000),
         runtime=2880,
+        launcher=NEEDS.launcher,
+        flags=NEEDS.training_flags,
+        weights=NEEDS.weights,
     params:
-        settings=reads(
+        settings=PARAMS.settings(
             "seed",
             "stack",
             "crops",
@@ -44,17 +46,28 @@ rule co2fi:
             "loss.alpha",
             "loss.beta",
             "co2fi",
-            *NUMBERS,
-            part="train",
+            *NUMERIC,
+            subset="train",
         ),
-        split=split_of,
         code=code_id("co2fi.py"),
-        shards=stream_store,
+        split=split_of,
+        shards=PARAMS.stream_store,
         checkpoints="results/{set}/{run}/{stream}/.checkpoints/co2fi",
     shell:
-        '{resources.launcher} "$SCRIPTS"/co2fi.py --set {wildcards.set} --split {params.split} --stream {wildcards.stream}'
-        " {resources.how}"
-        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
-        " --groups {input.groups:q} --teacher {input.teacher:q}"
-        " --records {input.records:q} {input.groups_record:q} {input.teacher_record:q} --checkpoints {params.checkpoints:q}"
-        " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        '{resources.launcher} "$SCRIPTS"/co2fi.py'
+        " --set {wildcards.set}"
+        " --split {params.split}"
+        " --stream {wildcards.stream}"
+        " {resources.flags}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --clips {input.clips:q}"
+        " --shards {params.shards:q}"
+        " --groups {input.groups:q}"
+        " --teacher {input.teacher:q}"
+        " --weights {resources.weights:q}"
+        " --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

@@ -1,24 +1,21 @@
-# The demo set, rendered.
+# The demo sets, rendered.
 # INPUTS   none
-# OUTPUTS  results/demo/videos/<class>/<clip>.avi, results/demo/lists/*.txt
+# OUTPUTS  results/<set>/videos.json, videos.content.json, and where the config says <class>/<clip>.avi and the split lists
 from pipeline.datasets import demo
 
-DEMO = {
-    name: own for name, own in config["sets"].items() if own.get("format") == "demo"
-}
-
-
-for name in DEMO:
+for name in SETS.demos():
 
     rule:
         name:
             f"render_{name}"
         output:
-            videos=sorted(paths(name).values()),
-            lists=expand(
-                "{lists}/{list}.txt", lists=entry(name)["lists"], list=demo.LISTS
-            ),
+            videos=[
+                f"{SETS.entry(name)['videos']}/{file}"
+                for file in sorted(SETS.videos(name).values())
+            ],
+            lists=[f"{SETS.entry(name)['lists']}/{file}.txt" for file in demo.LISTS],
             record=f"results/{name}/videos.json",
+            content=f"results/{name}/videos.content.json",
         log:
             f"results/{name}/logs/render.log",
         benchmark:
@@ -28,14 +25,18 @@ for name in DEMO:
         resources:
             mem_mb=1000,
             runtime=30,
+            videos=SETS.entry(name)["videos"],
+            lists=SETS.entry(name)["lists"],
         params:
             set=name,
-            settings=settings.dump(
-                settings.cut(
-                    entry(name), "groups", "clips", "frames", "seed", "videos", "lists"
-                )
-            ),
+            settings=PARAMS.rendering(name),
             code=code_id("demo.py"),
         shell:
-            'python "$SCRIPTS"/demo.py --set {params.set} --settings {params.settings:q} --code {params.code}'
-            " --record {output.record:q} 2>&1 | tee {log:q}"
+            'python "$SCRIPTS"/demo.py'
+            " --set {params.set}"
+            " --settings {params.settings:q}"
+            " --code {params.code}"
+            " --videos {resources.videos:q}"
+            " --lists {resources.lists:q}"
+            " --record {output.record:q}"
+            " 2>&1 | tee {log:q}"

@@ -1,6 +1,6 @@
-# Optical flow: the stage that a user waits for. One core a shard; a killed shard keeps its finished clips.
+# Optical flow: the stage that a user waits for. One core per shard; a killed shard keeps its finished clips.
 # INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
-# OUTPUTS  results/<set>/flow/<shard>.h5: one dataset a clip, (frames - 1, 2, H, W) uint8
+# OUTPUTS  results/<set>/flow/<shard>.h5: one dataset per clip, (frames - 1, 2, H, W) uint8
 
 
 rule flow:
@@ -9,6 +9,7 @@ rule flow:
     output:
         h5="results/{set}/flow/{shard}.h5",
         record="results/{set}/flow/{shard}.json",
+        content="results/{set}/flow/{shard}.content.json",
     log:
         "results/{set}/logs/flow/{shard}.log",
     benchmark:
@@ -17,14 +18,21 @@ rule flow:
         "../../envs/video.yaml"
     threads: 1
     resources:
-        gpu=flow_gpus,
+        gpu=NEEDS.flow_gpus,
         mem_mb=2000,
         runtime=2880,
+        videos=NEEDS.video_folder,
     params:
-        settings=reads(
-            "decode", "flow", "store.flow", "store.flow_quality", damage=True
+        settings=PARAMS.settings(
+            "decode", "flow", "store.flow", "store.flow_quality", shard=True
         ),
         code=code_id("flow.py"),
     shell:
-        'python "$SCRIPTS"/flow.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'
-        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/flow.py'
+        " --clips {input.clips:q}"
+        " --videos {resources.videos:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

@@ -1,6 +1,6 @@
 # Decoded frames.
 # INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
-# OUTPUTS  results/<set>/frames/<shard>.h5: one dataset a clip, (frames, H, W, 3) uint8
+# OUTPUTS  results/<set>/frames/<shard>.h5: one dataset per clip, (frames, H, W, 3) uint8
 
 
 rule frames:
@@ -9,6 +9,7 @@ rule frames:
     output:
         h5="results/{set}/frames/{shard}.h5",
         record="results/{set}/frames/{shard}.json",
+        content="results/{set}/frames/{shard}.content.json",
     log:
         "results/{set}/logs/frames/{shard}.log",
     benchmark:
@@ -19,9 +20,18 @@ rule frames:
     resources:
         mem_mb=2000,
         runtime=240,
+        videos=NEEDS.video_folder,
     params:
-        settings=reads("decode", "store.frames", "store.frames_quality", damage=True),
+        settings=PARAMS.settings(
+            "decode", "store.frames", "store.frames_quality", shard=True
+        ),
         code=code_id("frames.py"),
     shell:
-        'python "$SCRIPTS"/frames.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'
-        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/frames.py'
+        " --clips {input.clips:q}"
+        " --videos {resources.videos:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

@@ -1,4 +1,4 @@
-# The teacher's ranking of the classes at every position that a training draw can take.
+# The teacher's ranking of the classes at every position that a training sample can take.
 # INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
 #          results/<set>/<split>/<stream>/teacher.pt
 # OUTPUTS  results/<set>/<split>/<stream>/groups.h5
@@ -7,27 +7,28 @@
 rule groups:
     input:
         clips="results/{set}/{split}/train.csv",
-        shards=ancient(store_files("train", "h5")),
-        records=store_files("train", "json"),
+        shards=ancient(FILES.store("train", "h5")),
+        contents=FILES.store("train", CONTENT),
         model=ancient("results/{set}/{split}/{stream}/teacher.pt"),
-        model_record="results/{set}/{split}/{stream}/teacher.json",
+        model_content="results/{set}/{split}/{stream}/teacher.content.json",
     output:
         h5="results/{set}/{split}/{stream}/groups.h5",
         record="results/{set}/{split}/{stream}/groups.json",
+        content="results/{set}/{split}/{stream}/groups.content.json",
     log:
         "results/{set}/logs/{split}/{stream}/groups.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{stream}/groups.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: reading_cores
+    threads: NEEDS.reading_cores
     resources:
         gpu=1,
-        readers=readers,
         mem_mb=8000,
         runtime=720,
+        flags=NEEDS.worker_flags,
     params:
-        settings=reads(
+        settings=PARAMS.settings(
             "stack",
             "crops",
             "granularities",
@@ -36,11 +37,21 @@ rule groups:
             "teacher.dropout",
             "scores.batch",
             "compute.threads",
-            part="train",
+            subset="train",
         ),
         code=code_id("groups.py"),
-        shards=stream_store,
+        shards=PARAMS.stream_store,
     shell:
-        'python "$SCRIPTS"/groups.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream} {resources.readers}'
-        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
-        " --model {input.model:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/groups.py'
+        " --set {wildcards.set}"
+        " --split {wildcards.split}"
+        " --stream {wildcards.stream}"
+        " {resources.flags}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --clips {input.clips:q}"
+        " --shards {params.shards:q}"
+        " --model {input.model:q}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

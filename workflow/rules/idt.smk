@@ -3,11 +3,11 @@
 #          file of scores from elsewhere, idt.scores
 # OUTPUTS  results/<set>/idt/<shard>.h5: a sample of each clip's trajectories, from a window of its frames
 #          results/<set>/<split>/idt/codebook.h5: PCA and mixtures, of the training clips' samples
-#          results/<set>/<split>/idt/fisher/<shard>.h5: Fisher vectors, one a clip
+#          results/<set>/<split>/idt/fisher/<shard>.h5: Fisher vectors, one per clip
 #          results/<set>/<split>/idt/svm.h5, scores.h5, and given.h5 in place of it for scores from elsewhere
 #
-# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has some 25,000 of them, 45
-# MB, and none is kept. Each split has its own codebook, of its training clips, and so its own vectors of all clips.
+# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has some 25,000 of them,
+# 45 MB, and none is kept. Each split has its own codebook, of its training clips, and so its own vectors of all clips.
 
 
 rule idt_sample:
@@ -16,6 +16,7 @@ rule idt_sample:
     output:
         h5="results/{set}/idt/{shard}.h5",
         record="results/{set}/idt/{shard}.json",
+        content="results/{set}/idt/{shard}.content.json",
     log:
         "results/{set}/logs/idt/{shard}.log",
     benchmark:
@@ -26,46 +27,57 @@ rule idt_sample:
     resources:
         mem_mb=1500,
         runtime=720,
+        videos=NEEDS.video_folder,
     params:
-        settings=reads(
-            "decode", "seed", "idt.window", "idt.samples_per_clip", damage=True
+        settings=PARAMS.settings(
+            "decode", "seed", "idt.window", "idt.samples_per_clip", shard=True
         ),
         code=code_id("idt_sample.py"),
     shell:
-        'python "$SCRIPTS"/idt_sample.py --clips {input.clips:q} --settings {params.settings:q} --code {params.code}'
-        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/idt_sample.py'
+        " --clips {input.clips:q}"
+        " --videos {resources.videos:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule idt_codebook:
     input:
         clips="results/{set}/{split}/train.csv",
-        samples=ancient(store_files("train", "h5", "idt")),
-        samples_records=store_files("train", "json", "idt"),
+        samples=ancient(FILES.subset_shards("results/{set}/idt/{shard}.h5", "train")),
+        contents=FILES.subset_shards("results/{set}/idt/{shard}.content.json", "train"),
     output:
         h5="results/{set}/{split}/idt/codebook.h5",
         record="results/{set}/{split}/idt/codebook.json",
+        content="results/{set}/{split}/idt/codebook.content.json",
     log:
         "results/{set}/logs/{split}/idt/codebook.log",
     benchmark:
         "results/{set}/benchmarks/{split}/idt/codebook.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: compute_threads
+    threads: NEEDS.compute_threads
     resources:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=reads(
-            "seed",
-            "idt.samples",
-            "idt.components",
-            "compute.threads",
-            part="train",
+        settings=PARAMS.settings(
+            "seed", "idt.samples", "idt.components", "compute.threads", subset="train"
         ),
         code=code_id("idt_codebook.py"),
+        samples="results/{set}/idt",
     shell:
-        'python "$SCRIPTS"/idt_codebook.py --split {wildcards.split} --settings {params.settings:q} --code {params.code}'
-        " --clips {input.clips:q} --samples results/{wildcards.set}/idt --out {output.h5:q} --record {output.record:q}"
+        'python "$SCRIPTS"/idt_codebook.py'
+        " --split {wildcards.split}"
+        " --clips {input.clips:q}"
+        " --samples {params.samples:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -73,10 +85,11 @@ rule idt_fisher:
     input:
         clips="results/{set}/index/{shard}.csv",
         codebook=ancient("results/{set}/{split}/idt/codebook.h5"),
-        codebook_record="results/{set}/{split}/idt/codebook.json",
+        codebook_content="results/{set}/{split}/idt/codebook.content.json",
     output:
         h5="results/{set}/{split}/idt/fisher/{shard}.h5",
         record="results/{set}/{split}/idt/fisher/{shard}.json",
+        content="results/{set}/{split}/idt/fisher/{shard}.content.json",
     log:
         "results/{set}/logs/{split}/idt/fisher/{shard}.log",
     benchmark:
@@ -87,52 +100,78 @@ rule idt_fisher:
     resources:
         mem_mb=1500,
         runtime=2880,
+        videos=NEEDS.video_folder,
     params:
-        settings=reads("decode", damage=True),
+        settings=PARAMS.settings("decode", shard=True),
         code=code_id("idt_fisher.py"),
     shell:
-        'python "$SCRIPTS"/idt_fisher.py --split {wildcards.split} --clips {input.clips:q} --settings {params.settings:q}'
-        " --code {params.code} --codebook {input.codebook:q} --codebook-record {input.codebook_record:q}"
-        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/idt_fisher.py'
+        " --split {wildcards.split}"
+        " --clips {input.clips:q}"
+        " --videos {resources.videos:q}"
+        " --codebook {input.codebook:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule idt_svm:
     input:
         clips="results/{set}/{split}/train.csv",
-        vectors=ancient(store_files("train", "h5", "{split}/idt/fisher")),
-        vectors_records=store_files("train", "json", "{split}/idt/fisher"),
+        vectors=ancient(
+            FILES.subset_shards("results/{set}/{split}/idt/fisher/{shard}.h5", "train")
+        ),
+        contents=FILES.subset_shards(
+            "results/{set}/{split}/idt/fisher/{shard}.content.json", "train"
+        ),
     output:
         h5="results/{set}/{split}/idt/svm.h5",
         record="results/{set}/{split}/idt/svm.json",
+        content="results/{set}/{split}/idt/svm.content.json",
     log:
         "results/{set}/logs/{split}/idt/svm.log",
     benchmark:
         "results/{set}/benchmarks/{split}/idt/svm.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: compute_threads
+    threads: NEEDS.compute_threads
     resources:
         mem_mb=4000,
         runtime=240,
     params:
-        settings=reads("idt.penalty", "compute.threads", part="train"),
+        settings=PARAMS.settings("idt.penalty", "compute.threads", subset="train"),
         code=code_id("idt_svm.py"),
+        fisher="results/{set}/{split}/idt/fisher",
     shell:
-        'python "$SCRIPTS"/idt_svm.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
-        " --code {params.code} --clips {input.clips:q} --fisher results/{wildcards.set}/{wildcards.split}/idt/fisher"
-        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/idt_svm.py'
+        " --set {wildcards.set}"
+        " --split {wildcards.split}"
+        " --clips {input.clips:q}"
+        " --fisher {params.fisher:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule idt_scores:
     input:
         clips="results/{set}/{split}/test.csv",
-        vectors=ancient(store_files("test", "h5", "{split}/idt/fisher")),
-        vectors_records=store_files("test", "json", "{split}/idt/fisher"),
+        vectors=ancient(
+            FILES.subset_shards("results/{set}/{split}/idt/fisher/{shard}.h5", "test")
+        ),
+        contents=FILES.subset_shards(
+            "results/{set}/{split}/idt/fisher/{shard}.content.json", "test"
+        ),
         svm=ancient("results/{set}/{split}/idt/svm.h5"),
-        svm_record="results/{set}/{split}/idt/svm.json",
+        svm_content="results/{set}/{split}/idt/svm.content.json",
     output:
         h5="results/{set}/{split}/idt/scores.h5",
         record="results/{set}/{split}/idt/scores.json",
+        content="results/{set}/{split}/idt/scores.content.json",
     log:
         "results/{set}/logs/{split}/idt/scores.log",
     benchmark:
@@ -143,22 +182,31 @@ rule idt_scores:
         mem_mb=1000,
         runtime=60,
     params:
-        settings=reads(part="test"),
+        settings=PARAMS.settings(subset="test"),
         code=code_id("idt_scores.py"),
+        fisher="results/{set}/{split}/idt/fisher",
     shell:
-        'python "$SCRIPTS"/idt_scores.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
-        " --code {params.code} --clips {input.clips:q} --fisher results/{wildcards.set}/{wildcards.split}/idt/fisher"
-        " --svm {input.svm:q} --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/idt_scores.py'
+        " --set {wildcards.set}"
+        " --split {wildcards.split}"
+        " --clips {input.clips:q}"
+        " --fisher {params.fisher:q}"
+        " --svm {input.svm:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule idt_given:
     input:
         train="results/{set}/{split}/train.csv",
         test="results/{set}/{split}/test.csv",
-        scores=given_scores,
     output:
         h5="results/{set}/{split}/idt/given.h5",
         record="results/{set}/{split}/idt/given.json",
+        content="results/{set}/{split}/idt/given.content.json",
     log:
         "results/{set}/logs/{split}/idt/given.log",
     benchmark:
@@ -168,10 +216,19 @@ rule idt_given:
     resources:
         mem_mb=1000,
         runtime=60,
+        scores=FILES.given_scores,
     params:
-        settings=reads(part="test"),
+        settings=PARAMS.given_scores,
         code=code_id("idt_given.py"),
     shell:
-        'python "$SCRIPTS"/idt_given.py --set {wildcards.set} --split {wildcards.split} --settings {params.settings:q}'
-        " --code {params.code} --train {input.train:q} --test {input.test:q} --scores {input.scores:q}"
-        " --out {output.h5:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/idt_given.py'
+        " --set {wildcards.set}"
+        " --split {wildcards.split}"
+        " --train {input.train:q}"
+        " --test {input.test:q}"
+        " --scores {resources.scores:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --out {output.h5:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

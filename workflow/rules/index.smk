@@ -4,16 +4,18 @@
 #          results/<set>/index.csv: the clips of the set for people, one row each; refused when any clip is broken
 #          results/<set>/<split>/train.csv, test.csv: the clips that a split trains and tests on, for the programs
 #
-# No long job depends on the whole index, since one changed video must not recompute the flow of all. (An ancient() index
-# would do that, but Snakemake then overlooks other changes of the jobs behind it.) Examining and indexing go first by
-# their priority instead, and take all cores, so that nothing else starts before them.
+# Videos and lists are not inputs by their paths: which clips there are, and an identity of each video's content, are
+# params (`Params.videos`), and where they lie is told in `resources`. So a moved folder reruns nothing.
+#
+# No long job depends on the whole index, since one changed video must not recompute the flow of all. Examining and
+# indexing go first by their priority instead, and take all cores, so that nothing else starts before them.
 
 
 rule examine:
     input:
-        videos=videos_of_shard,
+        rendered=FILES.rendered,
     output:
-        "results/{set}/index/{shard}.csv",
+        table="results/{set}/index/{shard}.csv",
     log:
         "results/{set}/logs/examine/{shard}.log",
     benchmark:
@@ -21,33 +23,33 @@ rule examine:
     priority: 100
     conda:
         "../../envs/video.yaml"
-    threads: all_cores
+    threads: NEEDS.all_cores
     resources:
         mem_mb=1000,
         runtime=60,
+        entry=NEEDS.entry,
     params:
-        settings=reads_entry(
-            "format",
-            "videos",
-            "lists",
-            "group",
-            "shards",
-            "groups",
-            "clips",
-            shard=True,
-        ),
-        code=code_id("examine.py"),
+        settings=PARAMS.videos,
+        code=code_id("examine.py", *LISTS),
     shell:
-        'python "$SCRIPTS"/examine.py --set {wildcards.set} --shard {wildcards.shard} --settings {params.settings:q}'
-        " --code {params.code} --workers {threads} --out {output:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/examine.py'
+        " --set {wildcards.set}"
+        " --shard {wildcards.shard}"
+        " --entry {resources.entry:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --workers {threads}"
+        " --out {output.table:q}"
+        " 2>&1 | tee {log:q}"
 
 
 rule index:
     input:
-        shard_files("results/{set}/index/{shard}.csv"),
+        examined=FILES.all_shards("results/{set}/index/{shard}.csv"),
     output:
-        index="results/{set}/index.csv",
+        table="results/{set}/index.csv",
         record="results/{set}/index.json",
+        content="results/{set}/index.content.json",
     log:
         "results/{set}/logs/index.log",
     benchmark:
@@ -55,44 +57,54 @@ rule index:
     priority: 90
     conda:
         "../../envs/video.yaml"
-    threads: all_cores
+    threads: NEEDS.all_cores
     resources:
         mem_mb=1000,
         runtime=30,
+        entry=NEEDS.entry,
     params:
-        settings=reads_entry(lists=True),
-        code=code_id("index.py"),
+        examined="results/{set}/index",
+        settings=PARAMS.splits,
+        code=code_id("index.py", *LISTS),
     shell:
-        'python "$SCRIPTS"/index.py --set {wildcards.set} --settings {params.settings:q} --code {params.code}'
-        " --examined {input:q} --index {output.index:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/index.py'
+        " --set {wildcards.set}"
+        " --entry {resources.entry:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --examined {params.examined:q}"
+        " --index {output.table:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"
 
 
-rule part:
+rule subset:
     input:
-        examined_of_part,
+        examined=FILES.subset_shards("results/{set}/index/{shard}.csv"),
     output:
-        "results/{set}/{split}/{part}.csv",
+        table="results/{set}/{split}/{subset}.csv",
     log:
-        "results/{set}/logs/{split}/{part}.log",
+        "results/{set}/logs/{split}/{subset}.log",
     benchmark:
-        "results/{set}/benchmarks/{split}/{part}.tsv"
+        "results/{set}/benchmarks/{split}/{subset}.tsv"
     conda:
         "../../envs/video.yaml"
     resources:
         mem_mb=1000,
         runtime=30,
+        entry=NEEDS.entry,
     params:
-        settings=reads_entry(
-            "format",
-            "videos",
-            "lists",
-            "group",
-            "shards",
-            "groups",
-            "clips",
-            part=True,
-        ),
-        code=code_id("part.py"),
+        examined="results/{set}/index",
+        settings=PARAMS.subset,
+        code=code_id("subset.py", *LISTS),
     shell:
-        'python "$SCRIPTS"/part.py --set {wildcards.set} --split {wildcards.split} --part {wildcards.part}'
-        " --settings {params.settings:q} --code {params.code} --examined {input:q} --out {output:q} 2>&1 | tee {log:q}"
+        'python "$SCRIPTS"/subset.py'
+        " --set {wildcards.set}"
+        " --split {wildcards.split}"
+        " --subset {wildcards.subset}"
+        " --entry {resources.entry:q}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --examined {params.examined:q}"
+        " --out {output.table:q}"
+        " 2>&1 | tee {log:q}"

@@ -5,7 +5,7 @@
 
 rule tables:
     input:
-        results=table_results,
+        results=FILES.table_results,
     output:
         json="results/{set}/tables.json",
         markdown="results/{set}/tables.md",
@@ -19,10 +19,16 @@ rule tables:
         mem_mb=1000,
         runtime=30,
     params:
-        settings=reads("tables"),
-        runs=table_names,
+        settings=PARAMS.tables,
         code=code_id("tables.py"),
+        runs=PARAMS.table_runs,
     shell:
-        'python "$SCRIPTS"/tables.py --set {wildcards.set} --settings {params.settings:q} --code {params.code}'
-        " --runs {params.runs:q} --results {input.results:q} --json {output.json:q} --markdown {output.markdown:q}"
+        'python "$SCRIPTS"/tables.py'
+        " --set {wildcards.set}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --runs {params.runs:q}"
+        " --results {input.results:q}"
+        " --json {output.json:q}"
+        " --markdown {output.markdown:q}"
         " 2>&1 | tee {log:q}"

@@ -6,33 +6,46 @@
 rule teacher:
     input:
         clips="results/{set}/{split}/train.csv",
-        shards=ancient(store_files("train", "h5")),
-        records=store_files("train", "json"),
+        shards=ancient(FILES.store("train", "h5")),
+        contents=FILES.store("train", CONTENT),
     output:
         model="results/{set}/{split}/{stream}/teacher.pt",
         history="results/{set}/{split}/{stream}/teacher.history.jsonl",
         record="results/{set}/{split}/{stream}/teacher.json",
+        content="results/{set}/{split}/{stream}/teacher.content.json",
     log:
         "results/{set}/logs/{split}/{stream}/teacher.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{stream}/teacher.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: training_cores
+    threads: NEEDS.training_cores
     resources:
-        gpu=processes,
-        mem_mb=training_memory(8000),
-        launcher=launcher,
-        how=how,
+        gpu=NEEDS.processes,
+        mem_mb=NEEDS.training_memory(8000),
         runtime=720,
+        launcher=NEEDS.launcher,
+        flags=NEEDS.training_flags,
     params:
-        settings=reads("seed", "stack", "crops", "teacher", *NUMBERS, part="train"),
+        settings=PARAMS.settings(
+            "seed", "stack", "crops", "teacher", *NUMERIC, subset="train"
+        ),
         code=code_id("teacher.py"),
-        shards=stream_store,
+        split=split_of,
+        shards=PARAMS.stream_store,
         checkpoints="results/{set}/{split}/{stream}/.checkpoints/teacher",
     shell:
-        '{resources.launcher} "$SCRIPTS"/teacher.py --set {wildcards.set} --split {wildcards.split} --stream {wildcards.stream}'
-        " {resources.how}"
-        " --settings {params.settings:q} --code {params.code} --clips {input.clips:q} --shards {params.shards:q}"
-        " --records {input.records:q} --checkpoints {params.checkpoints:q}"
-        " --model {output.model:q} --history {output.history:q} --record {output.record:q} 2>&1 | tee {log:q}"
+        '{resources.launcher} "$SCRIPTS"/teacher.py'
+        " --set {wildcards.set}"
+        " --split {params.split}"
+        " --stream {wildcards.stream}"
+        " {resources.flags}"
+        " --settings {params.settings:q}"
+        " --code {params.code}"
+        " --clips {input.clips:q}"
+        " --shards {params.shards:q}"
+        " --checkpoints {params.checkpoints:q}"
+        " --model {output.model:q}"
+        " --history {output.history:q}"
+        " --record {output.record:q}"
+        " 2>&1 | tee {log:q}"

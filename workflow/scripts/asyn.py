@@ -31,7 +31,7 @@ def build_model(options: argparse.Namespace, classes: int) -> nn.Module:
     networks = (model.one, model.many)
     if not options.co2fi:
         for network in networks:
-            network.start_from(settings["network"]["weights"])
+            network.start_from(options.weights)
         return model
     streams = DIRECTIONS[options.direction]
     for network, path, stream in zip(networks, options.co2fi, streams, strict=True):
@@ -71,7 +71,7 @@ def build_dataset(
     return dataset, objectives.fusion_criterion(settings)
 
 
-def main() -> None:
+def build_parser() -> argparse.ArgumentParser:
     parser = job.parser(
         __doc__,
         "direction",
@@ -79,6 +79,7 @@ def main() -> None:
         "groups-single",
         "shards-sequence",
         "groups-sequence",
+        "weights",
     )
     parser.add_argument(
         "--co2fi",
@@ -86,7 +87,10 @@ def main() -> None:
         default=[],
         help="model files of the single and the sequence stream's networks to start from",
     )
-    options = parser.parse_args()
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
@@ -109,4 +113,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main,
+        build_parser(),
+        inputs=("clips", "groups_single", "groups_sequence", "co2fi"),
+        stores=("shards_single", "shards_sequence"),
+        outputs=("model", "history", "record"),
+    )

@@ -1,5 +1,7 @@
 """Train the network of one stream: CO2FI by Eq. 4, or a baseline by cross-entropy."""
 
+import argparse
+
 import torch
 
 from pipeline.compute.device import prepare_device
@@ -14,22 +16,25 @@ from pipeline.training.job import finish, identity, schedule
 from pipeline.training.loop import train
 
 
-def main() -> None:
-    parser = job.parser(__doc__, "stream", "shards", "groups")
+def build_parser() -> argparse.ArgumentParser:
+    parser = job.parser(__doc__, "stream", "shards", "groups", "weights")
     parser.add_argument(
         "--teacher",
         nargs="*",
         default=[],
         help="model file of the teacher, from which network.kind direct starts",
     )
-    options = parser.parse_args()
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
     device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = factory.stream_net(settings, options.stream, len(classes))
-    model.start_from(settings["network"]["weights"])
+    model.start_from(options.weights)
     for path in options.teacher:
         checkpoint.load(
             path,
@@ -57,4 +62,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main,
+        build_parser(),
+        inputs=("clips", "groups", "teacher"),
+        stores=("shards",),
+        outputs=("model", "history", "record"),
+    )

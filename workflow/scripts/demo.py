@@ -14,20 +14,20 @@ from pipeline.video.encode import encode
 
 
 def main() -> None:
-    options = program.parser(__doc__, "set").parse_args()
+    options = program.parser(__doc__, "set", "videos", "lists").parse_args()
     settings = options.settings
     clip_set = demo.clip_set(options.set, settings["groups"], settings["clips"])
     progress = Progress(f"render {options.set}", len(clip_set.clips), "clips")
     digest = hashlib.sha256()
     for clip in clip_set.clips.values():
         frames = render.render(clip.id, settings["seed"], settings["frames"])
-        path = Path(settings["videos"]) / clip.file
+        path = Path(options.videos) / clip.file
         path.parent.mkdir(parents=True, exist_ok=True)
         encode(path, frames, render.FPS)
         digest.update(frames)
         progress.update(1, clip.id)
     progress.close()
-    demo.write_lists(clip_set, Path(settings["lists"]))
+    demo.write_lists(clip_set, Path(options.lists))
     record.write(
         options.record,
         "demo",

@@ -1,27 +1,30 @@
 """Decode the clips of one shard to count their frames and to find clips that are damaged."""
 
+import argparse
 from pathlib import Path
 
 from pipeline.datasets import index
+from pipeline.datasets.examine import examine
 from pipeline.datasets.load import load_set
 from pipeline.datasets.videos import locate
 from pipeline.jobs import program
 
 
-def main() -> None:
-    parser = program.parser(__doc__, "set", "shard", "out", record=False)
+def build_parser() -> argparse.ArgumentParser:
+    parser = program.parser(__doc__, "set", "shard", "entry", "out", record=False)
     parser.add_argument("--workers", type=int, default=1, help="number of clips decoded at a time")
-    options = parser.parse_args()
-    settings = options.settings
-    clip_set = load_set(options.set, settings)
-    clips = clip_set.shards(settings["shards"])[options.shard]
-    paths, _ = locate(clip_set, Path(settings["videos"]))
-    index.write(
-        options.out,
-        index.examine(clips, paths, settings["accept_damaged"], options.workers),
-        index.EXAMINED,
-    )
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
+    clip_set, folder = load_set(options.set, options.entry), Path(options.entry["videos"])
+    clips = clip_set.shards(options.entry["shards"])[options.shard]
+    paths, _ = locate(clip_set, folder)
+    rows = examine(clips, paths, options.settings["accept_damaged"], options.workers)
+    # The table holds when the folder moves.
+    rows = [row | {"path": str(Path(row["path"]).relative_to(folder))} for row in rows]
+    index.write(options.out, rows, index.EXAMINED)
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser())

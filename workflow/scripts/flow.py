@@ -1,5 +1,6 @@
 """Compute the optical flow of the clips of one shard into HDF5: n - 1 fields for a clip of n frames."""
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
 
 
-def main() -> None:
-    options = program.parser(__doc__, "clips", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "clips", "videos", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
     parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
     parameters["backend"] = tvl1.resolved(parameters["backend"])
-    rows = index.read(options.clips, index.EXAMINED)
+    rows = index.read(options.clips, index.EXAMINED, options.videos)
     progress = Progress(
         f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs"
     )
@@ -68,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser(), inputs=("clips",), outputs=("out", "record"))

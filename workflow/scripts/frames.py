@@ -1,5 +1,6 @@
 """Decode the clips of one shard into HDF5, every frame once."""
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
 
 
-def main() -> None:
-    options = program.parser(__doc__, "clips", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "clips", "videos", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
-    rows = index.read(options.clips, index.EXAMINED)
+    rows = index.read(options.clips, index.EXAMINED, options.videos)
     progress = Progress(f"frames {Path(options.out).stem}", len(rows), "clips")
 
     def frames(row: dict) -> Iterator[np.ndarray]:
@@ -49,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser(), inputs=("clips",), outputs=("out", "record"))

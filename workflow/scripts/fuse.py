@@ -3,11 +3,13 @@
 The result holds accuracies, the confusion matrix, and what they rest on.
 """
 
+import argparse
 import json
 from pathlib import Path
 
+from pipeline.datasets import index
 from pipeline.evaluation import fusion, metrics
-from pipeline.evaluation.provenance import provenance
+from pipeline.evaluation.provenance import provenance, shard_records
 from pipeline.evaluation.score_files import read_scores
 from pipeline.files import replacing
 from pipeline.jobs import program, record
@@ -15,10 +17,12 @@ from pipeline.report.figures import draw_result
 from pipeline.report.text import result_lines
 
 
-def main() -> None:
-    parser = program.parser(__doc__, "set", "run", "json", "png", record=False)
+def build_parser() -> argparse.ArgumentParser:
+    parser = program.parser(
+        __doc__, "set", "run", "entry", "results", "train", "test", "json", "png", record=False
+    )
     parser.add_argument(
-        "--config", type=json.loads, required=True, help="the whole config of the run, as JSON"
+        "--config", type=json.loads, required=True, help="settings of the run, as JSON"
     )
     parser.add_argument(
         "--scores", nargs="+", required=True, help="scores.h5 of each source, in its folder"
@@ -27,20 +31,30 @@ def main() -> None:
         "--idt", nargs="*", default=[], help="scores by trajectories, where there are any"
     )
     parser.add_argument(
-        "--records", nargs="+", required=True, help="records of all that the scores rest on"
+        "--records",
+        nargs="+",
+        required=True,
+        help="records of all that the scores rest on but shards",
     )
-    options = parser.parse_args()
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
     sources = fusion.align(
         {Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]}
     )
     fused, headline = fusion.fuse(sources, options.settings["fusion"])
     # All sources are aligned: their clips, labels and classes are the same.
     aligned = next(iter(sources.values()))
+    config = options.config | {"set": options.entry}
+    train, test = index.read(options.train), index.read(options.test)
+    codebook = next((path for path in options.records if path.endswith("codebook.json")), None)
+    records = [*shard_records(options.results, train, test, codebook), *options.records]
     result = {
         "set": options.set,
         "split": options.run,
         **metrics.summary(fused, aligned.labels, aligned.classes, headline),
-        "provenance": provenance(options.records, options.config, options.code),
+        "provenance": provenance(records, config, options.code),
     }
     draw_result(result, options.png)
     with replacing(options.json) as temporary:
@@ -49,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser())

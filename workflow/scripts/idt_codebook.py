@@ -1,11 +1,11 @@
 """Learn the codebooks of a split, one a descriptor, from samples of its training clips' trajectories."""
 
+import argparse
 from dataclasses import asdict
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipeline import files
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.idt import fisher
@@ -14,8 +14,11 @@ from pipeline.jobs.progress import Progress
 from pipeline.storage import reader, writer
 
 
-def main() -> None:
-    options = program.parser(__doc__, "split", "clips", "samples", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "split", "clips", "samples", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     settings, idt = options.settings, options.settings["idt"]
     rows = index.read(options.clips)
     shards = reader.Shards(options.samples, "samples")
@@ -51,7 +54,7 @@ def main() -> None:
     record.write(
         options.record,
         "idt_codebook",
-        files.digest(options.out),
+        reader.content_digest(options.out, "codebook"),
         settings,
         options.code,
         trajectories=int(chosen.sum()),
@@ -59,4 +62,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main, build_parser(), inputs=("clips",), stores=("samples",), outputs=("out", "record")
+    )

@@ -1,5 +1,6 @@
 """Encode the improved dense trajectories of each clip of a shard as a Fisher vector; the trajectories are not kept."""
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,16 @@ from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
 
 
-def main() -> None:
-    options = program.parser(
-        __doc__, "split", "clips", "codebook", "codebook-record", "out"
-    ).parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "split", "clips", "videos", "codebook", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     # A codebook is part of what makes a vector: clips that an earlier run finished with another one do not count.
-    settings = options.settings | {"codebook": record.read(options.codebook_record)["digest"]}
-    rows = index.read(options.clips, index.EXAMINED)
+    settings = options.settings | {
+        "codebook": record.read(record.content_path(options.codebook))["digest"]
+    }
+    rows = index.read(options.clips, index.EXAMINED, options.videos)
     codebooks = fisher.read(options.codebook)
     progress = Progress(
         f"idt fisher {options.split} {Path(options.out).stem}",
@@ -64,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser(), inputs=("clips", "codebook"), outputs=("out", "record"))

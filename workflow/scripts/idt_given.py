@@ -1,8 +1,9 @@
 """Take the test clips' scores by trajectories from a file that was made elsewhere."""
 
+import argparse
+
 import numpy as np
 
-from pipeline import files
 from pipeline.datasets import index
 from pipeline.evaluation import external_scores
 from pipeline.evaluation.matching import match_rows
@@ -10,8 +11,11 @@ from pipeline.evaluation.score_files import write_scores
 from pipeline.jobs import program, record
 
 
-def main() -> None:
-    options = program.parser(__doc__, "set", "split", "train", "test", "scores", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "set", "split", "train", "test", "scores", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     rows = index.read(options.test)
     # Every class has training clips; a class may have no test clips.
     classes = index.class_names(index.read(options.train))
@@ -21,11 +25,10 @@ def main() -> None:
         f"idt scores {options.split}: {len(rows)} of the {len(given.clips)} clips in "
         f"{options.scores}"
     )
-    settings = options.settings | {"given": files.digest(options.scores)}
     scores = np.ascontiguousarray(scores, np.float32)
-    digest = write_scores(options.out, "idt", rows, classes, scores, settings, options.code)
-    record.write(options.record, "scores", digest, settings, options.code, clips=len(rows))
+    digest = write_scores(options.out, "idt", rows, classes, scores, options.settings, options.code)
+    record.write(options.record, "scores", digest, options.settings, options.code, clips=len(rows))
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser())

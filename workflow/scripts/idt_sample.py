@@ -1,5 +1,6 @@
 """Keep a sample of the improved dense trajectories of each clip of a shard, for the codebooks."""
 
+import argparse
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -17,10 +18,13 @@ from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
 
 
-def main() -> None:
-    options = program.parser(__doc__, "clips", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "clips", "videos", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     settings, idt = options.settings, options.settings["idt"]
-    rows = index.read(options.clips, index.EXAMINED)
+    rows = index.read(options.clips, index.EXAMINED, options.videos)
     progress = Progress(f"idt sample {Path(options.out).stem}", len(rows), "clips")
     cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
 
@@ -59,4 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser(), inputs=("clips",), outputs=("out", "record"))

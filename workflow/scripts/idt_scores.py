@@ -1,5 +1,7 @@
 """Score the test clips of a split by the classifiers of its training clips' Fisher vectors."""
 
+import argparse
+
 import numpy as np
 
 from pipeline.datasets import index
@@ -9,8 +11,11 @@ from pipeline.jobs import program, record
 from pipeline.storage import reader
 
 
-def main() -> None:
-    options = program.parser(__doc__, "set", "split", "clips", "fisher", "svm", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "set", "split", "clips", "fisher", "svm", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
     with reader.open_checked(options.svm, "svm") as file:
@@ -49,4 +54,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main, build_parser(), inputs=("clips", "svm"), stores=("fisher",), outputs=("out", "record")
+    )

@@ -1,17 +1,21 @@
 """Train the classifiers of a split on the Fisher vectors of its training clips."""
 
+import argparse
+
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipeline import files
 from pipeline.datasets import index
 from pipeline.idt import svm
 from pipeline.jobs import program, record
 from pipeline.storage import reader, writer
 
 
-def main() -> None:
-    options = program.parser(__doc__, "set", "split", "clips", "fisher", "out").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "set", "split", "clips", "fisher", "out")
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
     classes = index.class_names(rows)
@@ -31,7 +35,7 @@ def main() -> None:
     record.write(
         options.record,
         "idt_svm",
-        files.digest(options.out),
+        reader.content_digest(options.out, "svm"),
         settings,
         options.code,
         clips=len(rows),
@@ -39,4 +43,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main, build_parser(), inputs=("clips",), stores=("fisher",), outputs=("out", "record")
+    )

@@ -3,38 +3,36 @@
 Refuses the set, naming every clip that cannot be decoded, when there is any.
 """
 
+import argparse
 from pathlib import Path
 
 from pipeline import files
 from pipeline.datasets import index
+from pipeline.datasets.examine import merge, read_examined
 from pipeline.datasets.load import load_set
 from pipeline.datasets.videos import locate
 from pipeline.jobs import program, record
 from pipeline.video import ffmpeg
 
 
-def main() -> None:
-    parser = program.parser(__doc__, "set", "index")
-    parser.add_argument(
-        "--examined", nargs="+", type=Path, required=True, help="one table per shard, <shard>.csv"
-    )
-    options = parser.parse_args()
-    settings = options.settings
-    clip_set = load_set(options.set, settings)
-    _, unlisted = locate(clip_set, Path(settings["videos"]))
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "set", "entry", "examined", "index")
+
+
+def main(options: argparse.Namespace) -> None:
+    clip_set, folder = load_set(options.set, options.entry), options.entry["videos"]
+    _, unlisted = locate(clip_set, Path(folder))
     for video in unlisted:
-        record.log(f"note: {settings['videos']}/{video} is in no split list and is not used")
-    rows = index.merge(
-        clip_set,
-        list(clip_set.clips.values()),
-        {path.stem: index.read(path, index.EXAMINED) for path in options.examined},
-    )
+        record.log(f"note: {folder}/{video} is in no split list and is not used")
+    clips = list(clip_set.clips.values())
+    examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
+    rows = merge(clip_set, clips, examined)
     index.write(options.index, rows, index.COLUMNS + clip_set.splits)
     record.write(
         options.record,
         "index",
         files.digest(options.index),
-        settings,
+        options.settings,
         options.code,
         ffmpeg=ffmpeg.version(),
         clips=len(rows),
@@ -44,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser())

@@ -1,5 +1,6 @@
 """Write the paper's tables beside ours: tables.json and tables.md, from the results of the runs."""
 
+import argparse
 import json
 
 from pipeline.evaluation import tables
@@ -9,7 +10,7 @@ from pipeline.report.tables import markdown
 from pipeline.report.text import read_result
 
 
-def main() -> None:
+def build_parser() -> argparse.ArgumentParser:
     parser = program.parser(__doc__, "set", "json", "markdown", record=False)
     parser.add_argument(
         "--results", nargs="+", required=True, help="an acc.json for each of --runs"
@@ -17,7 +18,10 @@ def main() -> None:
     parser.add_argument(
         "--runs", nargs="+", required=True, help="variant/split/seed of each result"
     )
-    options = parser.parse_args()
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
     results = {}
     for run, path in zip(options.runs, options.results, strict=True):
         variant, split, seed = run.split("/")
@@ -38,4 +42,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser())

@@ -3,6 +3,8 @@
 It learns from a fraction of the training clips of a split.
 """
 
+import argparse
+
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -18,8 +20,11 @@ from pipeline.training.job import finish, identity, parser, schedule
 from pipeline.training.loop import train
 
 
-def main() -> None:
-    options = parser(__doc__, "stream", "shards").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return parser(__doc__, "stream", "shards")
+
+
+def main(options: argparse.Namespace) -> None:
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
@@ -48,4 +53,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(
+        main,
+        build_parser(),
+        inputs=("clips",),
+        stores=("shards",),
+        outputs=("model", "history", "record"),
+    )

@@ -1,11 +1,13 @@
-"""Which code an artifact was made by: an id of a program and of all that it imports from this package.
+"""Which code an artifact was made by: an id of a program and of all that it imports from this
+package.
 
-Snakemake sees neither a changed module behind a program nor, in `shell:` rules, the program itself. So each rule
-carries `code=code_id(...)` in its params.
+Snakemake sees neither a changed module behind a program nor, in `shell:` rules, the program itself.
+So each rule carries `code=code_id(...)` in its params.
 
-The id says what the code does, not how it is written. It is taken of the syntax tree without docstrings, so comments,
-blank lines, formatting and the order of imports do not change it. A module is known by its own id and not by its name,
-so moving a file does not change it either. Standard library only: the Snakefile imports this.
+The id says what the code does, not how it is written. It is taken of the syntax tree without
+docstrings, so comments, blank lines, formatting and the order of imports do not change it. A module
+is known by its own id and not by its name, so moving a file does not change it either. Standard
+library only: the Snakefile imports this.
 """
 
 import ast
@@ -25,14 +27,17 @@ IMPORTS = (ast.Import, ast.ImportFrom)
 def code_id(program: str | Path, given: tuple[str, ...] = ()) -> str:
     """16 hex digits over a program and its import closure inside this package.
 
-    `given` names modules, such as 'pipeline.datasets.load', whose outcome is a parameter of the program's rule already:
-    their code is left out. Raises ValueError for relative imports and for circles of imports.
+    `given` names modules, such as 'pipeline.datasets.load', whose outcome is a parameter of the
+    program's rule already: their code is left out. Raises ValueError for relative imports and for
+    circles of imports.
     """
     return _module_id(Path(program).resolve(), frozenset(given))[:16]
 
 
 def closure(program: str | Path, given: tuple[str, ...] = ()) -> list[Path]:
-    """`program` and the modules of this package that it imports, directly or not, sorted by path."""
+    """`program` and the modules of this package that it imports, directly or not, sorted by
+    path.
+    """
     found: set[Path] = set()
     queue = [Path(program).resolve()]
     while queue:
@@ -53,7 +58,9 @@ def _parsed(path: Path) -> ast.Module:
 
 @cache
 def _module_id(path: Path, given: frozenset[str]) -> str:
-    """The id of one file, in which each import of this package stands as the ids of what it loads."""
+    """The id of one file, in which each import of this package stands as the ids of what it
+    loads.
+    """
     words: list[str] = []
     _open.append(path)
     if path in _open[:-1]:
@@ -94,8 +101,12 @@ def _describe(node, words: list[str], path: Path, given: frozenset[str]) -> None
         words.append(repr(node))
 
 
-def _import_words(node: ast.Import | ast.ImportFrom, path: Path, given: frozenset[str]) -> list[str]:
-    """A line for each name that an import binds: what it is, by the ids of what is loaded for it."""
+def _import_words(
+    node: ast.Import | ast.ImportFrom, path: Path, given: frozenset[str]
+) -> list[str]:
+    """A line for each name that an import binds: what it is, by the ids of what is loaded for
+    it.
+    """
     lines = []
     for alias, (module, name) in zip(node.names, _imported(node, path), strict=True):
         files = [] if module in given else _files(module)
@@ -113,7 +124,9 @@ def _import_words(node: ast.Import | ast.ImportFrom, path: Path, given: frozense
 
 
 def _imported(node: ast.Import | ast.ImportFrom, path: Path) -> Iterator[tuple[str, str | None]]:
-    """The module that each alias of an import loads, and what it takes out of it, if not the module itself."""
+    """The module that each alias of an import loads, and what it takes out of it, if not the module
+    itself.
+    """
     if isinstance(node, ast.Import):
         yield from ((alias.name, None) for alias in node.names)
         return
@@ -139,7 +152,8 @@ def _is_module(module: str) -> bool:
 
 @cache
 def _files(module: str) -> tuple[Path, ...]:
-    """The files of this package that importing a module runs: a.b.c runs a/__init__, a/b/__init__ and a/b/c.
+    """The files of this package that importing a module runs: a.b.c runs a/__init__, a/b/__init__
+    and a/b/c.
 
     Packages' `__init__.py` count where they hold anything.
     """
@@ -147,6 +161,6 @@ def _files(module: str) -> tuple[Path, ...]:
     if parts[0] != PACKAGE.name:
         return ()
     packages = [_base(".".join(parts[:end])) / "__init__.py" for end in range(1, len(parts) + 1)]
-    files = [path for path in packages if path.is_file() and path.stat().st_size]
+    files = [path for path in packages if path.is_file() and _parsed(path).body]
     own = _base(module).with_suffix(".py")
     return (*files, own) if own.is_file() else tuple(files)

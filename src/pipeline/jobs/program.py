@@ -4,19 +4,20 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.jobs.record import content_path, log
+from pipeline.jobs.reuse import Reuse, input_digest
 
 # What each text option means, with its unit or format; programs share the options by these names.
 OPTIONS = {
     "checkpoints": "folder of the checkpoints from which an interrupted training run resumes",
     "clips": "table of the clips (CSV)",
     "codebook": "codebooks of the descriptors (HDF5)",
-    "codebook-record": "record of the codebooks (JSON)",
     "direction": "appearance-to-motion or motion-to-appearance",
-    "entry": "where the set's videos and split lists lie, as JSON",
+    "entry": "entry of the set in the config, with the folders of its videos and lists, as JSON",
     "examined": "folder of the tables of the examined shards (<shard>.csv)",
     "fisher": "folder of the shards of Fisher vectors (<shard>.h5)",
     "flow": "folder of the shards of optical flow (<shard>.h5)",
@@ -31,8 +32,8 @@ OPTIONS = {
     "markdown": "tables to write for people (Markdown)",
     "model": "network's parameters (.pt): written by a training program, otherwise read",
     "out": "file to write (HDF5, or CSV for a table of clips)",
-    "part": "train or test",
     "png": "picture to write of the confusion matrix (PNG)",
+    "results": "folder of the set's results, results/<set>",
     "run": "which run: <split>, <split>/<variant> or either with /seed<n> after it",
     "samples": "folder of the shards of sampled trajectories (<shard>.h5)",
     "scores": "file of scores of another program (.h5, .npz or .mat)",
@@ -50,6 +51,11 @@ OPTIONS = {
     "videos": "folder of the videos",
     "weights": "file of the weights to start from, or imagenet, or none",
 }
+
+# Options that tell what a job is about, beside its inputs, settings and code.
+SUBJECT = ("set", "split", "stream", "direction", "sources")
+# Options whose text is JSON.
+JSON_OPTIONS = ("entry",)
 
 
 def parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
@@ -74,7 +80,8 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
             "--record", type=Path, required=True, help="record to write next to the output (JSON)"
         )
     for option in options:
-        result.add_argument(f"--{option}", required=True, help=OPTIONS[option])
+        kind = json.loads if option in JSON_OPTIONS else str
+        result.add_argument(f"--{option}", required=True, type=kind, help=OPTIONS[option])
     return result
 
 
@@ -103,3 +110,42 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def run_job(
+    main: Callable[[argparse.Namespace], None],
+    parser: argparse.ArgumentParser,
+    inputs: Sequence[str] = (),
+    stores: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+) -> None:
+    """Run the program of a rule: compute by `main(options)`, or take over what the job made before.
+
+    `inputs`, `stores` and `outputs` name options: files to read, folders of shards of which those
+    with the clips of --clips are read, and files to write. Without outputs the job always computes.
+    """
+
+    def job() -> None:
+        options = parser.parse_args()
+        options.inputs = input_digest(
+            _paths(options, inputs), _paths(options, stores), getattr(options, "clips", None)
+        )
+        if not outputs:
+            return main(options)
+        made = _paths(options, outputs)
+        if "record" in outputs:
+            made += map(content_path, _paths(options, ["record"]))
+        subject = {name: getattr(options, name) for name in SUBJECT if hasattr(options, name)}
+        before = Reuse(made, [options.settings, options.code, options.inputs, subject])
+        if before.take_over():
+            return log(f"{made[0]}: same inputs, settings and code as before, so it is taken over")
+        main(options)
+        before.keep()
+
+    run(job)
+
+
+def _paths(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """Return the paths that the options `names` hold, one or several each."""
+    values = [getattr(options, name) for name in names]
+    return [path for value in values for path in (value if isinstance(value, list) else [value])]

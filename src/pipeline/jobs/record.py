@@ -1,4 +1,11 @@
-"""?"""
+"""Two small files beside every artifact: its record, and its content.
+
+`<name>.json`, the record, says how the artifact was made: settings, code, versions, device,
+seconds. `<name>.content.json` says what it is: its digest and, for flow, its solver. Artifacts are
+large, and Snakemake compares large files by time stamp only, so rules read them as `ancient(...)`
+and depend on their content files. A record that differs in seconds or versions alone reruns
+nothing.
+"""
 
 import json
 import platform
@@ -20,14 +27,19 @@ PACKAGES = (
     "scikit-learn",
     "snakemake",
 )
-_begun = time.monotonic()  # the job's start, but for the interpreter's
+# The start of the job, but for that of the interpreter.
+_begun = time.monotonic()
 
 
 def write(
     path: str | Path, stage: str, digest: str, settings: dict, code: str, artifacts: int = 1, **more
 ) -> None:
-    """Write the record of an artifact whose content has `digest`; each of a job's `artifacts` has a share of its time."""
-    content = {
+    """Write the record and the content file of an artifact whose content has `digest`.
+
+    A job of several `artifacts` gives each its share of the time. `more` are further facts of the
+    record.
+    """
+    record = {
         "stage": stage,
         "digest": digest,
         "settings": settings,
@@ -37,11 +49,21 @@ def write(
         "packages": versions(),
         "seconds": round((time.monotonic() - _begun) / artifacts, 1),
     }
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+    content = {"digest": digest} | {key: more[key] for key in ("solver",) if key in more}
+    for target, value in ((Path(path), record), (content_path(path), content)):
+        with replacing(target) as temporary:
+            temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def content_path(path: str | Path) -> Path:
+    """The content file of an artifact, or of its record: 'flow/000.h5' ->
+    'flow/000.content.json'.
+    """
+    return Path(path).with_suffix(".content.json")
 
 
 def read(path: str | Path) -> dict:
+    """A record or a content file."""
     return json.loads(Path(path).read_text())
 
 

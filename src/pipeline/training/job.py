@@ -1,7 +1,6 @@
 """What the programs of all training runs share: their options, their schedule, and how they end."""
 
 import argparse
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +13,6 @@ from pipeline.compute import ranks
 from pipeline.compute.device import device_name, resolve_precision
 from pipeline.jobs import record
 from pipeline.jobs.program import reading_parser, workers
-from pipeline.jobs.record import read as read_record
 from pipeline.models import checkpoint
 
 
@@ -23,7 +21,6 @@ def parser(description: str, *options: str) -> argparse.ArgumentParser:
     result = reading_parser(
         description, "set", "split", "clips", "checkpoints", "history", "model", *options
     )
-    result.add_argument("--records", nargs="+", required=True, help="records of the inputs")
     result.add_argument(
         "--accumulate",
         type=int,
@@ -48,14 +45,9 @@ def identity(options: argparse.Namespace) -> dict:
 
     Training resumes only from a checkpoint of the same identity.
     """
-    digests = [read_record(path)["digest"] for path in sorted(options.records)]
     # The schedule holds the section compute, and `train` adds what matters of it to the identity.
     settings = {name: value for name, value in options.settings.items() if name != "compute"}
-    return {
-        "settings": settings,
-        "code": options.code,
-        "inputs": hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16],
-    }
+    return {"settings": settings, "code": options.code, "inputs": options.inputs}
 
 
 def finish(

@@ -1,0 +1,94 @@
+"""Decode every clip of a data set once, before any long job starts.
+
+Each shard's clips are examined by a job of its own, so that one changed video costs one shard.
+`merge` joins the shards for the whole set or a subset of a split.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from pathlib import Path
+
+from pipeline import files
+from pipeline.datasets import index
+from pipeline.datasets.clips import Clip, ClipSet
+from pipeline.errors import PipelineError, require
+from pipeline.jobs.progress import Progress
+from pipeline.video.decode import probe
+
+
+def examine(
+    clips: list[Clip], paths: dict[str, str], accept_damaged: list[str], workers: int = 1
+) -> list[dict]:
+    """Decode each clip to its end and return a row of `index.EXAMINED` per clip.
+
+    `workers` clips are decoded at a time. `paths` are those of the videos by clip id;
+    `accept_damaged` are the ids of clips that may be damaged. A clip that cannot be used is no
+    error here: its row says why as 'problem', and `merge` refuses it.
+    """
+    progress = Progress("examine", len(clips), "clips")
+    accepted = [clip.id in accept_damaged for clip in clips]
+    rows = []
+    with ThreadPoolExecutor(workers) as pool:
+        for row in pool.map(_examine_clip, clips, repeat(paths), accepted):
+            rows.append(row)
+            progress.update(1, row["clip"])
+    progress.close()
+    return rows
+
+
+def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]]) -> list[dict]:
+    """Return a row of the index per clip, with the clip's splits, in the order of `clips`.
+
+    `clips` are some or all clips of `clip_set`; `examined` are the rows of `index.EXAMINED` by
+    shard.
+
+    Raises PipelineError with one line per clip that has a problem or was not examined.
+    """
+    row_by_clip = {
+        row["clip"]: {**row, "shard": shard} for shard, rows in examined.items() for row in rows
+    }
+    rows = [row_by_clip.get(clip.id) or _not_examined(clip_set, clip) for clip in clips]
+    require([row["problem"] for row in rows if row["problem"]])
+    labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
+    return [
+        {
+            **row,
+            "class": clip.class_name,
+            "label": labels[clip.class_name],
+            "group": clip.group,
+            **clip.splits,
+        }
+        for clip, row in zip(clips, rows, strict=True)
+    ]
+
+
+def read_examined(folder: str | Path, clip_set: ClipSet, clips: list[Clip], count: int) -> dict:
+    """Return the rows of the examined shards '<shard>.csv' of a folder that hold any of `clips`.
+
+    `count` is the number of shards of the set. Raises PipelineError for what is no such table.
+    """
+    groups = {clip.group for clip in clips}
+    return {
+        shard: index.read(Path(folder) / f"{shard}.csv", index.EXAMINED)
+        for shard, held in clip_set.shards(count).items()
+        if groups & {clip.group for clip in held}
+    }
+
+
+def _examine_clip(clip: Clip, paths: dict[str, str], accept_damage: bool) -> dict:
+    """Return the row of EXAMINED of one clip."""
+    path = paths[clip.id]
+    try:
+        video = probe(path, accept_damage)
+        digest = files.digest(path)
+    except PipelineError as error:
+        return {"clip": clip.id, "path": path, "problem": str(error)}
+    return {"clip": clip.id, "path": path, "sha256": digest, **video, "problem": ""}
+
+
+def _not_examined(clip_set: ClipSet, clip: Clip) -> dict:
+    """Return a row that says that the clip was not examined."""
+    return {
+        "problem": f"set '{clip_set.name}': clip '{clip.id}' was not examined; delete "
+        f"results/{clip_set.name}/index and run snakemake again"
+    }

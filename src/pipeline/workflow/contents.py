@@ -1,0 +1,110 @@
+"""What files that users bring hold, told without reading them at each start. Standard library only.
+
+Paths and time stamps are not content: a folder that was moved, copied or touched holds the videos
+that it held before. So the size and the times of each file are kept beside what stands for its
+content, as git does in its index. A file is read again only where these differ, and then once.
+"""
+
+import csv
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pipeline import files
+from pipeline.errors import PipelineError
+
+# Time of the last change of the content, and of the file's own entry: a copy that keeps the first
+# has another second.
+STAT = ("st_size", "st_mtime_ns", "st_ctime_ns")
+
+
+class Contents:
+    """Identities of videos and of other files, kept in the folder `results`."""
+
+    def __init__(self, results: Path):
+        self.results = results
+
+    def videos(self, name: str, folder: Path, videos: dict[str, str]) -> dict[str, str]:
+        """An identity for each video of the set `name`: clip id -> text that changes when its
+        content changes.
+
+        `videos`: clip id -> file inside `folder`. The identity of a new video is its size and
+        times, so that nothing is read before it is decoded. It stays when only the times differ and
+        the content is the one that was examined.
+        """
+        path = self.results / name / ".videos.json"
+        known, examined = _read(path), _Examined(self.results / name / "index")
+        found = {}
+        for clip, file in videos.items():
+            stat = _stat(folder / file)
+            old = known.get(clip)
+            if old and (old[1:] == stat or examined.has(clip, folder / file)):
+                found[clip] = [old[0], *stat]
+            else:
+                found[clip] = ["-".join(map(str, stat)), *stat]
+        if found != known:
+            _write(path, found)
+        return {clip: content[0] for clip, content in found.items()}
+
+    def digest(self, path: str | Path) -> str:
+        """The digest of any file, read again only when its size or a time has changed."""
+        store, key = self.results / ".files.json", os.path.abspath(path)
+        known, stat = _read(store), _stat(Path(path))
+        if (old := known.get(key)) and old[1:] == stat:
+            return old[0]
+        known[key] = [files.digest(path), *stat]
+        _write(store, known)
+        return known[key][0]
+
+    def weights(self, path: str) -> str:
+        """What stands for a file of weights in the params: its content.
+
+        Raises PipelineError when there is none.
+        """
+        if not Path(path).is_file():
+            raise PipelineError(
+                f"{path}: there is no such weight file; correct network.weights ('imagenet', "
+                "'none' or a file)"
+            )
+        return f"file {self.digest(path)}"
+
+
+class _Examined:
+    """Videos of a set as they were when they were examined."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def has(self, clip: str, path: Path) -> bool:
+        """Whether the video at `path` is the one that was examined; reads it."""
+        return clip in self._digests and self._digests[clip] == files.digest(path)
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
+        found = {}
+        for path in self.folder.glob("*.csv"):
+            with open(path, newline="", encoding="utf-8") as file:
+                found.update((row.get("clip"), row.get("sha256")) for row in csv.DictReader(file))
+        return found
+
+
+def _stat(path: Path) -> list[int]:
+    stat = os.stat(path)
+    return [getattr(stat, name) for name in STAT]
+
+
+def _read(path: Path) -> dict:
+    """A file of identities; empty where there is none or it is broken, which costs one reading of
+    the files.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(path: Path, content: dict) -> None:
+    with files.replacing(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -1,0 +1,144 @@
+"""Params functions of the rules: what a job's outcome depends on besides its input files. Standard
+library only.
+
+Each gives one line of JSON, so that Snakemake compares names with values, and equal values are
+equal however the config spells them. Paths are not among them: a folder or file that was moved
+reruns nothing. They reach the programs as `resources`, whose values Snakemake does not compare
+(`pipeline.workflow.resources`).
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from pipeline.config import settings
+from pipeline.evaluation import published
+from pipeline.streams import DIRECTIONS, STORES
+from pipeline.workflow.paths import InputFiles
+from pipeline.workflow.sets import Sets, run_of, split_of
+
+# What of `compute` the numbers of a training depend on. The rest is how it is run, and changing it
+# reruns nothing.
+NUMERIC = ("compute.threads", "compute.precision", "compute.layout")
+# Settings that name a file, not a word: its content stands in the params in place of its path.
+WORDS = ("imagenet", "none")
+ParamsFunction = Callable[..., str]
+
+
+class JobParams:
+    """Params functions over the sets of a config. Each method either is one, or makes one from its
+    arguments.
+    """
+
+    def __init__(self, sets: Sets, inputs: InputFiles):
+        self.sets, self.inputs = sets, inputs
+
+    def settings(
+        self, *keys: str, subset: str | None = None, shard: bool = False
+    ) -> ParamsFunction:
+        """The settings `keys` of a job and nothing else, so that only they rerun the rule.
+
+        With `subset` also the identity of the split's train or test clips, with `shard` the
+        accepted damaged clips of the job's shard.
+        """
+
+        def params(wildcards):
+            own = self.sets.settings(wildcards.set, run_of(wildcards))
+            chosen = settings.choose(self._files_by_content(own), *keys)
+            if subset:
+                clip_set = self.sets.clip_set(wildcards.set)
+                chosen["identity"] = clip_set.digest(split_of(wildcards), subset)
+            if shard:
+                chosen["accept_damaged"] = self._accepted(wildcards)
+            return settings.dump(chosen)
+
+        return params
+
+    def videos(self, wildcards) -> str:
+        """What the examination of a shard depends on: its clips with their files and contents, and
+        accepted damage.
+        """
+        name, clips = wildcards.set, self.sets.shards(wildcards.set)[wildcards.shard]
+        files = self.sets.videos(name)
+        # A rendered set's videos are an input file, and may not be there yet.
+        ids = {} if self.sets.is_demo(name) else self.sets.video_ids(name)
+        listed = [[clip.id, files[clip.id], ids.get(clip.id)] for clip in clips]
+        return settings.dump(
+            {"accept_damaged": self._accepted(wildcards), "clips": _digest(listed)}
+        )
+
+    def subset(self, wildcards) -> str:
+        """What the table of a split's train or test clips depends on."""
+        clip_set = self.sets.clip_set(wildcards.set)
+        return settings.dump({"identity": clip_set.digest(wildcards.split, wildcards.subset)})
+
+    def splits(self, wildcards) -> str:
+        """What the index of a set depends on: the clips of every split."""
+        clip_set = self.sets.clip_set(wildcards.set)
+        identity = {
+            split: [clip_set.digest(split, subset) for subset in ("train", "test")]
+            for split in clip_set.splits
+        }
+        return settings.dump({"identity": identity})
+
+    def rendering(self, name: str) -> str:
+        """What the videos of a demo set depend on."""
+        return settings.dump(
+            settings.choose(self.sets.entry(name), "groups", "clips", "frames", "seed")
+        )
+
+    def given_scores(self, wildcards) -> str:
+        """The content of the file of scores that the config names, and the identity of the test
+        clips.
+        """
+        clip_set, path = self.sets.clip_set(wildcards.set), self.inputs.given_scores(wildcards)
+        identity = clip_set.digest(wildcards.split, "test")
+        return settings.dump({"identity": identity, "given": self.sets.contents.digest(path)})
+
+    def result(self, wildcards) -> str:
+        """The settings of a run, for the record of a result: all but its tables and how training
+        runs are run.
+        """
+        own = self._files_by_content(self.sets.settings(wildcards.set, run_of(wildcards)))
+        merged = {key: value for key, value in own.items() if key != "tables"}
+        return settings.dump(merged | settings.choose(own, *NUMERIC))
+
+    def tables(self, wildcards) -> str:
+        """The tables of a set, with the paper's numbers."""
+        plan = self.sets.settings(wildcards.set, None)["tables"]
+        return settings.dump({"tables": published.rows(plan, wildcards.set)})
+
+    # Folders of results, which the wildcards tell
+
+    def stream_store(self, wildcards) -> str:
+        """The folder of shards that a stream reads."""
+        return f"results/{wildcards.set}/{STORES[wildcards.stream]}"
+
+    def single_store(self, wildcards) -> str:
+        """The folder of shards that a direction reads its single instant from."""
+        return f"results/{wildcards.set}/{STORES[DIRECTIONS[wildcards.direction][0]]}"
+
+    def sequence_store(self, wildcards) -> str:
+        """The folder of shards that a direction reads its sequence of instants from."""
+        return f"results/{wildcards.set}/{STORES[DIRECTIONS[wildcards.direction][1]]}"
+
+    def table_runs(self, wildcards) -> list[str]:
+        """The runs of a set's tables, variant/split/seed, in the order of their results."""
+        return list(self.inputs.table_runs(wildcards))
+
+    def _accepted(self, wildcards) -> list[str]:
+        """The clips of a shard whose damage the config accepts."""
+        clips = {clip.id for clip in self.sets.shards(wildcards.set).get(wildcards.shard, [])}
+        return sorted(clips & set(self.sets.entry(wildcards.set)["accept_damaged"]))
+
+    def _files_by_content(self, own: dict) -> dict:
+        """Settings in which the digest of a file of weights stands in place of its path."""
+        weights = own["network"]["weights"]
+        if weights in WORDS:
+            return own
+        return own | {"network": own["network"] | {"weights": self.sets.contents.weights(weights)}}
+
+
+def _digest(value) -> str:
+    """16 hex digits that stand for a nested list, which may be long."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]

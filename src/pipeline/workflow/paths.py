@@ -1,0 +1,268 @@
+"""Input functions of the rules: which files a job reads. They take Snakemake's wildcards; standard
+library only.
+
+Beside each large artifact lie two small files: `<name>.json`, the record of how it was made
+(seconds, versions, code), and `<name>.content.json`, which says what it IS (digest, solver). Rules
+depend on the latter: an artifact that was made again with the same content reruns nothing. The
+artifact itself and its record are `ancient` inputs.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.config import runs
+from pipeline.config.runs import Run
+from pipeline.errors import PipelineError
+from pipeline.evaluation import tables
+from pipeline.streams import DIRECTIONS, STORES, STREAMS
+from pipeline.workflow.sets import Sets, run_of, split_of
+
+# What a rule reads of an artifact: the endings of its files.
+CONTENT, RECORD = "content.json", "json"
+InputFunction = Callable[..., list[str] | str]
+
+
+class InputFiles:
+    """Input functions over the sets of a config. Each method either is one, or makes one from its
+    arguments.
+    """
+
+    def __init__(self, sets: Sets):
+        self.sets = sets
+
+    # Stores: a file for each shard of a set
+
+    def rendered(self, wildcards) -> list[str]:
+        """What says that the videos of a demo set are rendered; videos of other sets are params of
+        their rule.
+        """
+        demo = self.sets.is_demo(wildcards.set)
+        return [f"results/{wildcards.set}/videos.{CONTENT}"] if demo else []
+
+    def all_shards(self, pattern: str) -> InputFunction:
+        """`pattern` for each shard of the set."""
+        return lambda wildcards: [
+            pattern.format(set=wildcards.set, shard=shard)
+            for shard in self.sets.shards(wildcards.set)
+        ]
+
+    def subset_shards(self, pattern: str, subset: str | None = None) -> InputFunction:
+        """`pattern` for each shard with clips of the split's `subset`, train or test; else of the
+        wildcard's.
+        """
+
+        def files(wildcards):
+            split, wanted = split_of(wildcards), subset or wildcards.subset
+            shards = self.sets.subset_shards(wildcards.set, split, wanted)
+            return [pattern.format(set=wildcards.set, split=split, shard=shard) for shard in shards]
+
+        return files
+
+    def store(self, subset: str, ending: str, stream: str | None = None) -> InputFunction:
+        """The frames or flow of a split's `subset`, as `stream` or else the job's own stream reads
+        them.
+        """
+
+        def files(wildcards):
+            folder = STORES[stream or wildcards.stream]
+            return self.subset_shards(f"results/{{set}}/{folder}/{{shard}}.{ending}", subset)(
+                wildcards
+            )
+
+        return files
+
+    def of_set(self, name: str) -> InputFunction:
+        """The file `name` of the job's set."""
+        return lambda wildcards: f"results/{wildcards.set}/{name}"
+
+    # What all runs of a split share
+
+    def of_split(self, name: str) -> InputFunction:
+        """The file `name` of the job's split; `name` may hold the wildcard {stream}."""
+        return lambda wildcards: self._in_split(wildcards, name.format(**dict(wildcards.items())))
+
+    def groups(self, ending: str) -> InputFunction:
+        """The class groups of a direction's two streams, the single one first."""
+        return lambda wildcards: [
+            self._in_split(wildcards, f"{stream}/groups.{ending}")
+            for stream in DIRECTIONS[wildcards.direction]
+        ]
+
+    def teacher_of_direct(self, ending: str) -> InputFunction:
+        """The teacher that `network.kind: direct` joins to VGG-16; nothing for other kinds."""
+
+        def files(wildcards):
+            direct = self._settings(wildcards)["network"]["kind"] == "direct"
+            return (
+                self._in_split(wildcards, f"{wildcards.stream}/teacher.{ending}") if direct else []
+            )
+
+        return files
+
+    def _in_split(self, wildcards, name: str) -> str:
+        return f"results/{wildcards.set}/{split_of(wildcards)}/{name}"
+
+    # Networks of a run
+
+    def trained_streams(self, wildcards) -> Run | None:
+        """The run whose stream networks a direction starts from; None where it starts from
+        network.weights.
+        """
+        if self._settings(wildcards)["asyn"]["start"] == "weights":
+            return None
+        return run_of(wildcards).streams(self.sets.config)
+
+    def stream_networks(self, ending: str) -> InputFunction:
+        """The networks that a direction starts from, of the single stream first; nothing where it
+        starts anew.
+        """
+
+        def files(wildcards):
+            run = self.trained_streams(wildcards)
+            streams = DIRECTIONS[wildcards.direction] if run else ()
+            return [f"results/{wildcards.set}/{run}/{stream}/co2fi.{ending}" for stream in streams]
+
+        return files
+
+    def networks_of_run(self, ending: str) -> InputFunction:
+        """The networks that score a run, in the order of its sources."""
+        return lambda wildcards: [
+            f"results/{wildcards.set}/{wildcards.run}/{source}/{network_of(source)}.{ending}"
+            for source in self.sets.run_sources(run_of(wildcards))
+        ]
+
+    def scores_of_run(self, ending: str) -> InputFunction:
+        """The scores of a run's sources."""
+        return lambda wildcards: [
+            f"results/{wildcards.set}/{wildcards.run}/{source}/scores.{ending}"
+            for source in self.sets.run_sources(run_of(wildcards))
+        ]
+
+    def scoring_rules(self):
+        """The rules that score runs, one for each kind of run: its name, the sources, and a pattern
+        of the runs' names.
+        """
+        config = self.sets.config
+        kinds = {
+            "scores": [*STREAMS, *DIRECTIONS],
+            "scores_of_streams": [*STREAMS],
+            "scores_of_directions": [*DIRECTIONS],
+        }
+        patterns = [Run("split[0-9]+", variant) for variant in (runs.COMPLETE, *config["variants"])]
+        for kind, sources in kinds.items():
+            names = "|".join(str(run) for run in patterns if self.sets.run_sources(run) == sources)
+            # A config may have no variants, and so no run of a kind.
+            if names:
+                yield kind, sources, f"({names})(/seed[0-9]+)?"
+
+    # Trajectories
+
+    def idt_scores(self, ending: str) -> InputFunction:
+        """The scores of a split by trajectories, computed or given; nothing where they are not part
+        of the run.
+        """
+
+        def files(wildcards):
+            idt, run = self._settings(wildcards)["idt"], run_of(wildcards)
+            name = "scores" if idt["scores"] == "none" else "given"
+            wanted = idt["enabled"] and run.variant == runs.COMPLETE
+            return [self._in_split(wildcards, f"idt/{name}.{ending}")] if wanted else []
+
+        return files
+
+    def given_scores(self, wildcards) -> str:
+        """The file of scores by trajectories that the config names for a split.
+
+        Raises PipelineError when there is none.
+        """
+        name = self.sets.settings(wildcards.set, None)["idt"]["scores"]
+        path = name.replace("{split}", wildcards.split)
+        if not Path(path).is_file():
+            raise PipelineError(
+                f"idt.scores of set '{wildcards.set}' is {name}: there is no file {path}; correct "
+                "it, or write none to have the scores computed"
+            )
+        return path
+
+    # Results
+
+    def shard_records(self, wildcards) -> list[str]:
+        """The records of every shard that a run's result rests on."""
+        name, split = wildcards.set, split_of(wildcards)
+        shards = self.sets.split_shards(name, split)
+        records = [
+            f"results/{name}/{store}/{shard}.json" for store in STORES.values() for shard in shards
+        ]
+        if self._computes_idt(wildcards):
+            train = self.sets.subset_shards(name, split, "train")
+            records += [f"results/{name}/idt/{shard}.json" for shard in train]
+            records += [f"results/{name}/{split}/idt/fisher/{shard}.json" for shard in shards]
+        return records
+
+    def stage_records(self, wildcards) -> list[str]:
+        """The records of every other artifact that a run's result rests on."""
+        name, run, sources = (
+            wildcards.set,
+            run_of(wildcards),
+            self.sets.run_sources(run_of(wildcards)),
+        )
+        streams = self.trained_streams(wildcards)
+        trained = [streams] if run.fuses(self.sets.config) and streams else []
+        trained += [run] if set(STREAMS) & set(sources) else []
+        idt = ["codebook", "svm"] if self._computes_idt(wildcards) else []
+        return [
+            f"results/{name}/index.json",
+            *(
+                f"results/{name}/{run.split}/{stream}/{stage}.json"
+                for stream in STREAMS
+                for stage in ("teacher", "groups")
+            ),
+            *(
+                f"results/{name}/{one}/{stream}/co2fi.json"
+                for one in dict.fromkeys(trained)
+                for stream in STREAMS
+            ),
+            *(
+                f"results/{name}/{run}/{source}/asyn.json"
+                for source in sources
+                if source in DIRECTIONS
+            ),
+            *self.scores_of_run(RECORD)(wildcards),
+            *(self._in_split(wildcards, f"idt/{stage}.json") for stage in idt),
+            *self.idt_scores(RECORD)(wildcards),
+        ]
+
+    def _computes_idt(self, wildcards) -> bool:
+        return any(path.endswith("/scores.json") for path in self.idt_scores(RECORD)(wildcards))
+
+    # Tables
+
+    def table_runs(self, wildcards) -> dict[str, Run]:
+        """The runs of a set's tables, by variant/split/seed.
+
+        Raises PipelineError for rows restricted to classes that the set has not.
+        """
+        settings = self.sets.settings(wildcards.set, None)
+        plan, found = settings["tables"], {}
+        tables.check_classes(wildcards.set, plan, self.sets.clip_set(wildcards.set).classes)
+        for row in plan["rows"]:
+            splits = plan["splits"] if row.get("splits") == "all" else plan["splits"][:1]
+            for split in splits:
+                for seed in plan["seeds"]:
+                    own = None if seed == settings["seed"] else seed
+                    found[f"{row['variant']}/{split}/{seed}"] = Run(split, row["variant"], own)
+        return found
+
+    def table_results(self, wildcards) -> list[str]:
+        """The results of the runs of a set's tables."""
+        return [
+            f"results/{wildcards.set}/{run}/acc.json" for run in self.table_runs(wildcards).values()
+        ]
+
+    def _settings(self, wildcards) -> dict:
+        return self.sets.settings(wildcards.set, run_of(wildcards))
+
+
+def network_of(source: str) -> str:
+    """The kind of network that scores a source."""
+    return "asyn" if source in DIRECTIONS else "co2fi"

@@ -1,0 +1,88 @@
+"""Resources of the rules: cores, memory and GPUs, and what a program is told that its outcome does
+not depend on.
+
+Snakemake reruns a job when its `params` or the text of its command change, but not for its
+`resources`. So paths of the user's folders and files, and how a training is run, stand there as
+strings. Standard library only.
+"""
+
+from collections.abc import Callable
+
+from pipeline.config import settings
+from pipeline.workflow.sets import Sets, run_of
+
+
+class JobResources:
+    """Resource functions over the sets of a config; `cores` are those of this machine's run, if it
+    has a limit.
+    """
+
+    def __init__(self, sets: Sets, cores: int | None):
+        self.sets, self.cores = sets, cores
+
+    # Cores, memory, GPUs
+
+    def all_cores(self, wildcards) -> int:
+        """All cores of this machine's run; a cluster's jobs take what its profile says, or a
+        few.
+        """
+        return self.cores or 4
+
+    def compute_threads(self, wildcards) -> int:
+        """Threads of a computation: a setting, as the result depends on them in the last bits."""
+        return self._compute(wildcards)["threads"]
+
+    def processes(self, wildcards) -> int:
+        """The processes of a training, each with a GPU of its own where there are GPUs."""
+        return self._compute(wildcards)["processes"]
+
+    def reading_cores(self, wildcards) -> int:
+        """The cores of a process that computes, and of those that read for it."""
+        compute = self._compute(wildcards)
+        return compute["threads"] + compute["workers"]
+
+    def training_cores(self, wildcards) -> int:
+        """The cores of all processes of a training, and of those that read for them."""
+        return self.processes(wildcards) * self.reading_cores(wildcards)
+
+    def training_memory(self, megabytes: int) -> Callable[..., int]:
+        """`megabytes` for each process of a training."""
+        return lambda wildcards: megabytes * self.processes(wildcards)
+
+    def flow_gpus(self, wildcards) -> int:
+        """GPUs that a job of flow asks a cluster for: none for auto, which takes what is there."""
+        return int(self.sets.settings(wildcards.set, None)["flow"]["backend"] == "cuda")
+
+    # What a program is told
+
+    def launcher(self, wildcards) -> str:
+        """What starts a training: torchrun, where it has several processes."""
+        count = self.processes(wildcards)
+        several = f' "$SCRIPTS"/torchrun.py --standalone --nproc-per-node {count}'
+        return "python" + (several if count > 1 else "")
+
+    def training_flags(self, wildcards) -> str:
+        """Options of a training that change its numbers by rounding at most."""
+        compute = self._compute(wildcards)
+        return f"--workers {compute['workers']} --accumulate {compute['accumulate']}"
+
+    def worker_flags(self, wildcards) -> str:
+        """The option that says how many processes read; the outcome is the same for any number."""
+        return f"--workers {self._compute(wildcards)['workers']}"
+
+    def video_folder(self, wildcards) -> str:
+        """The folder of a set's videos."""
+        return self.sets.entry(wildcards.set)["videos"]
+
+    def entry(self, wildcards) -> str:
+        """The entry of a set in the config, as JSON: where its videos and lists lie, and how these
+        are read.
+        """
+        return settings.dump(self.sets.entry(wildcards.set))
+
+    def weights(self, wildcards) -> str:
+        """The file of weights that a training starts from, or a word in its place."""
+        return self.sets.settings(wildcards.set, run_of(wildcards))["network"]["weights"]
+
+    def _compute(self, wildcards) -> dict:
+        return self.sets.settings(wildcards.set, run_of(wildcards))["compute"]

@@ -1,0 +1,113 @@
+"""The sets of a config as the rules ask for them: entries, settings, clips, shards and runs.
+Standard library only.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from pipeline.config import runs, settings
+from pipeline.config.runs import Run
+from pipeline.datasets import clips
+from pipeline.datasets.clips import ClipSet
+from pipeline.datasets.load import load_set
+from pipeline.datasets.videos import locate
+from pipeline.streams import DIRECTIONS, STREAMS
+from pipeline.workflow.contents import Contents
+
+
+class Sets:
+    """Answers questions about the sets of `config`; whatever has to be read is read once.
+
+    Paths are relative to the folder that Snakemake runs in. Raises PipelineError for what the user
+    has to mend.
+    """
+
+    def __init__(self, config: dict):
+        self.config = config
+        self.contents = Contents(Path("results"))
+        for name in (
+            "entry",
+            "clip_set",
+            "shards",
+            "videos",
+            "settings",
+            "subset_shards",
+            "video_ids",
+        ):
+            setattr(self, name, cache(getattr(self, name)))
+
+    def entry(self, name: str) -> dict:
+        """The entry of a set in the config without the settings that it overrides; the demo's with
+        its seed.
+        """
+        own_settings = settings.for_set(self.config, name)
+        entry = {
+            key: value for key, value in self.config["sets"][name].items() if key != "settings"
+        }
+        return entry | ({"seed": own_settings["seed"]} if self.is_demo(name) else {})
+
+    def is_demo(self, name: str) -> bool:
+        """Whether the videos of a set are rendered by a rule, and may not be there yet."""
+        return self.config["sets"][name]["format"] == "demo"
+
+    def demos(self) -> list[str]:
+        return [name for name in self.config["sets"] if self.is_demo(name)]
+
+    def clip_set(self, name: str) -> ClipSet:
+        """The clips, classes and splits of a set, from its lists."""
+        return load_set(name, self.entry(name))
+
+    def shards(self, name: str) -> dict[str, list[clips.Clip]]:
+        """The clips of a set by shard."""
+        return self.clip_set(name).shards(self.entry(name)["shards"])
+
+    def subset_shards(self, name: str, split: str, subset: str) -> list[str]:
+        """The shards that hold clips of a split's 'train' or 'test'."""
+        groups = {clip.group for clip in self.clip_set(name).subset(split, subset)}
+        return sorted({clips.shard_of(group, self.entry(name)["shards"]) for group in groups})
+
+    def split_shards(self, name: str, split: str) -> list[str]:
+        """The shards that hold any clip of a split."""
+        train, test = (self.subset_shards(name, split, subset) for subset in ("train", "test"))
+        return sorted({*train, *test})
+
+    def videos(self, name: str) -> dict[str, str]:
+        """The video file of each clip of a set, relative to the folder of its videos, by clip
+        id.
+        """
+        clip_set, folder = self.clip_set(name), Path(self.entry(name)["videos"])
+        if self.is_demo(name):
+            return {clip.id: clip.file for clip in clip_set.clips.values()}
+        return {
+            clip: str(Path(path).relative_to(folder))
+            for clip, path in locate(clip_set, folder)[0].items()
+        }
+
+    def video_ids(self, name: str) -> dict[str, str]:
+        """What stands for the content of each video of a set, by clip id; see `Contents.videos`."""
+        return self.contents.videos(name, Path(self.entry(name)["videos"]), self.videos(name))
+
+    def settings(self, name: str, run: Run | None) -> dict:
+        """The settings of a set, or of one of its runs."""
+        if run is None:
+            return settings.for_set(self.config, name)
+        return runs.for_run(self.config, name, run)
+
+    def run_sources(self, run: Run) -> list[str]:
+        """What is scored and fused in a run: streams, directions, or both."""
+        streams = run.streams(self.config) == run
+        return [*(STREAMS if streams else []), *(DIRECTIONS if run.fuses(self.config) else [])]
+
+
+def run_of(wildcards) -> Run | None:
+    """The run that a job belongs to: a variant and a seed on a split; None for what all runs of a
+    split share.
+    """
+    text = dict(wildcards.items()).get("run")
+    return Run.parse(text) if text else None
+
+
+def split_of(wildcards) -> str:
+    """The split that a job belongs to."""
+    run = run_of(wildcards)
+    return run.split if run else wildcards.split

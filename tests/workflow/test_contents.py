@@ -1,0 +1,103 @@
+"""Files are known by their content, and read no more often than they change."""
+
+import os
+import shutil
+
+import pytest
+
+from pipeline import files
+from pipeline.errors import PipelineError
+from pipeline.workflow.contents import Contents
+
+VIDEOS = {"Run/a": "Run/a.avi", "Run/b": "Run/b.avi"}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "videos/Run").mkdir(parents=True)
+    for file in VIDEOS.values():
+        (tmp_path / "videos" / file).write_text(f"content of {file}")
+    return tmp_path
+
+
+def identities(folder, videos="videos") -> dict[str, str]:
+    return Contents(folder / "results").videos("mini", folder / videos, VIDEOS)
+
+
+def examine(folder, videos="videos") -> None:
+    """What the rule `examine` leaves: the digest of each clip as it was."""
+    index = folder / "results/mini/index"
+    index.mkdir(parents=True, exist_ok=True)
+    rows = [f"{clip},{files.digest(folder / videos / file)}" for clip, file in VIDEOS.items()]
+    (index / "000.csv").write_text("\n".join(["clip,sha256", *rows]) + "\n")
+
+
+def test_videos_are_not_read_before_they_are_examined(folder, monkeypatch):
+    monkeypatch.setattr(files, "digest", None)
+    first = identities(folder)
+    assert set(first) == set(VIDEOS) and len(set(first.values())) == 2
+    assert identities(folder) == first
+
+
+def test_a_touched_video_is_the_same_one(folder):
+    first = identities(folder)
+    examine(folder)
+    os.utime(folder / "videos/Run/a.avi", (1, 1))
+    assert identities(folder) == first
+
+
+def test_a_touched_video_is_read_once(folder, monkeypatch):
+    identities(folder)
+    examine(folder)
+    os.utime(folder / "videos/Run/a.avi", (1, 1))
+    first = identities(folder)
+    monkeypatch.setattr(files, "digest", None)
+    assert identities(folder) == first
+
+
+@pytest.mark.parametrize("way", [shutil.move, shutil.copytree], ids=["moved", "copied"])
+def test_a_folder_elsewhere_holds_the_same_videos(folder, way):
+    first = identities(folder)
+    examine(folder)
+    way(folder / "videos", folder / "elsewhere")
+    assert identities(folder, "elsewhere") == first
+
+
+def test_a_changed_video_is_another_one(folder):
+    first = identities(folder)
+    examine(folder)
+    (folder / "videos/Run/a.avi").write_text("another content")
+    second = identities(folder)
+    assert second["Run/a"] != first["Run/a"] and second["Run/b"] == first["Run/b"]
+
+
+def test_a_changed_video_of_the_same_size_and_time_is_another_one(folder):
+    path = folder / "videos/Run/a.avi"
+    first = identities(folder)
+    examine(folder)
+    stat = path.stat()
+    path.write_text(path.read_text()[::-1])
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert identities(folder)["Run/a"] != first["Run/a"]
+
+
+def test_what_is_kept_may_be_lost_or_broken(folder):
+    first = identities(folder)
+    (folder / "results/mini/.videos.json").write_text("{")
+    assert identities(folder) == first
+
+
+def test_weights_are_known_by_content(folder):
+    contents, path = Contents(folder / "results"), folder / "vgg16.pth"
+    path.write_text("weights")
+    first = contents.weights(str(path))
+    os.utime(path, (1, 1))
+    shutil.copy(path, folder / "renamed.pth")
+    assert contents.weights(str(path)) == contents.weights(str(folder / "renamed.pth")) == first
+    path.write_text("other weights")
+    assert contents.weights(str(path)) != first
+
+
+def test_missing_weights_are_named(folder):
+    with pytest.raises(PipelineError, match="none.pth: there is no such weight file; correct"):
+        Contents(folder / "results").weights("none.pth")

@@ -1,0 +1,124 @@
+"""What a job's outcome depends on: values as values, contents as contents, and nothing else."""
+
+import json
+import shutil
+
+import pytest
+
+from pipeline.errors import PipelineError
+
+
+def everything(rules) -> dict[str, str]:
+    """The params of one job of each kind."""
+    rules.start()
+    shard = rules.wildcards(shard="000")
+    run, split = rules.wildcards(run="split1"), rules.wildcards(split="split1", subset="train")
+    params = rules.params
+    return {
+        "examine": params.videos(shard),
+        "index": params.splits(rules.wildcards()),
+        "subset": params.subset(split),
+        "flow": params.settings("decode", "flow", "store.flow", shard=True)(shard),
+        "co2fi": params.settings("seed", "network", "co2fi", "loss.alpha", subset="train")(run),
+        "fuse": params.settings("seed", "fusion", subset="test")(run),
+        "result": params.result(run),
+        "tables": params.tables(rules.wildcards()),
+    }
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_params_are_a_line_of_json(rules):
+    for text in everything(rules).values():
+        assert isinstance(json.loads(text), dict) and "\n" not in text
+
+
+def test_a_job_depends_on_the_settings_that_it_reads(rules):
+    before = everything(rules)
+    rules.mini["settings"]["flow"] = {"bound": 5.0}
+    assert changed(before, everything(rules)) == {"flow", "result"}
+    rules.mini["settings"] = {"co2fi": {"lr": 0.02}}
+    assert changed(before, everything(rules)) == {"co2fi", "result"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"flow": {"bound": 5}}, {"flow": {"bound": 5.0}}),
+        ({"co2fi": {"lr": 1, "batch": 8}}, {"co2fi": {"batch": 8.0, "lr": 1.0}}),
+        ({"loss": {"alpha": [0, 0, 1]}}, {"loss": {"alpha": [0.0, 0.0, 1.0]}}),
+    ],
+)
+def test_equal_values_are_equal_however_they_are_spelt(rules, one, other):
+    rules.mini["settings"] = one
+    before = everything(rules)
+    rules.mini["settings"] = other
+    assert everything(rules) == before
+
+
+@pytest.mark.parametrize("spelling", ["videos/", "./videos", "absolute", "moved"])
+def test_paths_are_not_content(rules, spelling):
+    before = everything(rules)
+    if spelling == "moved":
+        for name in ("videos", "lists"):
+            shutil.move(name, f"elsewhere_{name}")
+            rules.mini[name] = f"elsewhere_{name}"
+    else:
+        rules.mini["videos"] = str(rules.folder / "videos") if spelling == "absolute" else spelling
+        rules.mini["lists"] = f"{rules.folder}/lists/"
+    assert everything(rules) == before
+
+
+def test_a_changed_video_changes_its_shard_only(rules):
+    shards = {
+        name: rules.params.videos(rules.wildcards(shard=name)) for name in ("000", "001", "002")
+    }
+    clip = rules.sets.shards("mini")["001"][0]
+    (rules.folder / "videos" / clip.file).write_text("another video")
+    rules.start()
+    after = {name: rules.params.videos(rules.wildcards(shard=name)) for name in shards}
+    assert changed(shards, after) == {"001"}
+
+
+def test_a_changed_list_changes_what_reads_its_clips(rules):
+    before = everything(rules)
+    path = rules.folder / "lists/testlist01.txt"
+    path.write_text(path.read_text().partition("\n")[2])
+    assert changed(before, everything(rules)) == {"index", "fuse"}
+
+
+def test_order_and_line_ends_of_lists_do_not_count(rules):
+    before = everything(rules)
+    path = rules.folder / "lists/trainlist01.txt"
+    path.write_text("\r\n".join(reversed(path.read_text().splitlines())) + "\r\n")
+    assert everything(rules) == before
+
+
+def test_accepted_damage_belongs_to_its_shard(rules):
+    clip = rules.sets.shards("mini")["000"][0].id
+    before = everything(rules)
+    rules.mini["accept_damaged"] = [clip]
+    assert changed(before, everything(rules)) == {"examine", "flow"}
+    other = json.loads(rules.params.videos(rules.wildcards(shard="001")))
+    assert other["accept_damaged"] == []
+
+
+def test_weights_count_by_content(rules):
+    rules.mini["settings"] = {"network": {"weights": "vgg16.pth"}}
+    with pytest.raises(PipelineError, match="vgg16.pth: there is no such weight file"):
+        everything(rules)
+    (rules.folder / "vgg16.pth").write_text("weights")
+    before = everything(rules)
+    (rules.folder / "vgg16.pth").rename("renamed.pth")
+    rules.mini["settings"]["network"]["weights"] = "renamed.pth"
+    assert everything(rules) == before
+    (rules.folder / "renamed.pth").write_text("other weights")
+    assert changed(before, everything(rules)) == {"co2fi", "result"}
+
+
+def test_tables_hold_the_published_numbers(rules):
+    plan = json.loads(rules.params.tables(rules.wildcards(set="ucf101")))["tables"]
+    (row,) = (row for row in plan["rows"] if row["name"] == "CO2FI-complete")
+    assert row["paper"]["ucf101"] == {"appearance": 81.7, "motion": 87.9, "two_stream": 92.8}

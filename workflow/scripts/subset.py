@@ -1,0 +1,24 @@
+"""Write the table of the train or test clips of a split."""
+
+import argparse
+
+from pipeline.datasets import index
+from pipeline.datasets.examine import merge, read_examined
+from pipeline.datasets.load import load_set
+from pipeline.jobs import program
+
+
+def build_parser() -> argparse.ArgumentParser:
+    names = ("set", "split", "subset", "entry", "examined", "out")
+    return program.parser(__doc__, *names, record=False)
+
+
+def main(options: argparse.Namespace) -> None:
+    clip_set = load_set(options.set, options.entry)
+    clips = clip_set.subset(options.split, options.subset)
+    examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
+    index.write(options.out, merge(clip_set, clips, examined), index.COLUMNS)
+
+
+if __name__ == "__main__":
+    program.run_job(main, build_parser())
