@@ -31,11 +31,13 @@ test: install
 
 lint: install
 	ruff check .
+	ruff format --check .
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 
 format: install
 	ruff check --fix .
+	ruff format .
 	snakefmt Snakefile workflow
 
 lock:

@@ -25,7 +25,6 @@ configfile: HERE / "config.yaml"
 include: "workflow/rules/common.smk"
 
 
-
 wildcard_constraints:
     set="[a-z0-9_]+",
     split="split[0-9]+",

@@ -1,4 +1,6 @@
-"""Where the benchmarks' results go: benchmarks/results/<name>.json, with the machine, the versions and the date."""
+"""Where the benchmarks' results go: benchmarks/results/<name>.json, with the machine, the versions
+and the date.
+"""
 
 import datetime
 import json

@@ -1,4 +1,6 @@
-"""Where the real test material lies: clips, official lists and published scores that the project does not hold."""
+"""Where the real test material lies: clips, official lists and published scores that the project
+does not hold.
+"""
 
 import os
 from pathlib import Path
@@ -8,7 +10,9 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real material, read where it lies; what needs it is skipped where it is missing."""
+    """The folder of real material, read where it lies; what needs it is skipped where it is
+    missing.
+    """
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("PIPELINE_TEST_DATA") or beside)
     if not (folder / "MANIFEST.tsv").is_file():

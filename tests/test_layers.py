@@ -1,4 +1,6 @@
-"""The rooms of the package: nothing imports upwards, and rooms of one floor do not import one another."""
+"""The rooms of the package: nothing imports upwards, and rooms of one floor do not import one
+another.
+"""
 
 import ast
 import subprocess
@@ -19,7 +21,9 @@ FLOORS = [  # from the ground up; a room imports from the floors below its own, 
 
 
 def imports() -> dict[str, set[str]]:
-    """Every module of the package and the modules of the package that it imports, also within functions."""
+    """Every module of the package and the modules of the package that it imports, also within
+    functions.
+    """
     paths = [path for path in SOURCE.rglob("*.py") if path.name != "__init__.py"]
     modules = {".".join(path.relative_to(SOURCE).with_suffix("").parts): path for path in paths}
     graph = {}

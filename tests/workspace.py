@@ -1,4 +1,6 @@
-"""A copy of the workflow in a folder of its own, with a small set of rendered clips, and Snakemake run there."""
+"""A copy of the workflow in a folder of its own, with a small set of rendered clips, and Snakemake
+run there.
+"""
 
 import json
 import os
@@ -61,7 +63,9 @@ TINY = {
 
 
 class Workspace:
-    """The workflow's files at `folder`, and a set 'mini' in UCF101's layout: 8 classes, 3 scenes of 2 short clips."""
+    """The workflow's files at `folder`, and a set 'mini' in UCF101's layout: 8 classes, 3 scenes of
+    2 short clips.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -164,7 +168,9 @@ def kill(process: subprocess.Popen) -> None:
 
 
 def environment() -> dict:
-    """The environment of a user: no bars, and the programs of this interpreter first on the path."""
+    """The environment of a user: no bars, and the programs of this interpreter first on the
+    path.
+    """
     here = str(Path(sys.executable).parent)
     return {
         **os.environ,
