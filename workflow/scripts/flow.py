@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from pipeline.datasets import index
+from pipeline.datasets.shard import run_shard
 from pipeline.errors import PipelineError
 from pipeline.flow import levels, tvl1
-from pipeline.jobs import program, record
+from pipeline.jobs import program
 from pipeline.jobs.progress import Progress
-from pipeline.storage import writer
 from pipeline.storage.codecs import Codec
 from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
@@ -25,7 +25,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     settings = options.settings
     parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
-    parameters["backend"] = tvl1.resolved(parameters["backend"])
+    parameters["backend"] = tvl1.resolve_backend(parameters["backend"])
     rows = index.read(options.clips, index.EXAMINED, options.videos)
     progress = Progress(
         f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs"
@@ -44,30 +44,19 @@ def main(options: argparse.Namespace) -> None:
         except ValueError as error:
             raise PipelineError(f"{row['path']}: {error}") from error
 
-    solver = tvl1.made_with(parameters["backend"])
-    made_with = f"{solver}, ffmpeg {ffmpeg.version()}"
-    digest = writer.write_shard(
-        options.out,
-        "flow",
-        rows,
-        fields,
+    solver = tvl1.solver_version(parameters["backend"])
+    run_shard(
+        options,
         settings,
-        options.code,
-        made_with,
-        on_reused=lambda row: progress.skip(row["frames"] - 1),
+        stage="flow",
+        kind="flow",
+        rows=rows,
+        make_arrays=fields,
+        progress=progress,
+        units=lambda row: row["frames"] - 1,
+        made_with=f"{solver}, ffmpeg {ffmpeg.version()}",
         codec=Codec.from_settings(settings, "flow"),
         solver=solver,
-    )
-    progress.close()
-    record.write(
-        options.record,
-        "flow",
-        digest,
-        settings,
-        options.code,
-        made_with=made_with,
-        solver=solver,
-        clips=len(rows),
     )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.datasets import index
-from pipeline.jobs import program, record
+from pipeline.datasets.shard import run_shard
+from pipeline.jobs import program
 from pipeline.jobs.progress import Progress
-from pipeline.storage import writer
 from pipeline.storage.codecs import Codec
 from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
@@ -29,26 +29,19 @@ def main(options: argparse.Namespace) -> None:
         yield from decode(row["path"], settings["decode"]["short_side"], accept)
         progress.update(1, row["clip"])
 
-    digest = writer.write_shard(
-        options.out,
-        "frames",
-        rows,
-        frames,
+    ffmpeg_version = ffmpeg.version()
+    run_shard(
+        options,
         settings,
-        options.code,
-        f"ffmpeg {ffmpeg.version()}",
-        on_reused=lambda row: progress.skip(1),
+        stage="frames",
+        kind="frames",
+        rows=rows,
+        make_arrays=frames,
+        progress=progress,
+        units=lambda row: 1,
+        made_with=f"ffmpeg {ffmpeg_version}",
+        facts={"ffmpeg": ffmpeg_version},
         codec=Codec.from_settings(settings, "frames"),
-    )
-    progress.close()
-    record.write(
-        options.record,
-        "frames",
-        digest,
-        settings,
-        options.code,
-        ffmpeg=ffmpeg.version(),
-        clips=len(rows),
     )
 
 

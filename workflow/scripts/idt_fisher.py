@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from pipeline.datasets import index
+from pipeline.datasets.shard import run_shard
 from pipeline.idt import fisher
 from pipeline.idt.extract import trajectories
 from pipeline.jobs import program, record
 from pipeline.jobs.progress import Progress
-from pipeline.storage import writer
 from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
 
@@ -44,26 +44,16 @@ def main(options: argparse.Namespace) -> None:
 
         yield fisher.encode(trajectories(frames(), row["frames"]), codebooks)
 
-    made_with = f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}"
-    digest = writer.write_shard(
-        options.out,
-        "fisher",
-        rows,
-        vector,
+    run_shard(
+        options,
         settings,
-        options.code,
-        made_with,
-        on_reused=lambda row: progress.skip(row["frames"]),
-    )
-    progress.close()
-    record.write(
-        options.record,
-        "idt_fisher",
-        digest,
-        settings,
-        options.code,
-        made_with=made_with,
-        clips=len(rows),
+        stage="idt_fisher",
+        kind="fisher",
+        rows=rows,
+        make_arrays=vector,
+        progress=progress,
+        units=lambda row: row["frames"],
+        made_with=f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}",
     )
 
 

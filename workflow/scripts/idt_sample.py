@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from pipeline.datasets import index
+from pipeline.datasets.shard import run_shard
 from pipeline.idt.extract import trajectories
 from pipeline.idt.sample import draw, rng_of, window
-from pipeline.jobs import program, record
+from pipeline.jobs import program
 from pipeline.jobs.progress import Progress
-from pipeline.storage import writer
 from pipeline.video import ffmpeg
 from pipeline.video.decode import decode
 
@@ -39,26 +39,16 @@ def main(options: argparse.Namespace) -> None:
         )
         progress.update(1, row["clip"])
 
-    made_with = f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}"
-    digest = writer.write_shard(
-        options.out,
-        "samples",
-        rows,
-        sample,
+    run_shard(
+        options,
         settings,
-        options.code,
-        made_with,
-        on_reused=lambda row: progress.skip(1),
-    )
-    progress.close()
-    record.write(
-        options.record,
-        "idt_sample",
-        digest,
-        settings,
-        options.code,
-        made_with=made_with,
-        clips=len(rows),
+        stage="idt_sample",
+        kind="samples",
+        rows=rows,
+        make_arrays=sample,
+        progress=progress,
+        units=lambda row: 1,
+        made_with=f"opencv {cv2.__version__}, ffmpeg {ffmpeg.version()}",
     )
 
 

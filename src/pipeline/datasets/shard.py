@@ -1,0 +1,73 @@
+"""What the programs of a shard share: they write its clips, and then its record."""
+
+import argparse
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from pipeline.jobs import record
+from pipeline.jobs.progress import Progress
+from pipeline.storage import writer
+from pipeline.storage.codecs import DEFAULT_CODEC, Codec
+
+
+def run_shard(
+    options: argparse.Namespace,
+    settings: dict,
+    stage: str,
+    kind: str,
+    rows: list[dict],
+    make_arrays: Callable[[dict], Iterator[np.ndarray]],
+    progress: Progress,
+    units: Callable[[dict], int],
+    made_with: str,
+    facts: dict | None = None,
+    codec: Codec = DEFAULT_CODEC,
+    **attributes: str,
+) -> None:
+    """Write the shard --out clip by clip, then the record --record, which counts the clips.
+
+    `make_arrays` advances `progress` itself, by `units` of work per clip. Of a clip that an earlier
+    run has finished nothing is computed; its units count as done before.
+
+    Args:
+        options: the options `out`, `record` and `code` of the program.
+        settings: settings that the content depends on; clips of other settings are not reused.
+        stage: name of the stage in the record.
+        kind: kind of the file, as in `writer.write_shard`.
+        rows: index rows of the clips, with the columns clip, path, sha256 and frames.
+        make_arrays: of an index row, yields the arrays of the clip, as in `writer.write_shard`.
+        progress: of all clips; it is closed after the last.
+        units: of an index row, the units of `progress` that the clip takes.
+        made_with: names and versions of the programs that the content depends on, for the file.
+        facts: what the record says of these programs; `made_with` where nothing is given.
+        codec: how frames or fields are compressed.
+        attributes: more attributes of the file, and facts of the record.
+
+    Raises:
+        PipelineError: a clip gives another number of frames or fields than the index wants.
+    """
+    digest = writer.write_shard(
+        options.out,
+        kind,
+        rows,
+        make_arrays,
+        settings,
+        options.code,
+        made_with,
+        on_reused=lambda row: progress.skip(units(row)),
+        codec=codec,
+        **attributes,
+    )
+    progress.close()
+    facts = {"made_with": made_with} if facts is None else facts
+    record.write(
+        options.record,
+        stage,
+        digest,
+        settings,
+        options.code,
+        clips=len(rows),
+        **facts,
+        **attributes,
+    )
