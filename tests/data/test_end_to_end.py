@@ -254,8 +254,8 @@ def test_frames_show_their_instant_in_rgb(folder):
 
 def test_a_stack_begins_with_the_field_from_its_instant_to_the_next(folder):
     motion = stream(folder, "motion")
-    assert motion.last(ROW) == FRAMES - 1 - STACK
-    for t in range(motion.last(ROW) + 1):
+    assert motion.last_instant(ROW) == FRAMES - 1 - STACK
+    for t in range(motion.last_instant(ROW) + 1):
         planes = motion(ROW, t, motion.centre_crop())
         assert felt(planes) == (t, CENTRE, False) and off(planes, (t, CENTRE, False)) < 0.1
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.data import instants, sampler
 from pipeline.data.crops import CROP_COUNTS, Crop, centre_crop, eval_crops, training_crop
-from pipeline.data.instants import centre_range, draw_period, stack_fields, stack_starts
+from pipeline.data.instants import centre_range, count_stack_starts, draw_period, stack_fields
 from pipeline.data.instants import (
     eval_periods as periods_of,  # under its own name pytest would take it for a test
 )
@@ -47,7 +47,7 @@ def test_period_is_clamped_to_the_clip():
 
 def test_stacks_of_the_shortest_clip():
     """UCF101's shortest clip has 29 frames, so 28 fields: stacks of 10 start at 0 .. 18, and a period spans 20."""
-    assert stack_starts(28, 10) == 19
+    assert count_stack_starts(28, 10) == 19
     assert stack_fields(18, 10, 28).tolist() == list(range(18, 28))
     assert stack_fields(20, 10, 28).tolist() == [20, 21, 22, 23, 24, 25, 26, 27, 27, 27]
     assert centre_range(5, 5, 18) == (9, 9)
@@ -56,7 +56,7 @@ def test_stacks_of_the_shortest_clip():
 
 def test_periods_of_the_shortest_clip_in_testing():
     """29 frames, 28 fields: all 12 periods are the one around the middle, clamped at its end, and every stack is whole."""
-    last = min(29 - 1, stack_starts(29 - 1, 10) - 1)
+    last = min(29 - 1, count_stack_starts(29 - 1, 10) - 1)
     centres, instants = periods_of({"frames": 29}, last, {"count": 12, "delta": 5, "instants": 5})
     assert (
         last == 18
@@ -76,7 +76,7 @@ def test_periods_of_the_shortest_clip_in_testing():
 
 
 def test_stacks_of_a_clip_shorter_than_a_stack():
-    assert stack_starts(3, 10) == 1
+    assert count_stack_starts(3, 10) == 1
     assert stack_fields(0, 10, 3).tolist() == [0, 1, *8 * [2]]
 
 
@@ -109,16 +109,15 @@ def test_every_training_centre_has_its_whole_period():
 
 def test_draw_clip_covers_every_clip_once_an_epoch():
     epochs = [
-        [sampler.clip_of_sample(20, 7, epoch * 20 + place) for place in range(20)]
-        for epoch in range(3)
+        [sampler.clip_index(20, 7, epoch * 20 + place) for place in range(20)] for epoch in range(3)
     ]
     assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] and epochs[0] != list(range(20))
 
 
 def test_draw_clip_depends_on_the_seed():
-    assert [sampler.clip_of_sample(20, 1, i) for i in range(20)] != [
-        sampler.clip_of_sample(20, 2, i) for i in range(20)
+    assert [sampler.clip_index(20, 1, i) for i in range(20)] != [
+        sampler.clip_index(20, 2, i) for i in range(20)
     ]
 
 

@@ -174,16 +174,16 @@ def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
 def test_stacks_of_short_clips_repeat_the_last_field(folder):
     """Five fields: a stack of 8 has them all and the last four times; one at 4 is clamped wholly."""
     motion = stream(folder, "motion", stack=8)
-    assert motion.last(SHORT) == 0
+    assert motion.last_instant(SHORT) == 0
     for start, codes in ((0, [100, 101, 102, 103, 104, 104, 104, 104]), (4, 8 * [104])):
         assert motion(SHORT, start, motion.centre_crop())[0::2, 0, 0].tolist() == codes
 
 
 def test_last_instants(folder):
     """Of 30 frames, 29 fields: the last frame is 29, the last stack of 3 has fields 26, 27, 28."""
-    assert stream(folder, "appearance").last(LONG) == 29
+    assert stream(folder, "appearance").last_instant(LONG) == 29
     motion = stream(folder, "motion")
-    assert motion.last(LONG) == 26
+    assert motion.last_instant(LONG) == 26
     assert motion(LONG, 26, motion.centre_crop())[0::2, 0, 0].tolist() == [126, 127, 128]
 
 
@@ -275,7 +275,7 @@ def test_inputs_on_a_cpu_are_normalised_to_the_bits_of_arithmetic(stream, each):
                 torch.stack(
                     [
                         torch.cat([planes[place] for place in places])
-                        for places in some.places.reshape(-1, each[1])
+                        for places in some.index.reshape(-1, each[1])
                     ]
                 )
                 if batch[0]
@@ -385,8 +385,8 @@ def test_stream_draws(folder, name, last):
         stamp = int(item["input"][0, 0, 0])  # t, or 100 + t, or 255 - (100 + t)
         instant = stamp if name == "appearance" else min(abs(stamp - 100), abs(155 - stamp))
         row = ROWS[item["label"]]
-        assert row is ROWS[sampler.clip_of_sample(len(ROWS), 1, draw)]
-        assert 0 <= instant <= draws.stream.last(row)
+        assert row is ROWS[sampler.clip_index(len(ROWS), 1, draw)]
+        assert 0 <= instant <= draws.stream.last_instant(row)
         assert item["groups"].tolist() == list(range(instant, instant + DEPTH))
         seen.add((row["label"], instant))
     assert {instant for label, instant in seen if label == 2} == set(
@@ -567,7 +567,7 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
     for row in ROWS:
         for _ in range(8):
             crop = source.training_crop(rng)
-            instants = np.sort(rng.integers(0, source.last(row) + 1, 5))  # some twice
+            instants = np.sort(rng.integers(0, source.last_instant(row) + 1, 5))  # some twice
             expected = []
             for t in instants:
                 if name == "appearance":
@@ -598,7 +598,7 @@ def in_crops(
     """(T, channels, size, size) of each crop, from one reading of the clip."""
     reads = ClipDataset({source.name: source}, [(row, instants)], crops)
     (batch,) = loader.iterate_batches(reads, range(1), 1, torch.device("cpu"), 0)
-    return [found.stacked.numpy() for found in source.in_crops(batch[source.name])]
+    return [found.stacked.numpy() for found in source.iter_crops(batch[source.name])]
 
 
 @pytest.mark.parametrize("name", STREAMS)

@@ -19,7 +19,7 @@ def test_features_are_those_of_each_instant_and_can_be_learnt_on(streams, worker
     model = all_models()["appearance-to-motion"]
     features = features_of_clips(model, tuple(streams.values()), ROWS, 4, CPU, workers)
     for row, found in zip(ROWS, features, strict=True):
-        count = min(stream.last(row) for stream in streams.values()) + 1
+        count = min(stream.last_instant(row) for stream in streams.values()) + 1
         for stream, net, part in zip(streams.values(), (model.one, model.many), found, strict=True):
             # Instants are those that both streams have.
             assert part.shape == (count, HIDDEN)

@@ -31,7 +31,7 @@ def test_rankings_are_those_of_each_position(streams, stride, workers):
         found = list(rank_clips(Teacher(), stream, ROWS, 5, stride, 3, CPU, workers))
         assert len(found) == len(ROWS)
         for row, ranked in zip(ROWS, found, strict=True):
-            positions = range(0, stream.last(row) + 1, stride)
+            positions = range(0, stream.last_instant(row) + 1, stride)
             assert ranked.shape == (len(positions), 5) and ranked.dtype == np.uint16
             pixels = torch.from_numpy(
                 np.stack([stream(row, t, stream.centre_crop()) for t in positions])

@@ -174,7 +174,7 @@ def input_batch(stream: Stream, row: dict, instants: np.ndarray, crop: Crop) -> 
     """What a training sample reads at `instants` (T,), as a batch of T inputs."""
     pixels = torch.from_numpy(stream(row, instants, crop))
     # (T, L C, size, size) -> (T L, C, size, size)
-    pixels = pixels.reshape(-1, stream.each, SIZE, SIZE)
+    pixels = pixels.reshape(-1, stream.channels_per_item, SIZE, SIZE)
     return InputBatch(pixels, torch.arange(len(pixels)).reshape(len(instants), -1))
 
 
@@ -187,7 +187,7 @@ def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, ho
     assert len(found) == len(ROWS)
     for row, logits in zip(ROWS, found, strict=True):
         centres, instants = eval_periods(
-            row, min(stream.last(row) for stream in streams.values()), PERIOD
+            row, min(stream.last_instant(row) for stream in streams.values()), PERIOD
         )
         distinct = np.unique(instants)
         inputs = [

@@ -32,7 +32,7 @@ class CropDataset(Dataset):
     def batch(self, numbers: range) -> dict:
         """The draws `numbers`, the pixels of each stream as Inputs."""
         return self._collated(
-            numbers, {name: stream.joined for name, stream in self.streams.items()}
+            numbers, {name: stream.collate for name, stream in self.streams.items()}
         )
 
     def packed(self, numbers: range) -> dict:
@@ -47,7 +47,7 @@ class CropDataset(Dataset):
         }
 
     def _collated(self, numbers: range, pixels: dict[str, Callable]) -> dict:
-        items = [self.item(number, Stream.cut) for number in numbers]
+        items = [self.item(number, Stream.request) for number in numbers]
         return {
             name: pixels.get(name, default_collate)([item[name] for item in items])
             for name in items[0]
@@ -65,8 +65,8 @@ class StreamDataset(CropDataset):
 
     def item(self, draw: int, read: Callable) -> dict:
         rng = sampler.sample_rng(self.seed, draw)
-        row = self.rows[sampler.clip_of_sample(len(self.rows), self.seed, draw)]
-        instant = int(rng.integers(self.stream.last(row) + 1))
+        row = self.rows[sampler.clip_index(len(self.rows), self.seed, draw)]
+        instant = int(rng.integers(self.stream.last_instant(row) + 1))
         item = {
             "input": read(self.stream, row, instant, self.stream.training_crop(rng)),
             "label": row["label"],
@@ -103,8 +103,8 @@ class PeriodDataset(CropDataset):
 
     def item(self, draw: int, read: Callable) -> dict:
         rng = sampler.sample_rng(self.seed, draw)
-        row = self.rows[sampler.clip_of_sample(len(self.rows), self.seed, draw)]
-        last = min(self.one.last(row), self.many.last(row))
+        row = self.rows[sampler.clip_index(len(self.rows), self.seed, draw)]
+        last = min(self.one.last_instant(row), self.many.last_instant(row))
         centre, instants = draw_period(rng, self.delta, self.units, last)
         motion = self.one if self.one.name == "motion" else self.many
         crop = motion.training_crop(rng)  # the flow's sizes: those that both streams use
@@ -140,17 +140,17 @@ class ClipDataset(Dataset):
         return batch
 
     def _patches(self, stream: Stream, row: dict, instants: np.ndarray) -> ClipPixels:
-        cuts = [stream.cut(row, instants, crop) for crop in self.crops]
+        cuts = [stream.request(row, instants, crop) for crop in self.crops]
         top, left = (min(getattr(cut, axis).start for cut in cuts) for axis in ("rows", "columns"))
         bottom, right = (
             max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns")
         )
         whole = cuts[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
         planes = memory.batch(whole.shape)
-        whole.read(planes.numpy())
+        whole.read_into(planes.numpy())
         return ClipPixels(
             planes,
-            torch.from_numpy(whole.places),
+            torch.from_numpy(whole.index),
             [
                 (
                     (cut.rows.start - top, cut.rows.stop - top),
@@ -183,7 +183,7 @@ class FeatureDataset(Dataset):
         )
 
     def __getitem__(self, draw: int) -> dict:
-        place = sampler.clip_of_sample(len(self.rows), self.seed, draw)
+        place = sampler.clip_index(len(self.rows), self.seed, draw)
         one, many = self.features[place]
         centre, instants = draw_period(
             sampler.sample_rng(self.seed, draw), self.delta, self.units, len(one) - 1

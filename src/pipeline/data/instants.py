@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def stack_starts(fields: int, length: int) -> int:
+def count_stack_starts(fields: int, length: int) -> int:
     """How many positions a stack of `length` fields can start at in a clip of `fields`; at least 1 (short clips clamp)."""
     return max(1, fields - length + 1)
 

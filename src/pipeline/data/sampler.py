@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 
-def clip_of_sample(count: int, seed: int, draw: int) -> int:
+def clip_index(count: int, seed: int, draw: int) -> int:
     """The clip of draw number `draw`: shuffled epochs, each of the `count` clips once an epoch."""
     epoch, place = divmod(draw, count)
     return int(_epoch_order(count, seed, epoch)[place])

@@ -9,8 +9,8 @@ import torch
 from pipeline.data import crops, memory
 from pipeline.data.batch import ClipPixels, CropRequest, InputBatch
 from pipeline.data.crops import Crop
-from pipeline.data.instants import stack_fields, stack_starts
-from pipeline.data.packing import index_of_batch
+from pipeline.data.instants import count_stack_starts, stack_fields
+from pipeline.data.packing import batch_index
 from pipeline.data.transforms import mirror, resize
 from pipeline.flow import levels
 from pipeline.storage.reader import Shards
@@ -26,25 +26,25 @@ class Stream:
         Raises PipelineError when their shards were made in different ways.
         """
         self.name, self.stack = name, stack
-        self.each = 3 if name == "appearance" else 2  # planes of a frame or field
-        self.size, self.frame = crops["size"], tuple(crops["frame"])
-        self.sizes, self.test, self.flip = crops[name], crops["test"], crops["flip"]
+        self.channels_per_item = 3 if name == "appearance" else 2  # planes of a frame or field
+        self.size, self.frame_size = crops["size"], tuple(crops["frame"])
+        self.training_sizes, self.test_size, self.flip = crops[name], crops["test"], crops["flip"]
         self.shards = Shards(folder, STORES[name])
         self.shards.check_same_settings(rows)
 
-    def last(self, row: dict) -> int:
+    def last_instant(self, row: dict) -> int:
         """The last instant of a clip: of a frame, or of a stack's first field."""
         if self.name == "appearance":
             return row["frames"] - 1
-        return stack_starts(row["frames"] - 1, self.stack) - 1
+        return count_stack_starts(row["frames"] - 1, self.stack) - 1
 
     def training_crop(self, rng: np.random.Generator) -> Crop:
-        return crops.training_crop(rng, self.frame, self.sizes, self.flip)
+        return crops.training_crop(rng, self.frame_size, self.training_sizes, self.flip)
 
     def centre_crop(self) -> Crop:
-        return crops.centre_crop(self.frame, self.test)
+        return crops.centre_crop(self.frame_size, self.test_size)
 
-    def cut(self, row: dict, instants, crop: Crop) -> "CropRequest":
+    def request(self, row: dict, instants, crop: Crop) -> "CropRequest":
         """The crop of a clip at `instants` (T,), or at one: what is to be read, each frame or field once."""
         data, instants = self.shards.dataset(row), np.asarray(instants)
         places = (
@@ -58,7 +58,7 @@ class Stream:
         )
         return CropRequest(data, unique, order.reshape(places.shape), rows, columns, crop.mirrored)
 
-    def resized(self, patches: Iterable[np.ndarray], mirrored: bool, out: np.ndarray) -> None:
+    def _resize_into(self, patches: Iterable[np.ndarray], mirrored: bool, out: np.ndarray) -> None:
         """Frames (h, w, 3) or fields (2, h, w) as the network gets them, one by one into `out` (n, 3 or 2, size, size)."""
         size = (self.size, self.size)
         for target, patch in zip(out, patches, strict=True):
@@ -77,34 +77,38 @@ class Stream:
 
     def __call__(self, row: dict, instants, crop: Crop) -> np.ndarray:
         """(T, channels, size, size) uint8 at `instants` (T,), or without the first axis at one instant."""
-        return self.joined([self.cut(row, instants, crop)]).stacked[0].numpy()
+        return self.collate([self.request(row, instants, crop)]).stacked[0].numpy()
 
-    def joined(self, cuts: list["CropRequest"]) -> InputBatch:
+    def collate(self, cuts: list["CropRequest"]) -> InputBatch:
         """What the network gets of the `cuts` of a batch, all of as many instants."""
         planes = memory.batch(
-            (sum(len(cut.unique) for cut in cuts), self.each, self.size, self.size)
+            (sum(len(cut.positions) for cut in cuts), self.channels_per_item, self.size, self.size)
         )
         at = 0
         for cut in cuts:
-            self.resized(cut.patches(), cut.mirrored, planes[at : at + len(cut.unique)].numpy())
-            at += len(cut.unique)
-        return InputBatch(planes, index_of_batch(cuts, range(len(cuts))))
+            self._resize_into(
+                cut.patches(), cut.mirrored, planes[at : at + len(cut.positions)].numpy()
+            )
+            at += len(cut.positions)
+        return InputBatch(planes, batch_index(cuts, range(len(cuts))))
 
-    def in_crops(self, patches: "ClipPixels") -> Iterator[InputBatch]:
+    def iter_crops(self, patches: "ClipPixels") -> Iterator[InputBatch]:
         """What the network gets of a clip in each of its crops, one after the other, on the device of `patches`."""
         for rows, columns, mirrored in patches.crops:
             place = slice(*rows), slice(*columns)
             cut = (
-                patches.planes[:, *place]
+                patches.pixels[:, *place]
                 if self.name == "appearance"
-                else patches.planes[..., *place]
+                else patches.pixels[..., *place]
             )
             if cut.device.type == "cpu":
-                planes = torch.empty((len(cut), self.each, self.size, self.size), dtype=torch.uint8)
-                self.resized(cut.numpy(), mirrored, planes.numpy())
+                planes = torch.empty(
+                    (len(cut), self.channels_per_item, self.size, self.size), dtype=torch.uint8
+                )
+                self._resize_into(cut.numpy(), mirrored, planes.numpy())
             else:
                 planes = resize(
                     cut.permute(0, 3, 1, 2) if self.name == "appearance" else cut, self.size
                 )
                 planes = mirror(planes, self.name) if mirrored else planes
-            yield InputBatch(planes, patches.places)
+            yield InputBatch(planes, patches.index)

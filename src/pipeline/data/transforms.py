@@ -18,7 +18,7 @@ def normalise(pixels: torch.Tensor | InputBatch, stream: str) -> torch.Tensor:
         return _scaled(pixels, stream)
     return (
         _looked_up(pixels, stream)
-        if pixels.planes.device.type == "cpu"
+        if pixels.pixels.device.type == "cpu"
         else _scaled(pixels.stacked, stream)
     )
 
@@ -29,7 +29,7 @@ def _looked_up(pixels: InputBatch, stream: str) -> torch.Tensor:
         :, :, None
     ]  # (3 or 1, 256, 1)
     tables = _scaled(shades, stream)[:, :, 0].contiguous().numpy()
-    planes, places = pixels.planes.contiguous().numpy(), pixels.places.numpy()
+    planes, places = pixels.pixels.contiguous().numpy(), pixels.index.numpy()
     each = planes.shape[1:]  # (P, H, W)
     result = memory.empty((*places.shape, *each), np.float32)  # (.., L, P, H, W)
     for place, target in zip(places.flat, result.reshape(-1, *each), strict=True):

@@ -41,7 +41,7 @@ def apply_at_instants(
         for batch in islice(batches, -(-len(of_clip) // batch_size)):
             with torch.inference_mode():
                 for name, net in nets.items():
-                    (inputs,) = streams[name].in_crops(batch[name])
+                    (inputs,) = streams[name].iter_crops(batch[name])
                     outputs[name].append(net(normalise(inputs, name)))
         yield {name: torch.cat(parts) for name, parts in outputs.items()}
 
@@ -52,7 +52,7 @@ def apply_in_batches(
     """The outputs (n, ..) of `net` for n inputs of a stream, `batch_size` at a time."""
     return torch.cat(
         [
-            net(normalise(inputs.at(slice(start, start + batch_size)), stream))
-            for start in range(0, len(inputs.places), batch_size)
+            net(normalise(inputs.select(slice(start, start + batch_size)), stream))
+            for start in range(0, len(inputs.index), batch_size)
         ]
     )

@@ -28,7 +28,7 @@ def features_of_clips(
         name: lambda x, net=net: net(x).feature
         for name, net in zip(names, (model.one, model.many), strict=True)
     }
-    instants = [np.arange(min(stream.last(row) for stream in streams) + 1) for row in rows]
+    instants = [np.arange(min(stream.last_instant(row) for stream in streams) + 1) for row in rows]
     outputs = apply_at_instants(
         nets,
         dict(zip(names, streams, strict=True)),

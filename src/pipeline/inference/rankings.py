@@ -44,7 +44,7 @@ def rank_clips(
     A position is one that a training sample can start at; the teacher sees its centre crop.
     Yields (positions, depth) uint16, and reports its progress under `title`.
     """
-    instants = [np.arange(0, stream.last(row) + 1, stride) for row in rows]
+    instants = [np.arange(0, stream.last_instant(row) + 1, stride) for row in rows]
     outputs = apply_at_instants(
         {stream.name: teacher},
         {stream.name: stream},

@@ -35,7 +35,7 @@ def score_clips(
     P test periods of T instants, and (crops P, classes) of a direction.
     """
     periods = [
-        eval_periods(row, min(stream.last(row) for stream in streams.values()), period)
+        eval_periods(row, min(stream.last_instant(row) for stream in streams.values()), period)
         for row in rows
     ]
     # The centre of a period is one of its instants.
@@ -44,7 +44,7 @@ def score_clips(
     clips = iterate_batches(dataset, range(len(rows)), 1, device, num_workers)
     for read, (centres, instants), clip in zip(distinct, periods, clips, strict=True):
         inputs = zip(
-            *(stream.in_crops(clip[name]) for name, stream in streams.items()), strict=True
+            *(stream.iter_crops(clip[name]) for name, stream in streams.items()), strict=True
         )
         yield score_clip(
             models,
@@ -110,7 +110,7 @@ def _direction_logits(
     distinct, position = np.unique(centres, return_inverse=True)
     # (distinct centres, hidden) and (n, hidden)
     of_centres = apply_in_batches(
-        lambda x: model.one(x).feature, inputs[single].at(distinct), single, batch_size
+        lambda x: model.one(x).feature, inputs[single].select(distinct), single, batch_size
     )
     of_instants = apply_in_batches(
         lambda x: model.many(x).feature, inputs[sequence], sequence, batch_size
