@@ -45,7 +45,7 @@ def main() -> None:
     pairs = genuine(options.data / "ucf101_6class" / "videos")
     tvl1.tvl1(*pairs[0][1:], backend="cpu")  # compiled before it is measured
     result: dict = {"affinity": len(os.sched_getaffinity(0))}
-    gpu = "gpu" in options.parts and tvl1.gpus() > 0
+    gpu = "gpu" in options.parts and tvl1.gpu_count() > 0
     if "clips" in options.parts:
         result["clips"] = of_clips(pairs, options.repeats)
     if "truth" in options.parts:

@@ -515,19 +515,19 @@ def test_fields_of_small_frames_are_refused():
 
 def test_auto_takes_what_is_there(monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    monkeypatch.setattr(tvl1, "gpus", lambda: 0)
-    assert tvl1.resolved("auto") == "cpu" and tvl1.resolved("opencv") == "opencv"
+    monkeypatch.setattr(tvl1, "gpu_count", lambda: 0)
+    assert tvl1.resolve_backend("auto") == "cpu" and tvl1.resolve_backend("opencv") == "opencv"
     with pytest.raises(PipelineError, match="cuda needs an NVIDIA GPU"):
-        tvl1.resolved("cuda")
+        tvl1.resolve_backend("cuda")
     with pytest.raises(PipelineError, match="'gpu' is none of auto, opencv, cpu, cuda"):
-        tvl1.resolved("gpu")
-    monkeypatch.setattr(tvl1, "gpus", lambda: 1)
+        tvl1.resolve_backend("gpu")
+    monkeypatch.setattr(tvl1, "gpu_count", lambda: 1)
     monkeypatch.setattr(tvl1, "find_spec", lambda name: object())
     assert (
-        tvl1.resolved("auto") == tvl1.resolved("cuda") == "cuda" and tvl1.resolved("cpu") == "cpu"
+        tvl1.resolve_backend("auto") == tvl1.resolve_backend("cuda") == "cuda" and tvl1.resolve_backend("cpu") == "cpu"
     )
     monkeypatch.setattr(tvl1, "find_spec", lambda name: None)
-    assert tvl1.resolved("auto") == "cpu"
+    assert tvl1.resolve_backend("auto") == "cpu"
 
 
 def test_grey_is_bt601_luma():

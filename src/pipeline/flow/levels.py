@@ -1,29 +1,34 @@
-"""Flow as bytes: its quantisation into 255 levels, and the opposite of a motion."""
+"""Flow as bytes: quantisation of displacements into 256 levels, and the opposite of a motion."""
 
 import numpy as np
 
-ZERO = 128  # the byte that stands for no motion: round(255 * 20 / 40) = 128 (half to even)
+# The byte of no motion: round(255 * 20 / 40) = round(127.5) = 128, rounded half to even.
+ZERO = 128
 
 
 def quantise(flow: np.ndarray, bound: float = 20.0) -> np.ndarray:
-    """Displacements in pixels to uint8: clipped to +-bound, then round(255 (v + bound) / (2 bound)).
+    """Quantise displacements in pixels to uint8: clip to +-bound, then round.
 
-    dense_flow's rule (wanglimin/dense_flow:src/common.cpp), which published two-stream models were trained on.
+    A displacement v becomes round(255 (v + bound) / (2 bound)). This is the rule of dense_flow
+    (wanglimin/dense_flow:src/common.cpp), on whose flow published two-stream models were trained.
     """
-    scaled = (
-        np.clip(flow, -bound, bound).astype(np.float64) * (127.5 / bound) + 127.5
-    )  # no motion is 127.5 exactly: 128
+    # In this form no motion is exactly 127.5, for every bound, and so becomes ZERO.
+    scaled = np.clip(flow, -bound, bound).astype(np.float64) * (127.5 / bound) + 127.5
     return np.rint(scaled).astype(np.uint8)
 
 
 def dequantise(codes: np.ndarray, bound: float = 20.0) -> np.ndarray:
-    """Bytes back to displacements in pixels, float32; off by half a level, bound / 255 px, at most."""
+    """Turn bytes back into displacements in pixels, float32.
+
+    The error of a displacement within the bound is at most half a level, bound / 255 pixels.
+    """
     return (codes.astype(np.float32) * (2 * bound / 255) - bound).astype(np.float32)
 
 
 def negated(codes):
-    """Bytes of the opposite motion, of any library: x of a mirrored clip.
+    """Return the bytes of the opposite motion; mirroring a clip needs it for the x component.
 
-    No motion, 128, becomes 127: half a level, as in the recipe of the field (yjxiong/caffe data_transformer.cpp).
+    `codes` is a uint8 array of any library. No motion, 128, becomes 127, which is half a level off,
+    as in the field's usual recipe (yjxiong/caffe, data_transformer.cpp).
     """
     return 255 - codes

@@ -1,12 +1,13 @@
-"""TV-L1 by OpenCV contrib's CPU solver: the reference that the other solvers are measured against."""
+"""TV-L1 by OpenCV contrib's CPU solver, the reference for the other solvers."""
 
 import cv2
 import numpy as np
 
 
 class Solver:
-    """OpenCV's DualTVL1OpticalFlow, in the form of the other solvers."""
+    """OpenCV's DualTVL1OpticalFlow with the interface of the other solvers."""
 
+    # OpenCV solves one pair at a time.
     batch = 1
 
     def __init__(
@@ -31,6 +32,7 @@ class Solver:
             nscales=scales,
             warps=warps,
             epsilon=epsilon,
+            # The name is misspelt in OpenCV.
             innnerIterations=inner,
             outerIterations=outer,
             scaleStep=scale_step,
@@ -39,11 +41,16 @@ class Solver:
         )
 
     def pyramid(self, images: np.ndarray) -> list[np.ndarray]:
-        """OpenCV builds its own, of uint8, or of floats in 0..1."""
+        """Return the images alone, (N, H, W): OpenCV builds the pyramid itself.
+
+        OpenCV takes uint8 in 0..255, or float32 in 0..1, to which float32 in 0..255 is scaled.
+        """
         return [images if images.dtype == np.uint8 else images / np.float32(255)]
 
     def __call__(self, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
+        """Return the flow (N, H, W, 2) float32, in pixels, from `first` to `second`."""
         first, second = first[0], second[0]
+        # OpenCV wants two images of one type.
         if first.dtype != second.dtype:
             first, second = (
                 images / np.float32(255) if images.dtype == np.uint8 else images

@@ -1,32 +1,39 @@
-"""The image pyramid of the solvers: its sizes, and where linear interpolation reads (OpenCV's conventions)."""
+"""The solvers' image pyramid, by OpenCV's conventions: its sizes, and how images are resized."""
 
 from functools import cache
 
 import numpy as np
 
-SMALLEST = 16  # pixels; no level of the pyramid is smaller in either direction
+# Pixels. No level of the pyramid is smaller in either direction.
+SMALLEST = 16
 
 
 def sizes(height: int, width: int, scales: int, step: float) -> list[tuple[int, int]]:
-    """(H, W) of each level, finest first, each `step` times the one before, rounded half to even."""
-    found = [(height, width)]
-    while len(found) < scales:
-        level = tuple(round(side * step) for side in found[-1])
+    """Return (H, W) of each level, finest first; there are at most `scales` levels.
+
+    Each level is `step` times the level before, rounded half to even.
+    """
+    levels = [(height, width)]
+    while len(levels) < scales:
+        level = tuple(round(side * step) for side in levels[-1])
         if min(level) < SMALLEST:
             break
-        found.append(level)
-    return found
+        levels.append(level)
+    return levels
 
 
 @cache
 def taps(source: int, target: int, step: float | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Of each of `target` pixels: the first of the two that it lies between among `source`, and the second's share.
+    """Return where linear interpolation along one axis reads, from `source` to `target` pixels.
 
-    `step` is the scale, target over source unless given. Pixels are squares of side 1 (half-pixel centres).
-    Returns (target,) int32 and (target,) float32.
+    Each target pixel lies between two neighbouring source pixels. Returned are the index of the
+    first of them, (target,) int32, and the weight of the second, (target,) float32. `step` is the
+    scale factor; by default it is target / source. Pixels are squares of side 1, so their centres
+    lie at half integers.
     """
-    place = ((np.arange(target) + 0.5) / (step or target / source) - 0.5).astype(np.float32)
-    first = np.floor(place).astype(np.int32)
-    share = place - first.astype(np.float32)
-    share[(first < 0) | (first >= source - 1)] = 0
-    return np.clip(first, 0, source - 1), share
+    position = ((np.arange(target) + 0.5) / (step or target / source) - 0.5).astype(np.float32)
+    first = np.floor(position).astype(np.int32)
+    weight = position - first.astype(np.float32)
+    # Beyond the outermost centres the outermost pixel is repeated.
+    weight[(first < 0) | (first >= source - 1)] = 0
+    return np.clip(first, 0, source - 1), weight

@@ -1,10 +1,12 @@
 """TV-L1 optical flow (Zach, Pock, Bischof, 2007): one algorithm and its parameters, three solvers.
 
-    opencv   OpenCV contrib's own, the reference: pipeline.flow.opencv
-    cpu      ours, one core, by numba, some ten times as fast: pipeline.flow.cpu
-    cuda     ours, batches of pairs on an NVIDIA GPU, by Triton, with the bits of `cpu`: pipeline.flow.cuda
+    opencv   pipeline.flow.opencv: OpenCV contrib's own solver, the reference
+    cpu      pipeline.flow.cpu: our solver for one CPU core, by numba; about ten times as fast
+    cuda     pipeline.flow.cuda: our solver for batches of pairs on an NVIDIA GPU, by Triton;
+             its flow is bit-identical to the flow of `cpu`
 
-flow[t] is the displacement from frame t to frame t + 1, so a clip of n frames has n - 1 fields, t = 0 .. n - 2.
+flow[t] is the displacement from frame t to frame t + 1, in pixels. A clip of n frames therefore has
+n - 1 fields, t = 0 .. n - 2.
 """
 
 import ctypes
@@ -19,75 +21,87 @@ from pipeline.errors import PipelineError
 from pipeline.flow.pyramid import SMALLEST
 
 BACKENDS = ("opencv", "cpu", "cuda")
-VERSION = (
-    1  # of cpu and cuda: raise it when their flow changes; training refuses flow of two versions
-)
+# The version of the flow of cpu and cuda. Raise it when their flow changes: training refuses flow
+# of two versions.
+VERSION = 1
 
 
 def tvl1(
     first: np.ndarray, second: np.ndarray, *, backend: str = "auto", **parameters
 ) -> np.ndarray:
-    """Flow from `first` to `second`: float32 (..., H, W, 2) in pixels, x (right) then y (down).
+    """Return the flow from `first` to `second`: float32 (..., H, W, 2) in pixels, x then y.
 
-    first, second: grey images (H, W), or batches of them (N, H, W), uint8 or float32 in 0..255, at least 16 x 16.
-    backend: auto (cuda where there is a GPU, else cpu), opencv, cpu or cuda. `parameters`: those of `solver`.
-    Raises ValueError when the images are of other kinds, differ in size, are too small, or not finite.
+    x points right and y points down. `first` and `second` are grey images (H, W), or batches of
+    them (N, H, W), uint8 or float32 in 0..255, at least 16 x 16 pixels. `backend` is auto (cuda
+    where there is a GPU, else cpu), opencv, cpu or cuda. `parameters` are those of `solver`.
+    Raises ValueError when an image has another type, is too small or is not finite, or when the
+    sizes differ, and PipelineError when the backend is unknown or cannot run here.
     """
     for name, images in (("first", first), ("second", second)):
-        if not isinstance(images, np.ndarray) or images.dtype not in (np.uint8, np.float32):
-            raise ValueError(
-                f"{name}: expected an array of uint8 or float32, got {getattr(images, 'dtype', type(images))}"
-            )
-        if images.ndim not in (2, 3):
-            raise ValueError(
-                f"{name}: expected a grey image (H, W) or a batch (N, H, W), got {images.shape}"
-            )
-        if min(images.shape[-2:]) < SMALLEST:
-            raise ValueError(
-                f"{name}: at least {SMALLEST} x {SMALLEST} pixels are needed, got {images.shape[-2:]}"
-            )
-        if images.dtype == np.float32 and images.size:
-            low, high = images.min(), images.max()
-            if not (low >= 0 and high <= 255):  # NaN too
-                raise ValueError(
-                    f"{name}: values must be finite and in 0..255, found {low} .. {high}"
-                )
+        _check_images(name, images)
     if first.shape != second.shape:
         raise ValueError(f"the images differ in size: first {first.shape}, second {second.shape}")
     height, width = first.shape[-2:]
-    solve = solver(resolved(backend), height, width, **parameters)
+    solve = solver(resolve_backend(backend), height, width, **parameters)
+    # (H, W) or (N, H, W) to (N, H, W).
     pairs = [images.reshape(-1, height, width) for images in (first, second)]
     flow = np.empty((len(pairs[0]), height, width, 2), np.float32)
     for start in range(0, len(flow), solve.batch):
         part = slice(start, start + solve.batch)
         flow[part] = solve(*(solve.pyramid(images[part]) for images in pairs))
+    # (N, H, W, 2) to (H, W, 2) or (N, H, W, 2).
     return flow.reshape(*first.shape, 2)
 
 
-def fields(frames: Iterable[np.ndarray], *, backend: str, **parameters) -> Iterator[np.ndarray]:
-    """Flow (H, W, 2) of each of a clip's grey frames (H, W) uint8 to the next, in order; a frame's pyramid serves twice.
+def _check_images(name: str, images: np.ndarray) -> None:
+    """Raise ValueError unless `images` are grey images for which flow can be computed."""
+    if not isinstance(images, np.ndarray) or images.dtype not in (np.uint8, np.float32):
+        kind = getattr(images, "dtype", type(images))
+        raise ValueError(f"{name}: expected an array of uint8 or float32, got {kind}")
+    if images.ndim not in (2, 3):
+        raise ValueError(
+            f"{name}: expected a grey image (H, W) or a batch (N, H, W), got {images.shape}"
+        )
+    if min(images.shape[-2:]) < SMALLEST:
+        raise ValueError(
+            f"{name}: at least {SMALLEST} x {SMALLEST} pixels are needed, got {images.shape[-2:]}"
+        )
+    if images.dtype == np.float32 and images.size:
+        low, high = images.min(), images.max()
+        # Negated, so that NaN, for which every comparison is false, is refused too.
+        if not (low >= 0 and high <= 255):
+            raise ValueError(f"{name}: values must be finite and in 0..255, found {low} .. {high}")
 
-    Of fewer than two frames, none. Raises ValueError when a frame is too small.
+
+def fields(frames: Iterable[np.ndarray], *, backend: str, **parameters) -> Iterator[np.ndarray]:
+    """Yield the flow (H, W, 2) from each frame of a clip to the next, in order.
+
+    `frames` are grey, (H, W) uint8, and of one size. The pyramid of a frame is built once and used
+    for both of its pairs, but for frames between two batches. Fewer than two frames have no flow.
+    Raises ValueError when a frame is too small.
     """
     block, solve = [], None
     for frame in frames:
         if solve is None:
             if min(frame.shape) < SMALLEST:
+                height, width = frame.shape
                 raise ValueError(
-                    f"frames of {frame.shape[1]} x {frame.shape[0]} pixels; at least {SMALLEST} x {SMALLEST} "
-                    "are needed"
+                    f"frames of {width} x {height} pixels; "
+                    f"at least {SMALLEST} x {SMALLEST} are needed"
                 )
             solve = solver(backend, *frame.shape, **parameters)
         block.append(frame)
+        # A batch of n pairs takes n + 1 frames, and the last frame begins the next batch.
         if len(block) == solve.batch + 1:
-            yield from _along(solve, block)
+            yield from _flow_of_neighbours(solve, block)
             block = block[-1:]
     if len(block) > 1:
-        yield from _along(solve, block)
+        yield from _flow_of_neighbours(solve, block)
 
 
-def _along(solve, block: list[np.ndarray]) -> np.ndarray:
-    levels = solve.pyramid(np.stack(block))
+def _flow_of_neighbours(solve, frames: list[np.ndarray]) -> np.ndarray:
+    """Return the flow (n - 1, H, W, 2) between neighbours among n frames (H, W)."""
+    levels = solve.pyramid(np.stack(frames))
     return solve([level[:-1] for level in levels], [level[1:] for level in levels])
 
 
@@ -107,11 +121,13 @@ def solver(
     outer: int = 10,
     median: int = 5,
 ):
-    """A backend's Solver for pairs of one size; the defaults are OpenCV's, which the field uses.
+    """Return the Solver of a backend for pairs of one size.
 
-    Its `pyramid(images)` makes of (N, H, W) what its call takes two of and returns flow (N, H, W, 2), `batch` pairs at
-    the most.
+    The defaults are OpenCV's, which two-stream work uses. The solver's `pyramid(images)` prepares
+    (N, H, W) images. Calling the solver with two prepared batches, of at most `batch` images each,
+    returns the flow (N, H, W, 2) between them.
     """
+    # Imported here, as each of them needs packages that the others do without.
     if backend == "opencv":
         from pipeline.flow.opencv import Solver
     elif backend == "cpu":
@@ -134,44 +150,53 @@ def solver(
     )
 
 
-def resolved(backend: str) -> str:
-    """What `auto` is here. Raises PipelineError when there is no such backend, or not what it needs."""
+def resolve_backend(backend: str) -> str:
+    """Return the backend that runs on this machine: `auto` becomes cuda or cpu.
+
+    Raises PipelineError when there is no such backend, or when what it needs is missing.
+    """
     if backend not in ("auto", *BACKENDS):
         raise PipelineError(f"flow.backend: '{backend}' is none of auto, {', '.join(BACKENDS)}")
     if backend not in ("auto", "cuda"):
         return backend
-    able = (
-        (gpus() > 0 or os.environ.get("TRITON_INTERPRET") == "1")
+    can_run_cuda = (
+        (gpu_count() > 0 or os.environ.get("TRITON_INTERPRET") == "1")
         and find_spec("torch")
         and find_spec("triton")
     )
-    if backend == "cuda" and not able:
+    if backend == "cuda" and not can_run_cuda:
         raise PipelineError(
-            "flow.backend: cuda needs an NVIDIA GPU, its driver, and torch with Triton, which are not all "
-            "here; take cpu, or auto"
+            "flow.backend: cuda needs an NVIDIA GPU, its driver, and torch with Triton, which are "
+            "not all here; take cpu, or auto"
         )
-    return "cuda" if gpus() and able else "cpu"
+    # Triton's interpreter is for tests only; `auto` does not take it.
+    return "cuda" if gpu_count() and can_run_cuda else "cpu"
 
 
-def gpus() -> int:
-    """NVIDIA GPUs that this process may use, asked of the driver: importing torch for it takes seconds."""
+def gpu_count() -> int:
+    """Return the number of NVIDIA GPUs that this process may use.
+
+    The driver is asked, because importing torch for it would take seconds.
+    """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return 0
     count = ctypes.c_int(0)
-    return (
-        count.value
-        if driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-        else 0
-    )
+    # Both functions return 0, CUDA_SUCCESS, when they succeed.
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
 
 
-def made_with(backend: str) -> str:
-    """The solver, for the files: its name and, of ours, the version of its flow; of OpenCV's, OpenCV's."""
+def solver_version(backend: str) -> str:
+    """Return the solver's name and version, as the flow files record it.
+
+    For our solvers it is the version of their flow; for OpenCV's it is the version of OpenCV.
+    """
     return f"opencv {cv2.__version__}" if backend == "opencv" else f"{backend} {VERSION}"
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
-    """(H, W, 3) uint8 RGB to (H, W) uint8 by ITU-R BT.601 luma, as OpenCV does it."""
+    """Convert (H, W, 3) uint8 RGB to (H, W) uint8 luma (ITU-R BT.601), as OpenCV does it."""
     return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
