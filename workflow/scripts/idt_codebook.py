@@ -1,14 +1,13 @@
-"""Learn the codebooks of a split, one a descriptor, from samples of its training clips' trajectories."""
+"""Learn the codebooks of a split, one per descriptor, from samples of its training clips."""
 
 import argparse
 from dataclasses import asdict
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from pipeline.datasets import index
-from pipeline.errors import PipelineError
 from pipeline.idt import fisher
+from pipeline.idt.codebook import choose_trajectories, read_descriptor
 from pipeline.jobs import program, record
 from pipeline.jobs.progress import Progress
 from pipeline.storage import reader, writer
@@ -20,34 +19,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     settings, idt = options.settings, options.settings["idt"]
-    rows = index.read(options.clips)
     shards = reader.Shards(options.samples, "samples")
-    sampled = [shards.dataset(row) for row in rows]
-    counts = [len(data) for data in sampled]
-    least = max(idt["components"], max(fisher.LENGTHS.values()) // 2)
-    if sum(counts) < least:
-        raise PipelineError(
-            f"the {len(rows)} training clips of {options.split} gave {sum(counts)} trajectories, and a "
-            f"codebook of {idt['components']} Gaussians wants {least}; sample more by idt.window and "
-            "idt.samples_per_clip, or set idt.enabled to false: what hardly moves has no trajectories"
-        )
-    chosen = np.zeros(sum(counts), bool)
-    chosen[np.random.default_rng(settings["seed"]).permutation(len(chosen))[: idt["samples"]]] = (
-        True
+    samples = [shards.dataset(row) for row in index.read(options.clips)]
+    counts = [len(data) for data in samples]
+    masks = choose_trajectories(
+        counts, idt["samples"], idt["components"], settings["seed"], options.split
     )
-    masks = np.split(chosen, np.cumsum(counts)[:-1])  # by clip
     progress = Progress(f"idt codebook {options.split}", len(fisher.PARTS), "descriptors")
     with (
         threadpool_limits(settings["compute"]["threads"]),
         writer.create(options.out, "codebook", settings, options.code) as file,
     ):
         for part, columns in fisher.PARTS.items():
-            values = np.concatenate(
-                [data[:, columns][mask] for data, mask in zip(sampled, masks, strict=True)]
-            )
-            for name, array in asdict(
-                fisher.learn(values, idt["components"], settings["seed"])
-            ).items():
+            values = read_descriptor(samples, masks, columns)
+            codebook = fisher.learn(values, idt["components"], settings["seed"])
+            for name, array in asdict(codebook).items():
                 file[f"{part}_{name}"] = array
             progress.update(1, part)
     progress.close()
@@ -57,7 +43,7 @@ def main(options: argparse.Namespace) -> None:
         reader.content_digest(options.out, "codebook"),
         settings,
         options.code,
-        trajectories=int(chosen.sum()),
+        trajectories=sum(int(mask.sum()) for mask in masks),
     )
 
 

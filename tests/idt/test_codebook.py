@@ -1,0 +1,46 @@
+"""The choice of the trajectories of a codebook: random, repeatable, and refused for too few."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import PipelineError
+from pipeline.idt.codebook import choose_trajectories, read_descriptor
+from pipeline.idt.fisher import PARTS
+
+
+def test_masks_are_those_of_one_permutation_over_all_clips():
+    counts = [30, 0, 50, 20]
+    masks = choose_trajectories(counts, 60, 4, 1, "split1")
+    assert [len(mask) for mask in masks] == counts
+    expected = np.sort(np.random.default_rng(1).permutation(100)[:60])
+    assert (np.flatnonzero(np.concatenate(masks)) == expected).all()
+
+
+def test_choice_depends_on_the_seed():
+    first, again, other = (
+        np.concatenate(choose_trajectories([60, 60], 60, 4, seed, "split1")) for seed in (1, 1, 2)
+    )
+    assert (first == again).all() and (first != other).any()
+
+
+def test_all_are_chosen_where_there_are_no_more():
+    assert all(mask.all() for mask in choose_trajectories([40, 20], 60, 4, 1, "split1"))
+
+
+@pytest.mark.parametrize("counts, components, least", [([20, 33], 4, 54), ([60], 61, 61)])
+def test_too_few_are_refused(counts, components, least):
+    message = (
+        f"the {len(counts)} training clips of split1 gave {sum(counts)} trajectories.* "
+        f"of {components} Gaussians wants {least}"
+    )
+    with pytest.raises(PipelineError, match=message):
+        choose_trajectories(counts, 100, components, 1, "split1")
+    assert choose_trajectories([least], 100, components, 1, "split1")[0].all()
+
+
+def test_descriptors_of_the_chosen_trajectories_are_read_in_order():
+    samples = [np.arange(3 * 436).reshape(3, 436), np.arange(2 * 436).reshape(2, 436) + 5000]
+    masks = [np.array([True, False, True]), np.array([False, True])]
+    values = read_descriptor(samples, masks, PARTS["hog"])
+    starts = [40, 2 * 436 + 40, 5000 + 436 + 40]
+    assert values.shape == (3, 96) and values[:, 0].tolist() == starts
