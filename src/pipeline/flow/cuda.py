@@ -1,12 +1,14 @@
-"""TV-L1 on a GPU, batches of pairs, by Triton: flow/cpu.py operation by operation, so with the same bits.
+"""TV-L1 on a GPU, in batches of pairs, by Triton; bit-identical to flow/cpu.py.
 
-Iterations of a pair are one program's work: a loop over the image inside one launch, up to the stop rule, `inner` times at
-the most. Pairs stop on their own and know nothing of each other, so a pair's flow does not depend on its batch, and the
-host never waits. Chunks of pixels take the primal step, and one image row behind them the dual step: what the pair's
-program has just written is read from the nearest cache.
+It repeats flow/cpu.py operation by operation. The iterations of a pair are the work of one Triton
+program: a loop over the image inside one launch, up to the stop rule, `inner` times at the most.
+Pairs stop independently of each other, so the flow of a pair does not depend on its batch, and the
+host never waits. The program takes the primal step chunk of pixels by chunk, and the dual step one
+image row behind it: what it has just written is read from the nearest cache.
 
-Products and sums are not contracted (enable_fp_fusion off), quotients and roots are rounded correctly: bits as on the CPU.
-With TRITON_INTERPRET=1, and tensors in main memory, the kernels run without a GPU.
+Products and sums are not contracted (enable_fp_fusion is off), and quotients and roots are rounded
+correctly, as on the CPU. With TRITON_INTERPRET=1, and tensors in main memory, the kernels run
+without a GPU.
 """
 
 import numpy as np
@@ -16,43 +18,57 @@ import triton.language as tl
 
 from pipeline.flow import pyramid
 
-CHUNK = tl.constexpr(1024)  # pixels that a program takes at a time
-MEMORY = 2 * 2**30  # bytes on the device for a batch
+# Pixels that a program takes at a time.
+CHUNK = tl.constexpr(1024)
+# Bytes of the device's memory for a batch.
+MEMORY = 2 * 2**30
+# Planes of float32 that a pair takes, roughly: images, gradients, flow, dual variables and data.
+PLANES = 20
 LAUNCH = {"enable_fp_fusion": False, "num_warps": 8}
-FLAT, STEEP = (
-    tl.constexpr(float(np.finfo(np.float32).eps)),
-    tl.constexpr(float(np.float32(1e30))),
-)  # as in flow/cpu.py
+# As in flow/cpu.py: a squared gradient up to FLAT counts as zero, and its inverse is STEEP.
+FLAT = tl.constexpr(float(np.finfo(np.float32).eps))
+STEEP = tl.constexpr(float(np.float32(1e30)))
+
+# In every kernel below, one program takes one chunk of one image, unless its docstring says
+# otherwise. `at` holds the offsets of the chunk's pixels in the image, and `inside` masks those
+# beyond its end. Offsets of images in a batch are int64, so that they cannot overflow.
 
 
 @triton.jit
-def _resize(image, out, rows, row_shares, columns, column_shares, h, w, height, width, factor):
-    """(N, h, w) to (N, height, width) by linear interpolation, times `factor`; a program a chunk of one image."""
+def _resize(image, out, rows, row_weights, columns, column_weights, h, w, height, width, factor):
+    """Interpolate (N, h, w) linearly to (N, height, width), and multiply by `factor`.
+
+    `rows` and `columns` are first taps, and the weights are those of the second taps, as of
+    `pyramid.taps`.
+    """
     at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
     inside = at < height * width
     y, x = at // width, at % width
     image += tl.program_id(0).to(tl.int64) * h * w
     top, left = tl.load(rows + y, inside, 0), tl.load(columns + x, inside, 0)
     bottom, right = tl.minimum(top + 1, h - 1), tl.minimum(left + 1, w - 1)
-    share, f = tl.load(row_shares + y, inside, 0), tl.load(column_shares + x, inside, 0)
+    wy, wx = tl.load(row_weights + y, inside, 0), tl.load(column_weights + x, inside, 0)
     upper = (
-        tl.load(image + top * w + left, inside) * (1.0 - f)
-        + tl.load(image + top * w + right, inside) * f
+        tl.load(image + top * w + left, inside) * (1.0 - wx)
+        + tl.load(image + top * w + right, inside) * wx
     )
     lower = (
-        tl.load(image + bottom * w + left, inside) * (1.0 - f)
-        + tl.load(image + bottom * w + right, inside) * f
+        tl.load(image + bottom * w + left, inside) * (1.0 - wx)
+        + tl.load(image + bottom * w + right, inside) * wx
     )
     tl.store(
         out + tl.program_id(0).to(tl.int64) * height * width + at,
-        (upper * (1.0 - share) + lower * share) * factor,
+        (upper * (1.0 - wy) + lower * wy) * factor,
         inside,
     )
 
 
 @triton.jit
 def _gradient(image, out, height, width):
-    """(N, H, W) to (N, 2, H, W): central differences; one-sided halves at edges."""
+    """Write the gradient (N, 2, H, W) of images (N, H, W): central differences along x and y.
+
+    At an edge the difference is half the one-sided one.
+    """
     at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
     area = height * width
     inside = at < area
@@ -68,8 +84,9 @@ def _gradient(image, out, height, width):
 
 
 @triton.jit
-def _weights(t):
-    """Cubic convolution weights of the four taps around a place at `t` between the inner two."""
+def _cubic_weights(t):
+    """Return the cubic convolution weights of four taps; `t` in 0..1 lies between the inner two."""
+    # Keys (1981), Eq. 3, with OpenCV's value of a.
     a = -0.75
     t1 = t + 1.0
     t2 = 1.0 - t
@@ -80,8 +97,8 @@ def _weights(t):
 
 
 @triton.jit
-def _line(image, y, x, w0, w1, w2, w3, height, width, inside):
-    """Four taps of a row, from column x on; zero beyond the image."""
+def _cubic_row(image, y, x, w0, w1, w2, w3, height, width, inside):
+    """Return the weighted sum of four taps of row y, from column x on; zero beyond the image."""
     inside = inside & (y >= 0) & (y < height)
     image += y * width + x
     return (
@@ -94,17 +111,22 @@ def _line(image, y, x, w0, w1, w2, w3, height, width, inside):
 
 @triton.jit
 def _cubic(image, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside):
+    """Interpolate at 4 x 4 taps from (y, x) on; weights a along the rows, weights d down them."""
     return (
-        _line(image, y, x, a0, a1, a2, a3, height, width, inside) * d0
-        + _line(image, y + 1, x, a0, a1, a2, a3, height, width, inside) * d1
-        + _line(image, y + 2, x, a0, a1, a2, a3, height, width, inside) * d2
-        + _line(image, y + 3, x, a0, a1, a2, a3, height, width, inside) * d3
+        _cubic_row(image, y, x, a0, a1, a2, a3, height, width, inside) * d0
+        + _cubic_row(image, y + 1, x, a0, a1, a2, a3, height, width, inside) * d1
+        + _cubic_row(image, y + 2, x, a0, a1, a2, a3, height, width, inside) * d2
+        + _cubic_row(image, y + 3, x, a0, a1, a2, a3, height, width, inside) * d3
     )
 
 
 @triton.jit
 def _warp(second, gradient, first, flow, data, height, width):
-    """I1 and its gradient at x + u: data (N, 4, H, W): I1x, I1y, 1 / |grad I1|^2, rho."""
+    """Read I1 and its gradient at x + u, and write `data` (N, 4, H, W) for `_iterate`.
+
+    The four planes of `data` are I1x, I1y, 1 / |grad I1|^2 and rho. `second` and `first` are I1 and
+    I0, (N, H, W); `gradient` and `flow` are (N, 2, H, W).
+    """
     at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
     pair = tl.program_id(0).to(tl.int64)
     area = height * width
@@ -115,6 +137,7 @@ def _warp(second, gradient, first, flow, data, height, width):
         tl.load(flow + pair * 2 * area + at, inside, 0.0),
         tl.load(flow + pair * 2 * area + area + at, inside, 0.0),
     )
+    # Beyond three pixels outside the image there is nothing but zeros.
     across = tl.minimum(
         tl.maximum((at % width).to(tl.float32) + u, -3.0), (width + 1).to(tl.float32)
     )
@@ -122,8 +145,8 @@ def _warp(second, gradient, first, flow, data, height, width):
         tl.maximum((at // width).to(tl.float32) + v, -3.0), (height + 1).to(tl.float32)
     )
     x, y = tl.floor(across), tl.floor(down)
-    a0, a1, a2, a3 = _weights(across - x)
-    d0, d1, d2, d3 = _weights(down - y)
+    a0, a1, a2, a3 = _cubic_weights(across - x)
+    d0, d1, d2, d3 = _cubic_weights(down - y)
     x, y = x.to(tl.int32) - 1, y.to(tl.int32) - 1
     warped = _cubic(second, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
     ix = _cubic(gradient, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
@@ -144,6 +167,7 @@ def _warp(second, gradient, first, flow, data, height, width):
 
 @triton.jit
 def _order(a, b):
+    """Return the smaller value and the larger value; the sorting networks below consist of it."""
     return tl.minimum(a, b), tl.maximum(a, b)
 
 
@@ -181,7 +205,7 @@ def _sort4(a, b, c, d):
 
 @triton.jit
 def _column3(image, y, x, height, width, inside):
-    """Three values of a column around y, sorted; rows and columns beyond the edge repeat it."""
+    """Return three values of a column around y, sorted; the image is repeated beyond its edges."""
     image += tl.minimum(tl.maximum(x, 0), width - 1)
     return _sort3(
         tl.load(image + tl.maximum(y - 1, 0) * width, inside),
@@ -192,6 +216,7 @@ def _column3(image, y, x, height, width, inside):
 
 @triton.jit
 def _column5(image, y, x, height, width, inside):
+    """Return five values of a column around y, sorted; the image is repeated beyond its edges."""
     image += tl.minimum(tl.maximum(x, 0), width - 1)
     return _sort5(
         tl.load(image + tl.maximum(y - 2, 0) * width, inside),
@@ -204,7 +229,11 @@ def _column5(image, y, x, height, width, inside):
 
 @triton.jit
 def _median(flow, out, errors, threshold, height, width, SIZE: tl.constexpr):
-    """Median filter of (N, 2, H, W), 3 x 3 or 5 x 5, of the pairs that still iterate."""
+    """Median-filter the flow (N, 2, H, W), 3 x 3 or 5 x 5, of the pairs that still iterate.
+
+    Other pairs are left out: `errors` (N,) says which have reached the threshold.
+    """
+    # The grid is over components of the flow, two per pair.
     plane = tl.program_id(0)
     if tl.load(errors + plane // 2) <= threshold:
         return
@@ -229,13 +258,15 @@ def _median(flow, out, errors, threshold, height, width, SIZE: tl.constexpr):
         c0, c1, c2, c3, c4 = _column5(flow, y, x, height, width, inside)
         d0, d1, d2, d3, d4 = _column5(flow, y, x + 1, height, width, inside)
         e0, e1, e2, e3, e4 = _column5(flow, y, x + 2, height, width, inside)
-        # Columns are sorted; sort rows: all but 13 then have 13 or more of the 25 above or below them.
+        # The columns are sorted; sort the rows. Then all but 13 of the 25 values are known to have
+        # 13 or more values above them or below them, so the median is among those 13.
         _, _, _, p0, q0 = _sort5(a0, b0, c0, d0, e0)
         _, _, p1, q1, r0 = _sort5(a1, b1, c1, d1, e1)
         _, p2, q2, r1, _ = _sort5(a2, b2, c2, d2, e2)
         p3, q3, r2, _, _ = _sort5(a3, b3, c3, d3, e3)
         q4, r3, _, _, _ = _sort5(a4, b4, c4, d4, e4)
-        # The seventh of the 13 diagonal by diagonal: merge the outer two, and count off against the middle one.
+        # Select the seventh of the 13, which lie on three diagonals: merge the outer two diagonals,
+        # and compare them with the middle one.
         p0, p1, p2, p3 = _sort4(p0, p1, p2, p3)
         q0, q1, q2, q3, q4 = _sort5(q0, q1, q2, q3, q4)
         r0, r1, r2, r3 = _sort4(r0, r1, r2, r3)
@@ -269,9 +300,11 @@ def _iterate(
     step,
     FILTERED: tl.constexpr,
 ):
-    """Up to `inner` iterations of one pair, until its error, the squares moved in px^2, falls to the threshold.
+    """Iterate one pair until its error falls to the threshold, `inner` times at the most.
 
-    flow (N, 2, H, W), read from `filtered` if FILTERED; dual (N, 4, H, W): p11, p12, p21, p22; data as of `_warp`.
+    One program takes one pair. The error is the sum of squared updates, in px^2. `flow` is
+    (N, 2, H, W), and is read from `filtered` if FILTERED. `dual` is (N, 4, H, W): p11, p12, p21,
+    p22. `data` is that of `_warp`.
     """
     pair = tl.program_id(0)
     area = height * width
@@ -282,7 +315,8 @@ def _iterate(
     data += pair.to(tl.int64) * 4 * area
     lanes = tl.arange(0, CHUNK)
     count = 0
-    if FILTERED:  # noqa: SIM102 - the compiler decides this one
+    # Two conditions, because the compiler decides the first and the device the second.
+    if FILTERED:  # noqa: SIM102
         if error > threshold:
             for start in range(0, 2 * area, CHUNK):
                 at = start + lanes
@@ -291,7 +325,8 @@ def _iterate(
     while (error > threshold) & (count < inner):
         moved = tl.zeros([CHUNK], tl.float64)
         for start in range(0, area + width, CHUNK):
-            # The primal step. What it reads of the dual variable, no further back than a row, is of the last iteration.
+            # The primal step (Zach et al., Eq. 13 and 15-16). It reads the dual variables no further
+            # back than one row, where they still are those of the last iteration.
             at = start + lanes
             inside = at < area
             left, above = inside & (at % width > 0), inside & (at >= width)
@@ -315,17 +350,18 @@ def _iterate(
             tl.store(flow + at, u + du, inside)
             tl.store(flow + area + at, v + dv, inside)
             tl.debug_barrier()
-            # The dual step, a row behind: there and below it, the primal step is done.
+            # The dual step (Zach et al., Eq. 12), one row behind: here and in the row below, the
+            # primal step is done.
             at -= width
             inside = (at >= 0) & (at < area)
             right, below = inside & (at % width < width - 1), inside & (at < area - width)
-            for plane in tl.static_range(2):
-                here = flow + plane * area + at
+            for component in tl.static_range(2):
+                here = flow + component * area + at
                 u = tl.load(here, inside, 0.0)
                 gx = tl.where(right, tl.load(here + 1, right, 0.0) - u, 0.0)
                 gy = tl.where(below, tl.load(here + width, below, 0.0) - u, 0.0)
                 scale = tl.div_rn(1.0, 1.0 + step * tl.sqrt_rn(gx * gx + gy * gy))
-                p = dual + 2 * plane * area + at
+                p = dual + 2 * component * area + at
                 tl.store(p, (tl.load(p, inside, 0.0) + step * gx) * scale, inside)
                 tl.store(p + area, (tl.load(p + area, inside, 0.0) + step * gy) * scale, inside)
         error = tl.sum(moved).to(tl.float32)
@@ -353,7 +389,7 @@ class Solver:
         outer: int,
         median: int,
     ):
-        # float32, as in flow/cpu.py
+        # Rounded to float32, as in flow/cpu.py.
         self.bound, self.theta, self.step = (
             float(np.float32(x)) for x in (lambda_ * theta, theta, tau / theta)
         )
@@ -361,30 +397,34 @@ class Solver:
         self.inner, self.outer, self.median = inner, outer, median
         self.sizes = pyramid.sizes(height, width, scales, scale_step)
         self.device = "cpu" if triton.knobs.runtime.interpret else "cuda"
-        self.batch = max(
-            1, min(512, MEMORY // (4 * 20 * height * width))
-        )  # some 20 planes of float32 a pair
+        # Pairs per call.
+        self.batch = max(1, min(512, MEMORY // (4 * PLANES * height * width)))
 
     def pyramid(self, images: np.ndarray) -> list[torch.Tensor]:
-        """(N, H, W) images, uint8 or float32, to a pyramid on the device: (N, h, w) float32 each, finest first."""
+        """Return the pyramid of (N, H, W) images, uint8 or float32, on the device.
+
+        It is a list of (N, h, w) float32, finest level first.
+        """
         levels = [torch.as_tensor(images).to(self.device, torch.float32).contiguous()]
         for size in self.sizes[1:]:
             levels.append(self._resized(levels[-1], size, self.scale_step))
         return levels
 
     def __call__(self, first: list[torch.Tensor], second: list[torch.Tensor]) -> np.ndarray:
-        """Flow (N, H, W, 2) float32 of the pairs of two pyramids' images."""
+        """Return the flow (N, H, W, 2) float32, in pixels, between the images of two pyramids."""
         flow = None
         for level in reversed(range(len(self.sizes))):
             if flow is not None:
+                # The flow of the next coarser level, scaled to the pixels of this one.
                 flow = self._resized(flow, self.sizes[level], None, 1 / self.scale_step)
             flow = self._solve(first[level], second[level], flow)
+        # (N, 2, H, W) to (N, H, W, 2).
         return flow.permute(0, 2, 3, 1).cpu().numpy()
 
     def _resized(
         self, images: torch.Tensor, size: tuple[int, int], step: float | None, factor: float = 1.0
-    ):
-        """(..., h, w) to (..., *size)."""
+    ) -> torch.Tensor:
+        """Resize (..., h, w) to (..., *size); `step` is the scale, by default of the sizes."""
         *batch, h, w = images.shape
         taps = [
             torch.as_tensor(tap, device=self.device)
@@ -398,23 +438,28 @@ class Solver:
         return out
 
     def _grid(self, images: torch.Tensor) -> tuple[int, int]:
-        """A program for each chunk of each image of (..., H, W)."""
+        """Return the grid of (..., H, W): one program per image and chunk of its pixels."""
         area = images.shape[-2] * images.shape[-1]
         return images.numel() // area, triton.cdiv(area, CHUNK.value)
 
     def _solve(
         self, first: torch.Tensor, second: torch.Tensor, flow: torch.Tensor | None
     ) -> torch.Tensor:
-        """Flow (N, 2, h, w) of one level, from that of the next coarser one resized to it."""
+        """Return the flow (N, 2, h, w) of one level.
+
+        It begins with `flow`, the resized flow of the next coarser level, or with zero.
+        """
         pairs, *size = first.shape
         if flow is None:
             flow = first.new_zeros(pairs, 2, *size)
         gradient, filtered = torch.empty_like(flow), torch.empty_like(flow)
         dual, data = first.new_zeros(pairs, 4, *size), first.new_empty(pairs, 4, *size)
+        # The stop rule: a mean squared update of epsilon^2, in px^2 summed over the image.
         threshold = float(np.float32(self.epsilon**2 * size[0] * size[1]))
         _gradient[self._grid(second)](second, gradient, *size, **LAUNCH)
         for _ in range(self.warps):
             _warp[self._grid(first)](second, gradient, first, flow, data, *size, **LAUNCH)
+            # Every pair iterates anew after a warp.
             errors = first.new_full((pairs,), float("inf"))
             for _ in range(self.outer):
                 if self.median > 1:
