@@ -38,7 +38,7 @@ def imports() -> dict[str, set[str]]:
     return graph
 
 
-def test_rooms_import_from_floors_below_only():
+def test_modules_import_downwards_only():
     floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
     rooms = {name.split(".")[0] for name in imports()}
     assert rooms == set(floor), "give every room a floor"
@@ -48,7 +48,7 @@ def test_rooms_import_from_floors_below_only():
             assert other == room or floor[other] < floor[room], f"{name} imports {other}"
 
 
-def test_modules_import_in_no_circle():
+def test_imports_have_no_cycle():
     graph = imports()
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph) > 60
 

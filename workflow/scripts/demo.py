@@ -3,6 +3,7 @@
 `pipeline.datasets.demo` describes what the videos show.
 """
 
+import argparse
 import hashlib
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from pipeline.video import ffmpeg
 from pipeline.video.encode import encode
 
 
-def main() -> None:
-    options = program.parser(__doc__, "set", "videos", "lists").parse_args()
+def build_parser() -> argparse.ArgumentParser:
+    return program.parser(__doc__, "set", "videos", "lists")
+
+
+def main(options: argparse.Namespace) -> None:
     settings = options.settings
     clip_set = demo.clip_set(options.set, settings["groups"], settings["clips"])
     progress = Progress(f"render {options.set}", len(clip_set.clips), "clips")
@@ -39,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    program.run(main)
+    program.run_job(main, build_parser())
