@@ -1,6 +1,6 @@
-"""Batches of network inputs, and what is asked of the store to make them."""
+"""What a dataset asks of the store, and the batches of network inputs that are made of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import h5py
@@ -11,30 +11,35 @@ from pipeline.storage import decoding
 
 
 class InputBatch(NamedTuple):
-    """A batch of inputs: frames (n, 3, H, W) or fields (n, 2, H, W), `pixels`, each once, and which of them each has.
+    """A batch of network inputs of one stream, in which no frame or field is stored twice.
 
-    `index` is (.., 1) of frames and (.., L) of stacks. Neighbouring stacks share most of their fields: a period of five has
-    thirty in place of fifty to read, resize and send.
+    `pixels` holds every distinct frame (n, 3, H, W) or flow field (n, 2, H, W) once. `index` says
+    which of them each sample uses: (.., 1) of frames, (.., L) of stacks of L fields. Neighbouring
+    stacks share most of their fields: a period of five stacks of 10 has 30 distinct fields in
+    place of 50 to read, resize and send to the device.
     """
 
     pixels: torch.Tensor
     index: torch.Tensor
 
     def select(self, which) -> "InputBatch":
-        """Some of the batch, by their places along its first axis."""
+        """Return the samples that `which` selects along the first axis; the pixels are shared."""
         return self._replace(index=self.index[which])
 
     @property
     def stacked(self) -> torch.Tensor:
         """(.., channels, H, W): RGB, or x1 y1 x2 y2 .., of the dtype of `pixels`."""
-        found = self.pixels[self.index]  # (.., L, P, H, W)
-        return found.flatten(-4, -3)  # (.., L P, H, W)
+        # C is 3 for frames and 2 for flow fields.
+        items = self.pixels[self.index]  # (.., L, C, H, W)
+        return items.flatten(-4, -3)  # (.., L * C, H, W)
 
 
 class CropRequest(NamedTuple):
-    """A rectangle of frames or fields of a clip that is still to be read: `positions` (n,) of them, ascending, each once.
+    """A rectangle of some frames or fields of a clip that is still to be read.
 
-    `index` (T, 1 or L), or (1 or L,) of one instant, says which of them each instant has.
+    `positions` (n,) are the distinct frames or fields to read, ascending. `index` says which of
+    them each instant uses: (T, 1 or L) of T instants, (1 or L,) of a single one. `rows` and
+    `columns` are the rectangle in stored pixels.
     """
 
     data: h5py.Dataset
@@ -46,29 +51,29 @@ class CropRequest(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, h, w, 3) of frames, (n, 2, h, w) of fields."""
+        """The shape of the stored pixels: (n, h, w, 3) of frames, (n, 2, h, w) of fields."""
         size = (self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
-        return (
-            (len(self.positions), *size, 3)
-            if self.data.shape[-1] == 3
-            else (len(self.positions), 2, *size)
-        )
+        # Frames are stored with their channels last, fields with their components first.
+        if self.data.shape[-1] == 3:
+            return (len(self.positions), *size, 3)
+        return (len(self.positions), 2, *size)
 
     def patches(self) -> Iterator[np.ndarray]:
-        """Frames (h, w, 3) or fields (2, h, w) as they are stored, each valid until the next."""
+        """Yield stored frames (h, w, 3) or fields (2, h, w); each is valid until the next."""
         return decoding.frames_or_fields(self.data, self.positions, self.rows, self.columns)
 
     def read_into(self, out: np.ndarray) -> None:
-        """The patches into `out`, of `shape`."""
+        """Read the stored pixels into `out`, an array of `shape`."""
         for target, patch in zip(out, self.patches(), strict=True):
             target[:] = patch
 
 
 class ClipPixels(NamedTuple):
-    """A clip at some instants, as it is stored: frames (n, h, w, 3) or fields (n, 2, h, w), no larger than its crops need.
+    """The stored pixels of a clip at some instants: the smallest rectangle that has all its crops.
 
-    `index` (T, 1 or L) are the instants' own of them; of each crop `crops` says from where to where its rows and its
-    columns go, and whether it is mirrored.
+    `pixels` are distinct frames (n, h, w, 3) or fields (n, 2, h, w); `index` (T, 1 or L) says
+    which of them each instant uses. A crop is its first and end row, its first and end column in
+    `pixels`, and whether it is mirrored.
     """
 
     pixels: torch.Tensor
@@ -77,13 +82,29 @@ class ClipPixels(NamedTuple):
 
 
 class RawBatch(NamedTuple):
-    """The cuts of a batch for a GPU to finish: the bytes of all, those of one size together; `index` are those of Inputs.
+    """The stored pixels of a batch, which a GPU makes an InputBatch of.
 
-    One flat tensor travels to the GPU in one piece, whatever sizes the crops have, and a few kernels finish it. `shapes` are
-    (n, h, w, 3) or (n, 2, h, w) of the patches that follow one another, `mirrored` (n of all,) says which are mirrored.
+    Crops have different sizes. One flat tensor of bytes, `pixels`, travels to the GPU in a single
+    copy; crops of the same size follow one another, so that a few kernels finish the batch.
+    `shapes` are the shapes (n, h, w, 3) or (n, 2, h, w) of these runs of equal crops, `mirrored`
+    (n of all runs,) says which frames or fields are mirrored, and `index` is that of InputBatch.
     """
 
     pixels: torch.Tensor
     index: torch.Tensor
     shapes: list[tuple[int, ...]]
     mirrored: torch.Tensor
+
+
+def batch_index(requests: list[CropRequest], order: Iterable[int]) -> torch.Tensor:
+    """Return the index (B, T, 1 or L), or (B, 1 or L), of a batch of B requests.
+
+    It refers to the frames or fields of all requests, concatenated in the `order` given. The
+    samples of the batch stay in the order of `requests`.
+    """
+    index = [request.index for request in requests]
+    offset = 0
+    for number in order:
+        index[number] = index[number] + offset
+        offset += len(requests[number].positions)
+    return torch.from_numpy(np.stack(index))

@@ -1,54 +1,73 @@
-"""Instants of a clip: positions of stacks, and periods of the asynchronous network."""
+"""Instants of a clip: where stacks start, and the periods of the asynchronous network (ASYN).
+
+An instant is the position of a frame and of the first flow field of a stack. A period is a number
+of instants that are equally far apart.
+"""
 
 import numpy as np
 
 
-def count_stack_starts(fields: int, length: int) -> int:
-    """How many positions a stack of `length` fields can start at in a clip of `fields`; at least 1 (short clips clamp)."""
-    return max(1, fields - length + 1)
+def count_stack_starts(num_fields: int, length: int) -> int:
+    """Count the positions at which a stack of `length` fields can start in a clip.
 
-
-def stack_fields(starts, length: int, fields: int) -> np.ndarray:
-    """Indices (.., length) of the flow fields of stacks that start at `starts`: a short clip repeats its last field."""
-    return np.minimum(np.asarray(starts)[..., None] + np.arange(length), fields - 1)
-
-
-def period_instants(centre: int, delta: int, units: int, last: int) -> np.ndarray:
-    """The instants of one ASYN period: `units` (5) of them, `delta` apart, around `centre`, clamped to 0 .. last.
-
-    Paper, section 5.1 and Fig. 5: offsets -2 delta .. 2 delta. With delta = 0 all are one instant (SYN).
+    A clip with fewer than `length` fields has one, where `stack_fields` repeats the last field.
     """
-    offsets = (np.arange(units) - units // 2) * delta
+    return max(1, num_fields - length + 1)
+
+
+def stack_fields(starts, length: int, num_fields: int) -> np.ndarray:
+    """Return the flow fields (.., length) of the stacks that start at `starts` (..).
+
+    Stacks that reach beyond the end of the clip repeat its last field.
+    """
+    return np.minimum(np.asarray(starts)[..., None] + np.arange(length), num_fields - 1)
+
+
+def period_instants(centre: int, delta: int, count: int, last: int) -> np.ndarray:
+    """Return the `count` instants of a period around `centre`, clamped to 0 .. `last`.
+
+    They are `delta` frames apart. The paper has 5, at offsets -2 delta .. 2 delta (section 5.1 and
+    Fig. 5). With delta = 0 all are the same instant, which is the synchronous network (SYN).
+    """
+    offsets = (np.arange(count) - count // 2) * delta
     return np.clip(centre + offsets, 0, last)
 
 
-def centre_range(delta: int, units: int, last: int) -> tuple[int, int]:
-    """First and last centre of a period that lies inside a clip; where none does, the clip's middle twice.
+def centre_range(delta: int, count: int, last: int) -> tuple[int, int]:
+    """Return the first and the last centre of a period that lies inside a clip.
 
-    `last` is the last instant at which both a frame and a stack begin.
+    Where the clip is too short for any, both are its middle. `last` is the last instant at which
+    both a frame and a stack begin.
     """
-    reach = delta * (units // 2)
+    reach = delta * (count // 2)
     return (reach, last - reach) if last >= 2 * reach else (last // 2, last // 2)
 
 
 def draw_period(
-    rng: np.random.Generator, delta: int, units: int, last: int
+    rng: np.random.Generator, delta: int, count: int, last: int
 ) -> tuple[int, np.ndarray]:
-    """A random period of training: its centre, anywhere in `centre_range`, and its instants."""
-    low, high = centre_range(delta, units, last)
+    """Draw a random centre for a training period, uniform in `centre_range`.
+
+    Returns the centre and the instants (count,) of the period.
+    """
+    low, high = centre_range(delta, count, last)
     centre = int(rng.integers(low, high + 1))
-    return centre, period_instants(centre, delta, units, last)
+    return centre, period_instants(centre, delta, count, last)
 
 
-def eval_centres(periods: int, delta: int, units: int, last: int) -> np.ndarray:
-    """Centres of the `periods` (12) test periods, evenly over `centre_range`. Paper, section 6.1."""
-    return np.rint(np.linspace(*centre_range(delta, units, last), periods)).astype(int)
+def eval_centres(periods: int, delta: int, count: int, last: int) -> np.ndarray:
+    """Return the centres (periods,) of the test periods, evenly spaced over `centre_range`.
+
+    The paper has 12 periods per clip (section 6.1).
+    """
+    return np.rint(np.linspace(*centre_range(delta, count, last), periods)).astype(int)
 
 
 def eval_periods(row: dict, last: int, period: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (P,) and instants (P, T) of a clip's test periods; `period`: settings count, delta, instants."""
-    centres = eval_centres(period["count"], period["delta"], period["instants"], last)
-    instants = np.stack(
-        [period_instants(centre, period["delta"], period["instants"], last) for centre in centres]
-    )
-    return centres, instants
+    """Return the centres (P,) and the instants (P, T) of the test periods of a clip.
+
+    `period` has the settings count (P), delta and instants (T).
+    """
+    delta, count = period["delta"], period["instants"]
+    centres = eval_centres(period["count"], delta, count, last)
+    return centres, np.stack([period_instants(centre, delta, count, last) for centre in centres])

@@ -1,55 +1,50 @@
-"""Pack the crops of a batch into one tensor, and finish them on a GPU."""
+"""Pack the stored crops of a batch into one tensor, and finish them on a GPU."""
 
 import math
-from collections.abc import Iterable
 
-import numpy as np
 import torch
 
 from pipeline.data import memory
-from pipeline.data.batch import CropRequest, InputBatch, RawBatch
+from pipeline.data.batch import CropRequest, InputBatch, RawBatch, batch_index
 from pipeline.data.transforms import mirror, resize
 
 
-def batch_index(cuts: list[CropRequest], order: Iterable[int]) -> torch.Tensor:
-    """Places (B, T, 1 or L) among the planes of all `cuts`, which stand one after the other in the `order` given."""
-    places, at = [cut.index for cut in cuts], 0
-    for place in order:
-        places[place], at = places[place] + at, at + len(cuts[place].positions)
-    return torch.from_numpy(np.stack(places))
-
-
-def pack(cuts: list[CropRequest]) -> RawBatch:
-    order = sorted(range(len(cuts)), key=lambda place: cuts[place].shape[1:])
-    pixels, at = memory.batch((sum(math.prod(cut.shape) for cut in cuts),)), 0
-    for cut in (cuts[place] for place in order):
-        size = math.prod(cut.shape)
-        cut.read_into(pixels[at : at + size].numpy().reshape(cut.shape))
-        at += size
-    shapes: dict[tuple[int, ...], int] = {}  # in the order of the pixels
-    for place in order:
-        count, *each = cuts[place].shape
-        shapes[tuple(each)] = shapes.get(tuple(each), 0) + count
-    mirrored = [cuts[place].mirrored for place in order for _ in cuts[place].positions]
+def pack(requests: list[CropRequest]) -> RawBatch:
+    """Read the crops of a batch as they are stored, crops of the same size after one another."""
+    order = sorted(range(len(requests)), key=lambda number: requests[number].shape[1:])
+    in_order = [requests[number] for number in order]
+    pixels = memory.batch((sum(math.prod(request.shape) for request in requests),))
+    offset = 0
+    # Frames or fields by the shape of a single one; a dictionary keeps the order of the pixels.
+    counts: dict[tuple[int, ...], int] = {}
+    for request in in_order:
+        size = math.prod(request.shape)
+        request.read_into(pixels[offset : offset + size].numpy().reshape(request.shape))
+        offset += size
+        count, *shape = request.shape
+        counts[tuple(shape)] = counts.get(tuple(shape), 0) + count
     return RawBatch(
         pixels,
-        batch_index(cuts, order),
-        [(count, *each) for each, count in shapes.items()],
-        torch.tensor(mirrored),
+        batch_index(requests, order),
+        [(count, *shape) for shape, count in counts.items()],
+        torch.tensor([request.mirrored for request in in_order for _ in request.positions]),
     )
 
 
-def finish_on_device(packed: RawBatch, stream: str, size: int) -> InputBatch:
-    """The inputs that `Stream.collate` gives, to the byte, on the device of `packed`; their planes in another order."""
-    planes, at = [], 0
-    for shape in packed.shapes:
-        patches = packed.pixels[at : at + math.prod(shape)].view(shape)
-        planes.append(
-            resize(patches.permute(0, 3, 1, 2) if stream == "appearance" else patches, size)
-        )  # (n, P, size, size)
-        at += math.prod(shape)
-    ready = torch.cat(planes)
-    return InputBatch(
-        torch.where(packed.mirrored[:, None, None, None], mirror(ready, stream), ready),
-        packed.index,
-    )
+def finish_on_device(raw: RawBatch, stream: str, size: int) -> InputBatch:
+    """Resize and mirror the crops of `raw` to inputs of `size` x `size`, on the device of `raw`.
+
+    The samples are bit-identical to those of `Stream.collate`; the order of the distinct frames or
+    fields differs. `stream` is appearance or motion.
+    """
+    resized, offset = [], 0
+    for shape in raw.shapes:
+        count = math.prod(shape)
+        patches = raw.pixels[offset : offset + count].view(shape)
+        offset += count
+        if stream == "appearance":
+            patches = patches.permute(0, 3, 1, 2)  # (n, h, w, 3) to (n, 3, h, w)
+        resized.append(resize(patches, size))  # (n, 3 or 2, size, size)
+    pixels = torch.cat(resized)
+    mirrored = raw.mirrored[:, None, None, None]  # (n, 1, 1, 1)
+    return InputBatch(torch.where(mirrored, mirror(pixels, stream), pixels), raw.index)

@@ -12,79 +12,99 @@ from pipeline.flow import levels
 from pipeline.streams import MEAN, STD
 
 
-def normalise(pixels: torch.Tensor | InputBatch, stream: str) -> torch.Tensor:
-    """(.., C, H, W) of 0 .. 255, any numbers or a batch of Inputs, to float32 of about zero mean and unit scale."""
-    if isinstance(pixels, torch.Tensor):
-        return _scaled(pixels, stream)
-    return (
-        _looked_up(pixels, stream)
-        if pixels.pixels.device.type == "cpu"
-        else _scaled(pixels.stacked, stream)
-    )
+def normalise(inputs: torch.Tensor | InputBatch, stream: str) -> torch.Tensor:
+    """Scale pixels of 0 .. 255 to float32 of about zero mean and unit standard deviation.
+
+    `inputs` is a tensor (.., C, H, W) of any dtype, or a batch, which is stacked first. Returns
+    (.., C, H, W).
+    """
+    if isinstance(inputs, torch.Tensor):
+        return _normalise_tensor(inputs, stream)
+    if inputs.pixels.device.type == "cpu":
+        return _normalise_by_table(inputs, stream)
+    return _normalise_tensor(inputs.stacked, stream)
 
 
-def _looked_up(pixels: InputBatch, stream: str) -> torch.Tensor:
-    """`_scaled` on a CPU, where memory is what takes the time: written once, by a table, into pages that are there."""
-    shades = torch.arange(256, dtype=torch.uint8).repeat(len(MEAN[stream]), 1)[
+def _normalise_by_table(inputs: InputBatch, stream: str) -> torch.Tensor:
+    """Stack and normalise a batch in one lookup-table pass into recycled memory.
+
+    The CPU path is memory-bound: arithmetic would write the batch several times. The tables come
+    from `_normalise_tensor`, so the result is bit-identical to it.
+    """
+    # All 256 values in 3 RGB channels, or in the one channel that all of flow shares.
+    channels = len(MEAN[stream])
+    values = torch.arange(256, dtype=torch.uint8).repeat(channels, 1)[
         :, :, None
     ]  # (3 or 1, 256, 1)
-    tables = _scaled(shades, stream)[:, :, 0].contiguous().numpy()
-    planes, places = pixels.pixels.contiguous().numpy(), pixels.index.numpy()
-    each = planes.shape[1:]  # (P, H, W)
-    result = memory.empty((*places.shape, *each), np.float32)  # (.., L, P, H, W)
-    for place, target in zip(places.flat, result.reshape(-1, *each), strict=True):
-        for channel, (plane, out) in enumerate(zip(planes[place], target, strict=True)):
-            cv2.LUT(plane, tables[channel % len(tables)][None], dst=out)
-    return torch.from_numpy(result).flatten(-4, -3)  # (.., L P, H, W)
+    tables = _normalise_tensor(values, stream)[:, :, 0].contiguous().numpy()  # (3 or 1, 256)
+    pixels, index = inputs.pixels.contiguous().numpy(), inputs.index.numpy()
+    item_shape = pixels.shape[1:]  # (C, H, W), C = 3 for frames and 2 for fields
+    result = memory.empty((*index.shape, *item_shape), np.float32)  # (.., L, C, H, W)
+    targets = result.reshape(-1, *item_shape)
+    for position, target in zip(index.flat, targets, strict=True):
+        for channel, (source, out) in enumerate(zip(pixels[position], target, strict=True)):
+            cv2.LUT(source, tables[channel % len(tables)][None], dst=out)
+    return torch.from_numpy(result).flatten(-4, -3)  # (.., L * C, H, W)
 
 
-def _scaled(pixels: torch.Tensor, stream: str) -> torch.Tensor:
+def _normalise_tensor(pixels: torch.Tensor, stream: str) -> torch.Tensor:
+    """Return (pixels / 255 - mean) / std of a tensor (.., C, H, W)."""
     mean = torch.tensor(MEAN[stream], device=pixels.device)[:, None, None]  # (3 or 1, 1, 1)
-    std = torch.tensor(STD[stream], device=pixels.device)[:, None, None]
+    std = torch.tensor(STD[stream], device=pixels.device)[:, None, None]  # (3 or 1, 1, 1)
     return pixels.float().div_(255).sub_(mean).div_(std)
 
 
-def mirror(planes: torch.Tensor, stream: str) -> torch.Tensor:
-    """Frames (.., 3, H, W) or fields (.., 2, H, W) of the mirrored clip, where x is negated, too."""
-    flipped = planes.flip(-1)
+def mirror(pixels: torch.Tensor, stream: str) -> torch.Tensor:
+    """Flip frames (.., 3, H, W) or flow fields (.., 2, H, W) from left to right.
+
+    A mirrored clip moves the other way along x, so the x component of fields is negated.
+    """
+    flipped = pixels.flip(-1)
     if stream == "motion":
         flipped[..., 0, :, :] = levels.negated(flipped[..., 0, :, :])
     return flipped
 
 
-def resize(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """(.., h, w) uint8 to (.., size, size), bilinearly, with the bits of cv2.resize: its fixed-point arithmetic.
+def resize(pixels: torch.Tensor, size: int) -> torch.Tensor:
+    """Resize uint8 (.., h, w) to (.., size, size) bilinearly, bit-identical to cv2.resize.
 
-    Weights of 11 bits; rows keep 7 of the 11 bits that columns added, and the sum is rounded once
-    (opencv/modules/imgproc/src/resize.cpp, VResizeLinear for uchar).
+    OpenCV computes in fixed point. Weights have 11 bits; rows keep 7 of the 11 bits that the
+    columns added, and the sum is rounded once (opencv/modules/imgproc/src/resize.cpp,
+    VResizeLinear for uchar).
     """
-    top, bottom, upper, lower = _neighbours(planes.shape[-2], size, planes.device, clamped=False)
-    left, right, before, after = _neighbours(planes.shape[-1], size, planes.device, clamped=True)
-    rows = planes[..., left].int() * before + planes[..., right].int() * after  # (.., h, size)
-    rows = rows >> 4
-    above, below = (
-        rows[..., top, :] * upper[:, None] >> 16,
-        rows[..., bottom, :] * lower[:, None] >> 16,
+    height, width = pixels.shape[-2:]
+    top, bottom, top_weight, bottom_weight = _neighbours(
+        height, size, pixels.device, clamp_weights=False
     )
+    left, right, left_weight, right_weight = _neighbours(
+        width, size, pixels.device, clamp_weights=True
+    )
+    rows = pixels[..., left].int() * left_weight + pixels[..., right].int() * right_weight
+    rows = rows >> 4  # (.., h, size)
+    above = rows[..., top, :] * top_weight[:, None] >> 16  # (.., size, size)
+    below = rows[..., bottom, :] * bottom_weight[:, None] >> 16
     return (above + below + 2 >> 2).to(torch.uint8)
 
 
 @lru_cache(maxsize=1024)
 def _neighbours(
-    source: int, size: int, device: torch.device, clamped: bool
-) -> tuple[torch.Tensor, ...]:
-    """Of each of `size` pixels the two of `source` that it lies between and their weights in 1 / 2048, as cv2 rounds.
+    source: int, size: int, device: torch.device, clamp_weights: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the two source pixels that each of `size` pixels lies between, and their weights.
 
-    Beyond the edge both are the last pixel: `clamped`, as of columns, the first of them has the whole weight.
+    The four tensors (size,) are the first and the second neighbour among `source` pixels, and
+    their int32 weights in units of 1 / 2048, rounded as OpenCV does. Beyond the edge both
+    neighbours are the last pixel. With `clamp_weights`, as OpenCV has it for columns, the first
+    then has the whole weight.
     """
     position = ((np.arange(size) + 0.5) * (1 / (size / source)) - 0.5).astype(np.float32)
     first = np.floor(position).astype(np.int64)
-    weight = position - first.astype(np.float32)
-    if clamped:
-        weight[(first < 0) | (first >= source - 1)] = 0
-    places = [place.clip(0, source - 1) for place in (first, first + 1)]
+    second_weight = position - first.astype(np.float32)
+    if clamp_weights:
+        second_weight[(first < 0) | (first >= source - 1)] = 0
+    neighbours = [pixel.clip(0, source - 1) for pixel in (first, first + 1)]
     weights = [
-        np.rint(part * np.float32(2048)).astype(np.int32)
-        for part in (np.float32(1) - weight, weight)
+        np.rint(weight * np.float32(2048)).astype(np.int32)
+        for weight in (np.float32(1) - second_weight, second_weight)
     ]
-    return tuple(torch.from_numpy(part).to(device) for part in (*places, *weights))
+    return tuple(torch.from_numpy(part).to(device) for part in (*neighbours, *weights))
