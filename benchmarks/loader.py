@@ -14,12 +14,13 @@ loader_memory.json and loader_training.json, on a GPU loader_training_<GPU>.json
 """
 
 import argparse
+import copy
 import os
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from torchvision.transforms.v2 import functional as F
 from pipeline.compute import device
 from pipeline.config import runs
 from pipeline.data import loader
+from pipeline.data.batched import BatchedDataset
 from pipeline.data.crops import Crop
 from pipeline.data.dataset import PeriodDataset, StreamDataset
 from pipeline.data.groups import CachedRankings
@@ -176,23 +178,44 @@ def draws_of(kind: str, rows: list[dict], folder: Path, own: dict = CONFIG) -> D
     )
 
 
-class Unfinished:
-    """Draws up to what is copied to a GPU."""
+class Unfinished(BatchedDataset):
+    """Samples up to what is copied to a GPU."""
 
-    def __init__(self, draws: Dataset):
-        self.batch, self.finish = draws.packed, dict
+    def __init__(self, dataset: BatchedDataset):
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> dict:
+        return self.dataset[index]
+
+    def collate(self, items: list[dict], device_type: str) -> dict:
+        return self.dataset.collate(items, "cuda")
+
+
+class FileStream:
+    """A stream whose requests are pixels, read from JPEG files by `read`."""
+
+    def __init__(self, stream: Stream, read: Callable):
+        self.stream, self.read_files = stream, read
+
+    def __getattr__(self, name: str):
+        return getattr(self.__dict__["stream"], name)
+
+    def request(self, row: dict, instants, crop: Crop) -> torch.Tensor:
+        return self.read_files(self.stream, row, instants, crop)
 
 
 class Files(Dataset):
     """Today's practice: each frame and plane of a sample is a JPEG file, read, cropped, resized and turned one by one."""
 
     def __init__(self, draws: Dataset, folder: Path, reader: str):
-        self.draws, self.folder, self.reader = draws, folder, reader
+        self.draws, self.folder, self.reader = copy.copy(draws), folder, reader
+        for name in {"stream", "one", "many"} & vars(draws).keys():
+            setattr(self.draws, name, FileStream(getattr(draws, name), self.read))
         self.normalise = {name: v2.Normalize(MEAN[name], STD[name]) for name in STREAMS}
 
     def __getitem__(self, draw: int) -> dict:
         """The draw's own clip, instants and crop: asked of it with a reader that reads files."""
-        return self.draws.item(draw, self.read)
+        return self.draws[draw]
 
     def read(self, stream: Stream, row: dict, instants, crop: Crop) -> torch.Tensor:
         found = [
@@ -271,7 +294,10 @@ def of_speed(kind: str, rows: list[dict], folder: Path, workers: int) -> dict:
     }
     apart = max(
         float(
-            (normalise(torch.from_numpy(draws[3][name]), stream) - plain["OpenCV alone"][3][name])
+            (
+                normalise(torch.from_numpy(draws.read(3)[name]), stream)
+                - plain["OpenCV alone"][3][name]
+            )
             .abs()
             .mean()
         )

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
+from pipeline.data.batched import BatchedDataset
 from pipeline.training.loop import train
 
 BATCH = 4
@@ -30,7 +30,7 @@ SCHEDULE = {
 }
 
 
-class Vectors(Dataset):
+class Vectors(BatchedDataset):
     """Draw n: a vector that depends on n, its label, and n itself."""
 
     def __getitem__(self, draw: int) -> dict:

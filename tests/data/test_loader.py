@@ -7,15 +7,15 @@ import sys
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import Dataset
 
 from pipeline.data import loader, memory
+from pipeline.data.batched import BatchedDataset
 from pipeline.errors import PipelineError
 
 CPU = torch.device("cpu")
 
 
-class Numbers(Dataset):
+class Numbers(BatchedDataset):
     """Item n: n as an array and as a label, and the process that read it; draw 13 is broken."""
 
     def __getitem__(self, draw: int) -> dict:
@@ -51,6 +51,40 @@ def test_an_error_stays_one_sentence(workers):
     assert str(caught.value) == "000.h5: broken; mend it"
 
 
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_batches_are_equal_under_every_start_method(method, tmp_path):
+    (tmp_path / "squares.py").write_text(SQUARES)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "squares.py", method],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    expected = [[n**2 for n in range(i, min(i + 4, 14))] for i in range(3, 14, 4)]
+    assert done.stdout.split("\n")[:-1] == [str(part) for part in expected], done.stderr[-2000:]
+
+
+SQUARES = """
+import multiprocessing, sys, torch
+from pipeline.data import loader, memory
+from pipeline.data.batched import BatchedDataset
+
+class Squares(BatchedDataset):
+    def __getitem__(self, index):
+        return index
+
+    def collate(self, items, device_type):
+        batch = memory.batch((len(items),))
+        batch.copy_(torch.tensor([item**2 for item in items]))
+        return {"square": batch}
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[1])
+    for batch in loader.iterate_batches(Squares(), range(3, 14), 4, torch.device("cpu"), 2):
+        print(batch["square"].tolist())
+"""
+
+
 def test_moved_keeps_what_is_no_tensor():
     from pipeline.data.batch import RawBatch
 
@@ -66,15 +100,15 @@ def test_moved_keeps_what_is_no_tensor():
 class Large(Numbers):
     """Batches of a large tensor and a small one, all of one number, as draws of crops write them."""
 
-    def batch(self, numbers: range) -> dict:
+    def __getitem__(self, index: int) -> int:
+        return index
+
+    def collate(self, numbers: list[int], device_type: str) -> dict:
         large, small = memory.batch((len(numbers), 300, 1000)), memory.batch((len(numbers), 10))
         for number, *tensors in zip(numbers, large, small, strict=True):
             for tensor in tensors:
                 tensor.fill_(number)
         return {"large": large, "small": small, "address": large.data_ptr()}
-
-    def finish(self, batch: dict) -> dict:
-        return batch
 
 
 def right(batch: dict, numbers: range) -> bool:
@@ -135,8 +169,9 @@ def test_loaders_that_are_left_in_the_middle_and_side_by_side():
 FORKED = """
 import cv2, numpy as np, torch
 from pipeline.data import loader
+from pipeline.data.batched import BatchedDataset
 
-class Draws(torch.utils.data.Dataset):
+class Draws(BatchedDataset):
     def __getitem__(self, draw):
         return {"x": cv2.resize(PICTURE, (900, 900))}
 

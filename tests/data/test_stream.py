@@ -381,7 +381,7 @@ def test_stream_draws(folder, name, last):
     draws = stream_draws(folder, name)
     seen = set()
     for draw in range(90):
-        item = draws[draw]
+        item = draws.read(draw)
         stamp = int(item["input"][0, 0, 0])  # t, or 100 + t, or 255 - (100 + t)
         instant = stamp if name == "appearance" else min(abs(stamp - 100), abs(155 - stamp))
         row = ROWS[item["label"]]
@@ -392,7 +392,7 @@ def test_stream_draws(folder, name, last):
     assert {instant for label, instant in seen if label == 2} == set(
         range(last + 1)
     )  # of the short clip
-    labels = [int(draws[draw]["label"]) for draw in range(9)]
+    labels = [int(draws.read(draw)["label"]) for draw in range(9)]
     assert all(sorted(labels[epoch : epoch + 3]) == [0, 1, 2] for epoch in (0, 3, 6))
 
 
@@ -406,7 +406,7 @@ def test_instants_of_a_period_share_clip_and_crop(folder, direction):
     draws = period_draws(folder, direction)
     mirrored = set()
     for draw in range(40):
-        item = draws[draw]
+        item = draws.read(draw)
         frames, stacks = (
             (item["one"][None], item["many"])
             if direction == "appearance-to-motion"
@@ -454,9 +454,9 @@ def test_a_draw_depends_on_seed_and_number_alone(folder):
     for draws, fresh, other in zip(
         all_draws(folder), all_draws(folder), all_draws(folder, seed=2), strict=True
     ):
-        forward = [draws[draw] for draw in range(6)]
-        assert all(equal(fresh[draw], forward[draw]) for draw in reversed(range(6)))
-        assert not any(equal(other[draw], forward[draw]) for draw in range(6))
+        forward = [draws.read(draw) for draw in range(6)]
+        assert all(equal(fresh.read(draw), forward[draw]) for draw in reversed(range(6)))
+        assert not any(equal(other.read(draw), forward[draw]) for draw in range(6))
         assert not any(equal(forward[draw], forward[draw + 1]) for draw in range(5))
 
 
@@ -468,7 +468,7 @@ def test_draws_are_the_same_for_any_number_of_workers(folder):
             list(loader.iterate_batches(draws, range(3, 11), 2, cpu, workers)) for workers in (0, 2)
         )
         assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))
-        assert np.array_equal(plain[0]["label"], [draws[3]["label"], draws[4]["label"]])
+        assert np.array_equal(plain[0]["label"], [draws.read(3)["label"], draws.read(4)["label"]])
 
 
 def resident() -> np.ndarray:
@@ -517,14 +517,14 @@ def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
     """Patches packed, then resized, mirrored and stacked as tensors: what a GPU does, here on the CPU."""
     for draws in all_draws(folder):
         numbers = range(12)
-        finished = ready(draws.finish(draws.packed(numbers)))
+        finished = ready(draws.finish(draws.collate([draws[number] for number in numbers], "cuda")))
         whole = ready(
             next(loader.iterate_batches(draws, numbers, len(numbers), torch.device("cpu"), 0))
         )
         assert finished.keys() == whole.keys()
         for name, value in whole.items():
             assert torch.equal(
-                value, torch.from_numpy(np.stack([draws[number][name] for number in numbers]))
+                value, torch.from_numpy(np.stack([draws.read(number)[name] for number in numbers]))
             ), name
             assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from loop_cases import BATCH, ITERATIONS, SCHEDULE, Loss, LostLoss, net, run, same, sigterm
 from torch import nn
-from torch.utils.data import Dataset
 
 from pipeline.data import groups
+from pipeline.data.batched import BatchedDataset
 from pipeline.errors import PipelineError
 from pipeline.models.asyn import ASYN, Fusion
 from pipeline.models.backbones.vgg import VGG16
@@ -89,7 +89,7 @@ def test_a_loss_lost_before_any_checkpoint_promises_none(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-class Samples(Dataset):
+class Samples(BatchedDataset):
     """8 samples of noise over and over, each of another class; class rankings are random."""
 
     def __init__(self):

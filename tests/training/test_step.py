@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from loop_cases import BATCH, ITERATIONS, SCHEDULE, Loss, net, run, same
 from torch import nn
-from torch.utils.data import Dataset
 
+from pipeline.data.batched import BatchedDataset
 from pipeline.training.loop import train
 
 
@@ -67,7 +67,7 @@ def test_parts_of_a_batch_add_up_to_it(tmp_path):
         torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-6)
 
 
-class Pictures(Dataset):
+class Pictures(BatchedDataset):
     """Draw n: noise with a stripe where its label says."""
 
     def __getitem__(self, draw: int) -> dict:

@@ -1,16 +1,15 @@
-"""What is read in which order: the draws of trainings, and whole clips for networks that have learnt.
+"""Datasets of training samples, and of whole clips for trained networks.
 
-Everything about a draw follows from the seed and its number (`sampling`). `loading` makes batches of them.
+Everything about a training sample follows from the seed and its index (`sampler`).
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import default_collate
 
 from pipeline.data import memory, sampler
-from pipeline.data.batch import ClipPixels
+from pipeline.data.batch import ClipPixels, CropRequest, RawBatch
+from pipeline.data.batched import BatchedDataset
 from pipeline.data.crops import Crop
 from pipeline.data.groups import CachedRankings
 from pipeline.data.instants import draw_period
@@ -18,44 +17,51 @@ from pipeline.data.packing import finish_on_device, pack
 from pipeline.data.stream import Stream
 
 
-class CropDataset(Dataset):
-    """Draws of crops, by `item(draw, read)`, where `read` is what is asked of a stream: pixels that are ready, or a cut.
+class CropDataset(BatchedDataset):
+    """Samples with crops of streams: `__getitem__` returns CropRequests, `collate` reads them.
 
-    On a CPU a worker finishes each batch. For a GPU it only cuts the patches out; all else is done there in batch.
+    For a CPU, `collate` makes each InputBatch. For a GPU it makes a RawBatch, which `finish` turns
+    into an InputBatch there.
     """
 
-    streams: dict[str, Stream]  # by the name of what is read of them in an item
+    rows: list[dict]
+    # By the key of a sample that holds the stream's request.
+    streams: dict[str, Stream]
 
-    def __getitem__(self, draw: int) -> dict:
-        return self.item(draw, Stream.__call__)
+    def __len__(self) -> int:
+        """Samples of an epoch; indices beyond it belong to the epochs that follow."""
+        return len(self.rows)
 
-    def batch(self, numbers: range) -> dict:
-        """The draws `numbers`, the pixels of each stream as Inputs."""
-        return self._collated(
-            numbers, {name: stream.collate for name, stream in self.streams.items()}
-        )
-
-    def packed(self, numbers: range) -> dict:
-        """The same for `finish`, the pixels of each stream as Packed."""
-        return self._collated(numbers, dict.fromkeys(self.streams, pack))
-
-    def finish(self, batch: dict) -> dict:
-        """A packed batch, on any device, as `batch` has it."""
-        return batch | {
-            name: finish_on_device(batch[name], stream.name, stream.size)
-            for name, stream in self.streams.items()
-        }
-
-    def _collated(self, numbers: range, pixels: dict[str, Callable]) -> dict:
-        items = [self.item(number, Stream.request) for number in numbers]
+    def collate(self, items: list[dict], device_type: str) -> dict:
         return {
-            name: pixels.get(name, default_collate)([item[name] for item in items])
+            name: self._collate_values(name, [item[name] for item in items], device_type)
             for name in items[0]
         }
 
+    def finish(self, batch: dict) -> dict:
+        return batch | {
+            name: finish_on_device(batch[name], stream.name, stream.size)
+            for name, stream in self.streams.items()
+            if isinstance(batch[name], RawBatch)
+        }
+
+    def read(self, index: int) -> dict:
+        """One sample with its pixels, (T, channels, size, size) or (channels, size, size) uint8."""
+        return {
+            name: self.streams[name].collate([value]).stacked[0].numpy()
+            if name in self.streams
+            else value
+            for name, value in self[index].items()
+        }
+
+    def _collate_values(self, name: str, values: list, device_type: str):
+        if name not in self.streams:
+            return default_collate(values)
+        return pack(values) if device_type == "cuda" else self.streams[name].collate(values)
+
 
 class StreamDataset(CropDataset):
-    """Training draws of one stream: a random instant of a random clip. Item `draw` depends on (seed, draw) alone."""
+    """Training draws of one stream: a random instant of a random clip."""
 
     def __init__(
         self, rows: list[dict], stream: Stream, seed: int, groups: "CachedRankings | None" = None
@@ -63,12 +69,12 @@ class StreamDataset(CropDataset):
         self.rows, self.stream, self.seed, self.groups = rows, stream, seed, groups
         self.streams = {"input": stream}
 
-    def item(self, draw: int, read: Callable) -> dict:
-        rng = sampler.sample_rng(self.seed, draw)
-        row = self.rows[sampler.clip_index(len(self.rows), self.seed, draw)]
+    def __getitem__(self, index: int) -> dict:
+        rng = sampler.sample_rng(self.seed, index)
+        row = self.rows[sampler.clip_index(len(self.rows), self.seed, index)]
         instant = int(rng.integers(self.stream.last_instant(row) + 1))
         item = {
-            "input": read(self.stream, row, instant, self.stream.training_crop(rng)),
+            "input": self.stream.request(row, instant, self.stream.training_crop(rng)),
             "label": row["label"],
         }
         if self.groups:
@@ -101,46 +107,52 @@ class PeriodDataset(CropDataset):
         self.groups_one, self.groups_many = groups_one, groups_many
         self.streams = {"one": one, "many": many}
 
-    def item(self, draw: int, read: Callable) -> dict:
-        rng = sampler.sample_rng(self.seed, draw)
-        row = self.rows[sampler.clip_index(len(self.rows), self.seed, draw)]
+    def __getitem__(self, index: int) -> dict:
+        rng = sampler.sample_rng(self.seed, index)
+        row = self.rows[sampler.clip_index(len(self.rows), self.seed, index)]
         last = min(self.one.last_instant(row), self.many.last_instant(row))
         centre, instants = draw_period(rng, self.delta, self.units, last)
         motion = self.one if self.one.name == "motion" else self.many
         crop = motion.training_crop(rng)  # the flow's sizes: those that both streams use
         return {
-            "one": read(self.one, row, centre, crop),
-            "many": read(self.many, row, instants, crop),
+            "one": self.one.request(row, centre, crop),
+            "many": self.many.request(row, instants, crop),
             "label": row["label"],
             "groups_one": self.groups_one(row, [centre])[0],
             "groups_many": self.groups_many(row, instants),
         }
 
 
-class ClipDataset(Dataset):
+class ClipDataset(BatchedDataset):
     """Clips for networks that have learnt: number n is what the crops of a clip at some instants need, read once for all."""
 
     def __init__(
-        self, streams: dict[str, Stream], asked: list[tuple[dict, np.ndarray]], crops: list[Crop]
+        self, streams: dict[str, Stream], requests: list[tuple[dict, np.ndarray]], crops: list[Crop]
     ):
-        """`asked`: of each number the clip's row and the instants (T,)."""
-        self.streams, self.asked, self.crops = streams, asked, crops
+        """`requests`: of each number the clip's row and the instants (T,)."""
+        self.streams, self.requests, self.crops = streams, requests, crops
 
-    def batch(self, numbers: range) -> dict[str, ClipPixels]:
-        """Of the one number of `numbers`, by stream."""
-        (number,) = numbers
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def __getitem__(self, index: int) -> dict[str, list[CropRequest]]:
+        """The requests of every crop, by stream."""
+        row, instants = self.requests[index]
         return {
-            name: self._patches(stream, *self.asked[number])
+            name: [stream.request(row, instants, crop) for crop in self.crops]
             for name, stream in self.streams.items()
         }
 
-    pack = batch
+    def collate(
+        self, items: list[dict[str, list[CropRequest]]], device_type: str
+    ) -> dict[str, ClipPixels]:
+        """Read the single item of a batch."""
+        (item,) = items
+        return {name: self._read(cuts) for name, cuts in item.items()}
 
-    def finish(self, batch: dict[str, ClipPixels]) -> dict[str, ClipPixels]:
-        return batch
-
-    def _patches(self, stream: Stream, row: dict, instants: np.ndarray) -> ClipPixels:
-        cuts = [stream.request(row, instants, crop) for crop in self.crops]
+    @staticmethod
+    def _read(cuts: list[CropRequest]) -> ClipPixels:
+        """Read the smallest rectangle that holds all crops of a clip."""
         top, left = (min(getattr(cut, axis).start for cut in cuts) for axis in ("rows", "columns"))
         bottom, right = (
             max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns")
@@ -162,7 +174,7 @@ class ClipDataset(Dataset):
         )
 
 
-class FeatureDataset(Dataset):
+class FeatureDataset(BatchedDataset):
     """Training draws of a direction whose streams do not learn: their features, computed once, on the centre crop."""
 
     def __init__(
@@ -182,10 +194,14 @@ class FeatureDataset(Dataset):
             units,
         )
 
-    def __getitem__(self, draw: int) -> dict:
-        place = sampler.clip_index(len(self.rows), self.seed, draw)
+    def __len__(self) -> int:
+        """Samples of an epoch."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict:
+        place = sampler.clip_index(len(self.rows), self.seed, index)
         one, many = self.features[place]
         centre, instants = draw_period(
-            sampler.sample_rng(self.seed, draw), self.delta, self.units, len(one) - 1
+            sampler.sample_rng(self.seed, index), self.delta, self.units, len(one) - 1
         )
         return {"one": one[centre], "many": many[instants], "label": self.rows[place]["label"]}

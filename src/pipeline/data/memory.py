@@ -6,7 +6,6 @@ memory that both share, which is used again, too. torch would make a new file in
 
 import math
 import mmap
-import sys
 import weakref
 from itertools import count
 
@@ -14,33 +13,56 @@ import numpy as np
 import torch
 from torch.utils.data import get_worker_info
 
-MAX_BLOCKS = 8  # blocks that a process keeps: of both streams bytes and float32, of the batch at hand and of the one before
-OVERALLOCATE = 1.25  # times what was asked for, as the next batch may be larger: pages that nobody touches are not there
-FREE = 3  # references to a block that nobody holds: the list's, the loop's and the count's own
-SLOT_BYTES = (
-    2**29
-)  # bytes of a slot, of which those exist that are touched; a joint ASYN batch of 64 at paper size takes 0.2 GB
+# Blocks that a process keeps: bytes and float32 of both streams, for this batch and the last.
+MAX_BLOCKS = 8
+# A block is larger than was asked for, as the next batch may be larger. Pages that nobody touches
+# take no memory.
+OVERALLOCATE = 1.25
+# Bytes of a slot. Only touched pages take memory; a joint ASYN batch of 64 at paper size has 0.2 GB.
+SLOT_BYTES = 2**29
 RESERVED_WHEN_TOUCHED = mmap.MAP_SHARED | getattr(mmap, "MAP_NORESERVE", 0)
-_blocks: list[np.ndarray] = []
+
+
+class _Block:
+    """Memory that is lent to one array at a time."""
+
+    def __init__(self, size: int):
+        # Views of an array that wraps a memoryview have that array as their base, and keep it
+        # alive. Views of views of a plain array would have the plain array as their base.
+        self.memory = memoryview(np.empty(size, np.uint8))
+        self.lent = False
+
+    def lend(self) -> np.ndarray:
+        """The block as bytes; it is free again when the array, its views and tensors are gone."""
+        owner = np.asarray(self.memory)
+        self.lent = True
+        weakref.finalize(owner, self._release).atexit = False
+        return owner
+
+    def _release(self) -> None:
+        self.lent = False
+
+
+_blocks: list[_Block] = []
 
 
 def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """As np.empty, in memory that was used before where nothing refers to that any more, no view and no tensor of it."""
+    """Like np.empty, in recycled memory where a block is free: no array, view or tensor uses it."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     for block in _blocks:
-        if size <= len(block) <= 2 * OVERALLOCATE * size and sys.getrefcount(block) == FREE:
+        if not block.lent and size <= len(block.memory) <= 2 * OVERALLOCATE * size:
             break
     else:
-        block = np.empty(int(size * OVERALLOCATE), np.uint8)
+        block = _Block(int(size * OVERALLOCATE))
         _blocks.append(block)
         del _blocks[:-MAX_BLOCKS]
-    return block[:size].view(dtype).reshape(shape)
+    return block.lend()[:size].view(dtype).reshape(shape)
 
 
 class Slots:
     """Memory that a loader shares with its workers: each writes in slots of its own that nobody reads any more.
 
-    Made before the workers are forked, each of which then calls `enter`. A slot is taken until the reader has dropped the
+    Made before the workers are forked, each of which then calls `bind_worker`. A slot is taken until the reader has dropped the
     last tensor in it; where all are taken, or too small, a tensor goes torch's way.
     """
 
@@ -61,8 +83,8 @@ class Slots:
         self.lent: dict[int, int] = {}  # in a worker: addresses of the slots' tensors
         self._all[self.number] = self
 
-    def enter(self, worker: int) -> None:
-        """Said in a worker."""
+    def bind_worker(self, worker: int) -> None:
+        """Give this worker process its own slots: the loader's worker_init_fn."""
         Slots._here, self.own = self, range(worker * self.each, (worker + 1) * self.each)
 
     def tensor(self, slot: int, shape: tuple[int, ...]) -> torch.Tensor:
