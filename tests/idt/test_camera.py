@@ -23,27 +23,30 @@ def test_homography_among_outliers():
     before = places(400)
     after = moved(before, MOTION)
     after[:120] += RNG.uniform(5, 40, (120, 2)).astype(np.float32)  # what moves by itself
-    found = camera.homography(before, after)
+    found = camera.estimate_homography(before, after)
     assert moved(before, found) == pytest.approx(moved(before, MOTION), abs=0.1)
     cv2.setRNGSeed(99)
-    assert (camera.homography(before, after) == found).all()
+    assert (camera.estimate_homography(before, after) == found).all()
 
 
 @pytest.mark.parametrize("count", [0, 3, 50])
 def test_few_matches_are_no_camera_motion(count):
     before = places(count)
-    assert (camera.homography(before, moved(before, MOTION)) == np.eye(3)).all()
+    assert (camera.estimate_homography(before, moved(before, MOTION)) == np.eye(3)).all()
 
 
 def test_matches_without_a_common_motion_are_none():
-    assert (camera.homography(places(60), places(60)) == np.eye(3)).all()
+    assert (camera.estimate_homography(places(60), places(60)) == np.eye(3)).all()
 
 
 def test_features_match_within_reach():
     blobs = cv2.GaussianBlur(RNG.integers(0, 256, (240, 320)).astype(np.float32), (0, 0), 2)
     large = cv2.normalize(blobs, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
-    before, after = camera.features(large[:200, :280]), camera.features(large[10:210, 7:287])
-    starts, ends = camera.match(before, after)
+    before, after = (
+        camera.detect_features(large[:200, :280]),
+        camera.detect_features(large[10:210, 7:287]),
+    )
+    starts, ends = camera.match_features(before, after)
     assert len(starts) == len(ends) > 100
     assert np.median(ends - starts, axis=0) == pytest.approx((-7, -10), abs=0.5)
     assert (np.abs(ends - starts) < 25).all()
@@ -51,10 +54,12 @@ def test_features_match_within_reach():
 
 def test_nothing_to_see_is_no_match():
     flat = np.full((60, 80), 100, np.uint8)
-    nothing = camera.features(flat)
+    nothing = camera.detect_features(flat)
     assert [array.shape for array in nothing] == [(0, 2), (0, 32)]
-    assert [len(side) for side in camera.match(nothing, nothing)] == [0, 0]
-    assert [array.shape for array in camera.carried(flat, np.zeros((2, 60, 80), np.float32))] == [
+    assert [len(side) for side in camera.match_features(nothing, nothing)] == [0, 0]
+    assert [
+        array.shape for array in camera.track_corners(flat, np.zeros((2, 60, 80), np.float32))
+    ] == [
         (0, 2),
         (0, 2),
     ]
@@ -64,7 +69,7 @@ def test_corners_are_carried_by_the_flow():
     image = np.zeros((60, 80), np.uint8)
     image[20:40, 30:50] = 255
     flow = np.stack([np.arange(60 * 80).reshape(60, 80), np.full((60, 80), -2)]).astype(np.float32)
-    starts, ends = camera.carried(image, flow)
+    starts, ends = camera.track_corners(image, flow)
     assert len(starts) >= 4
     for (x, y), step in zip(starts.astype(int), ends - starts, strict=True):
         assert step.tolist() == [y * 80 + x, -2]

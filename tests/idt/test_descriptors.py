@@ -40,7 +40,7 @@ def by_hand(x: np.ndarray, y: np.ndarray, left: int, top: int, still: bool) -> n
 )
 def test_histograms_of_a_point(x, y, left, top):
     fields = [differences(IMAGE), FLOW, differences(FLOW[0]), differences(FLOW[1])]
-    sums = descriptors.integrals(IMAGE, FLOW)
+    sums = descriptors.integral_histograms(IMAGE, FLOW)
     assert [(array.shape, array.dtype) for array in sums] == [
         ((51, 61, bins), np.float32) for bins in (8, 9, 8, 8)
     ]
@@ -54,14 +54,16 @@ def test_histograms_of_a_point(x, y, left, top):
 
 def test_whole_picture_adds_up():
     length = np.hypot(*FLOW.astype(float))
-    hof = descriptors.integrals(IMAGE, FLOW)[1][-1, -1].astype(float)
+    hof = descriptors.integral_histograms(IMAGE, FLOW)[1][-1, -1].astype(float)
     assert hof[:8].sum() == pytest.approx(length[length > 0.4].sum(), rel=1e-4)
     assert hof[8] == (length <= 0.4).sum() > 0
 
 
 def test_nothing_there_is_spread_evenly():
     flat, still = np.full((40, 40), 9, np.uint8), np.zeros((2, 40, 40), np.float32)
-    (found,) = descriptors.describe(descriptors.integrals(flat, still), np.array([(20, 20)]))
+    (found,) = descriptors.describe(
+        descriptors.integral_histograms(flat, still), np.array([(20, 20)])
+    )
     hog, hof, mbh = np.split(found, [32, 68])
     assert hog == pytest.approx(np.full(32, np.sqrt(1 / 32))) and mbh == pytest.approx(
         np.full(64, np.sqrt(1 / 32))
@@ -75,5 +77,5 @@ def test_a_direction_falls_into_its_bin(angle):
     flow = np.full((2, 40, 40), 0, np.float32) + np.array(
         [[[np.cos(turn)]], [[np.sin(turn)]]], np.float32
     )
-    hof = descriptors.integrals(np.zeros((40, 40), np.uint8), flow)[1][-1, -1]
+    hof = descriptors.integral_histograms(np.zeros((40, 40), np.uint8), flow)[1][-1, -1]
     assert hof.argmax() == round(angle / 45) % 8 and hof.max() == pytest.approx(1600, rel=1e-2)

@@ -17,7 +17,7 @@ def uniform(dx: float, dy: float) -> np.ndarray:
 def finished(path, moves, scale=1.0) -> np.ndarray:
     """The row, or none, of a path (16, 2) and its steps without camera motion; its histograms are counted through."""
     sums = np.arange(3 * 132, dtype=np.float32).reshape(1, 3, 132)
-    return trajectories._finished(np.float32([path]), np.float32([moves]), sums, np.float32(scale))
+    return trajectories._finish(np.float32([path]), np.float32([moves]), sums, np.float32(scale))
 
 
 def straight(step, moves=None):
@@ -32,7 +32,7 @@ def test_every_cell_with_texture_gets_a_point():
     scale = Scale(np.float32(1))
     scale.sample(NOISE)
     expected = [(x, y) for y in range(2, 60, 5) for x in range(2, 80, 5)]
-    assert sorted(map(tuple, scale.here().astype(int).tolist())) == sorted(expected)
+    assert sorted(map(tuple, scale.positions().astype(int).tolist())) == sorted(expected)
     scale.sample(NOISE)
     assert len(scale.steps) == len(expected)  # none is free
 
@@ -43,7 +43,9 @@ def test_flat_parts_get_none():
     scale, flat = Scale(np.float32(1)), Scale(np.float32(1))
     scale.sample(half)
     flat.sample(np.full((60, 80), 3, np.uint8))
-    assert (scale.here()[:, 0] < 43).all() and len(scale.steps) >= 8 * 12 and len(flat.steps) == 0
+    assert (
+        (scale.positions()[:, 0] < 43).all() and len(scale.steps) >= 8 * 12 and len(flat.steps) == 0
+    )
 
 
 def test_cells_that_a_point_left_are_sampled_again():
@@ -53,7 +55,7 @@ def test_cells_that_a_point_left_are_sampled_again():
     scale.advance(NOISE, uniform(5, 0), uniform(5, 0))  # the last column leaves the picture
     assert len(scale.steps) == before - 12
     scale.sample(NOISE)
-    assert len(scale.steps) == before and (scale.here()[-12:, 0] == 2).all()
+    assert len(scale.steps) == before and (scale.positions()[-12:, 0] == 2).all()
 
 
 # Tracking

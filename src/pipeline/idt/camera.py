@@ -1,74 +1,107 @@
-"""Camera motion between two frames: a homography from feature matches and from corners that the flow carries along."""
+"""Camera motion between two frames: a homography from matched features and tracked corners.
+
+Wang and Schmid, ICCV 2013, section 3.1. Images are grey, (h, w) uint8; points are x, y in pixels.
+"""
 
 import cv2
 import numpy as np
 
-FEATURES = 500  # ORB features of a frame, at most
-REACH = 25  # pixels that a feature moves between two frames, at most, on each axis
-CORNERS, QUALITY, APART = (
-    1000,
-    0.001,
-    3,
-)  # corners: how many, how weak relative to the best, how near to each other
-MATCHES, INLIERS = 50, 25  # more than these, or the camera counts as standing still
-TOLERANCE = 1.0  # pixels that an inlier may be off
-MARGIN = 5  # pixels next to its border where a frame is not trusted
-_detector = cv2.ORB_create(FEATURES)
+# ORB features per frame, at most.
+MAX_FEATURES = 500
+# Pixels; a feature moves by less between two frames, along each axis.
+MAX_DISPLACEMENT = 25
+# Corners per frame, at most.
+MAX_CORNERS = 1000
+# The least quality of a corner, relative to the best one of the frame.
+CORNER_QUALITY = 0.001
+# Pixels between two corners, at least.
+CORNER_DISTANCE = 3
+# A homography counts with more pairs of points and more inliers than these only. Otherwise the
+# camera counts as standing still.
+MIN_PAIRS, MIN_INLIERS = 50, 25
+# Pixels; the largest reprojection error of an inlier.
+RANSAC_THRESHOLD = 1.0
+# Pixels along its border where a warped frame is not trusted.
+BORDER = 5
+
+_detector = cv2.ORB_create(MAX_FEATURES)
 _matcher = cv2.BFMatcher(cv2.NORM_HAMMING)
 
 
-def features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """ORB features of a grey image: places (n, 2) float32 and descriptors (n, 32) uint8.
+def detect_features(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ORB features of an image: points (n, 2) float32 and descriptors (n, 32) uint8.
 
-    The original program took SURF, which free builds of OpenCV lack; which detector hardly matters beside the corners.
+    The original program uses SURF, which free builds of OpenCV lack. Which detector it is hardly
+    matters, since the corners give most pairs.
     """
     keypoints, descriptors = _detector.detectAndCompute(image, None)
-    places = np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
-    return places, descriptors if len(places) else np.empty((0, 32), np.uint8)
+    points = np.array([keypoint.pt for keypoint in keypoints], np.float32).reshape(-1, 2)
+    return points, descriptors if len(points) else np.empty((0, 32), np.uint8)
 
 
-def match(before: tuple, after: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Places (m, 2) of the features `before` and of those `after` that resemble them most within reach."""
+def match_features(before: tuple, after: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """Match each feature of the frame `after` to the most similar one of the frame `before`.
+
+    Both are results of `detect_features`. Features that are MAX_DISPLACEMENT or farther apart do
+    not match. Returns the points (m, 2) of the pairs in the one frame and in the other.
+    """
+    points_before, descriptors_before = before
+    points_after, descriptors_after = after
+    # (after, before)
     near_x, near_y = (
-        np.abs(np.subtract.outer(after[0][:, axis], before[0][:, axis])) < REACH for axis in (0, 1)
+        np.abs(np.subtract.outer(points_after[:, axis], points_before[:, axis])) < MAX_DISPLACEMENT
+        for axis in (0, 1)
     )
-    near = near_x & near_y  # (after, before)
-    found = _matcher.match(after[1], before[1], near.astype(np.uint8)) if near.any() else []
+    near = near_x & near_y
+    matches = []
+    if near.any():
+        matches = _matcher.match(descriptors_after, descriptors_before, near.astype(np.uint8))
     return (
-        before[0][[one.trainIdx for one in found]].reshape(-1, 2),
-        after[0][[one.queryIdx for one in found]].reshape(-1, 2),
+        points_before[[match.trainIdx for match in matches]].reshape(-1, 2),
+        points_after[[match.queryIdx for match in matches]].reshape(-1, 2),
     )
 
 
-def carried(image: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (n, 2) of a grey image (h, w), and where its flow (2, h, w) carries them."""
-    corners = cv2.goodFeaturesToTrack(image, CORNERS, QUALITY, APART)
+def track_corners(image: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the corners (n, 2) of an image, and the points (n, 2) where its flow carries them.
+
+    `flow`: (2, h, w) in pixels, x then y.
+    """
+    corners = cv2.goodFeaturesToTrack(image, MAX_CORNERS, CORNER_QUALITY, CORNER_DISTANCE)
     if corners is None:
         return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
-    places = corners.reshape(-1, 2)
-    x, y = places.astype(int).T  # corners lie on pixels
-    return places, places + flow[:, y, x].T
+    # OpenCV returns (n, 1, 2), and corners lie on whole pixels.
+    points = corners.reshape(-1, 2)
+    x, y = points.astype(int).T
+    return points, points + flow[:, y, x].T
 
 
-def homography(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """The homography (3, 3) that most of the places (n, 2) `before` follow to `after`, or the identity for too few.
+def estimate_homography(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Return the homography (3, 3) that takes most points (n, 2) `before` to those `after`.
 
-    OpenCV's RANSAC starts from the same seed at every call.
+    It is the identity where there are too few pairs or inliers. OpenCV's RANSAC starts from the
+    same seed at every call, so that the result is repeatable.
     """
-    if len(before) > MATCHES:
-        found, inliers = cv2.findHomography(before, after, cv2.RANSAC, TOLERANCE)
-        if found is not None and np.count_nonzero(inliers) > INLIERS:
-            return found
+    if len(before) > MIN_PAIRS:
+        homography, inliers = cv2.findHomography(before, after, cv2.RANSAC, RANSAC_THRESHOLD)
+        if homography is not None and np.count_nonzero(inliers) > MIN_INLIERS:
+            return homography
     return np.eye(3)
 
 
-def stabilise(before: np.ndarray, after: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """The frame `after` as the camera of `before` would have seen it; what it cannot know is taken from `before`."""
+def stabilise(before: np.ndarray, after: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """Return the frame `after` as the camera of the frame `before` would have seen it.
+
+    `homography` (3, 3) takes points of `before` to points of `after`. Pixels that `after` does not
+    show, or shows next to its border, are those of `before`.
+    """
     height, width = after.shape
     trusted = np.zeros_like(after)
-    trusted[MARGIN:-MARGIN, MARGIN:-MARGIN] = 1
-    known, seen = (
-        cv2.warpPerspective(image, motion, (width, height), flags=how | cv2.WARP_INVERSE_MAP)
-        for image, how in ((trusted, cv2.INTER_NEAREST), (after, cv2.INTER_LINEAR))
+    trusted[BORDER:-BORDER, BORDER:-BORDER] = 1
+    trusted, warped = (
+        cv2.warpPerspective(
+            image, homography, (width, height), flags=interpolation | cv2.WARP_INVERSE_MAP
+        )
+        for image, interpolation in ((trusted, cv2.INTER_NEAREST), (after, cv2.INTER_LINEAR))
     )
-    return np.where(known, seen, before)
+    return np.where(trusted, warped, before)

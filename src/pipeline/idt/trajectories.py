@@ -1,113 +1,154 @@
-"""Points sampled densely at one scale and followed for 15 steps, with what is seen around them (Wang, Schmid, ICCV 2013)."""
+"""Points sampled densely at one scale and followed for 15 frames, with descriptors around them.
+
+Wang and Schmid, ICCV 2013; sampling and descriptors as in Wang, Klaeser, Schmid, Liu, IJCV 2013.
+"""
 
 import cv2
 import numpy as np
 
 from pipeline.idt import descriptors
 
-LENGTH = 15  # steps of a trajectory
-GRID = 5  # pixels between sampled points
-QUALITY = 0.001  # of a sampled point's smaller eigenvalue, relative to the picture's largest
-SLICES = 3  # temporal cells
-STEPS = LENGTH // SLICES  # steps of a cell
-LEAST_SPREAD, MOST_SPREAD = np.sqrt(3), 50.0  # pixels, standard deviation along an axis
-LEAP, LEAP_SHARE = 20.0, 0.7  # a step over 20 px that is over 0.7 of the way is a tracking error
-MOVE = 1.0  # pixels; without a longer step against the camera's motion a point belongs to the background
-INFO = 7  # values before the shape that a scale knows: frame, mean x, y, spread x, y, path length, scale
+# Steps of a trajectory, each from one frame to the next.
+LENGTH = 15
+# Pixels between sampled points.
+GRID = 5
+# Of a sampled point the smaller eigenvalue of the structure tensor is larger than this share of the
+# picture's largest.
+QUALITY = 0.001
+# Temporal cells of a descriptor, and steps per cell.
+TEMPORAL_CELLS = 3
+STEPS_PER_CELL = LENGTH // TEMPORAL_CELLS
+# Pixels; standard deviation along an axis. A trajectory below the first on both axes is static, one
+# above the second on either is erratic.
+MIN_SPREAD, MAX_SPREAD = np.sqrt(3), 50.0
+# A step of more pixels that is more than this share of the whole path is a tracking error.
+MAX_STEP, MAX_STEP_SHARE = 20.0, 0.7
+# Pixels; a point without a longer step relative to the camera belongs to the background.
+MIN_MOTION = 1.0
+# Values before the shape that are known at a scale: frame, mean x and y, spread of x and y, path
+# length, scale.
+INFO = 7
 SHAPE = 2 * LENGTH
 
 
 class Scale:
-    """The points that are followed at one scale of the frames."""
+    """The points that are followed at one scale of the frames.
+
+    `scale` is the factor from pixels at this scale to pixels of the full frame. Of n points:
+
+    - `steps` (n,): how many steps each has made;
+    - `paths` (n, 16, 2): its positions so far, x and y;
+    - `motions` (n, 15, 2): its steps so far, relative to the camera;
+    - `histograms` (n, 3, descriptors.SIZE): summed descriptors per temporal cell.
+    """
 
     def __init__(self, scale: np.float32):
         self.scale = scale
-        self.steps = np.empty(0, int)  # made by each point
-        self.places = np.empty((0, LENGTH + 1, 2), np.float32)  # x and y
-        self.moves = np.empty((0, LENGTH, 2), np.float32)  # steps against the camera's motion
-        self.sums = np.empty((0, SLICES, descriptors.WIDTH), np.float32)  # of histograms
+        self.steps = np.empty(0, int)
+        self.paths = np.empty((0, LENGTH + 1, 2), np.float32)
+        self.motions = np.empty((0, LENGTH, 2), np.float32)
+        self.histograms = np.empty((0, TEMPORAL_CELLS, descriptors.SIZE), np.float32)
 
-    def here(self) -> np.ndarray:
-        """Where the points are, (n, 2), x and y."""
-        return self.places[np.arange(len(self.steps)), self.steps]
+    def positions(self) -> np.ndarray:
+        """Return where the points are now, (n, 2), x and y."""
+        return self.paths[np.arange(len(self.steps)), self.steps]
 
     def sample(self, image: np.ndarray) -> None:
-        """Follow the grid points of a grey image (h, w) that have texture and lie in a cell without a followed point."""
+        """Start to follow the textured grid points in all cells without a followed point.
+
+        `image`: grey, (h, w) uint8. A grid point is the centre of a cell of GRID x GRID pixels.
+        """
         strength = cv2.cornerMinEigenVal(image, 3, ksize=3)
         rows, columns = image.shape[0] // GRID, image.shape[1] // GRID
+        # (rows, columns)
         free = (
             strength[GRID // 2 :: GRID, GRID // 2 :: GRID][:rows, :columns]
             > strength.max() * QUALITY
-        )  # (rows, columns)
-        x, y = self.here().astype(int).T // GRID
-        taken = (x < columns) & (y < rows)
-        free[y[taken], x[taken]] = False
-        places = np.argwhere(free)[:, ::-1] * GRID + GRID // 2
-        count = len(self.steps) + len(places)
-        for name in ("steps", "places", "moves", "sums"):
+        )
+        x, y = self.positions().astype(int).T // GRID
+        # Beyond the last whole cell there is none to take.
+        in_grid = (x < columns) & (y < rows)
+        free[y[in_grid], x[in_grid]] = False
+        points = np.argwhere(free)[:, ::-1] * GRID + GRID // 2
+        count = len(self.steps) + len(points)
+        for name in ("steps", "paths", "motions", "histograms"):
             old = getattr(self, name)
             new = np.zeros((count, *old.shape[1:]), old.dtype)
             new[: len(old)] = old
             setattr(self, name, new)
-        self.places[count - len(places) :, 0] = places
+        self.paths[count - len(points) :, 0] = points
 
     def advance(self, image: np.ndarray, flow: np.ndarray, warped: np.ndarray) -> np.ndarray:
-        """Follow all points one step; returns the trajectories that end, as `_finished`.
+        """Follow all points by one step; returns the trajectories that end, as `_finish` does.
 
-        `image`: the grey frame (h, w) that the step starts from, `flow` its flow (2, h, w), `warped` its flow without the
-        camera's motion. Points that leave the picture are forgotten.
+        Points that leave the picture are dropped.
+
+        Args:
+            image: the grey frame (h, w) uint8 that the step starts from.
+            flow: its flow (2, h, w) in pixels, x then y.
+            warped: its flow (2, h, w) without the camera's motion.
         """
         height, width = image.shape
-        every, here = np.arange(len(self.steps)), self.here()
-        x, y = pixels = np.rint(here).astype(int).clip(0, (width - 1, height - 1)).T
-        self.sums[every, self.steps // STEPS] += descriptors.describe(
-            descriptors.integrals(image, warped), pixels.T
+        indices, start = np.arange(len(self.steps)), self.positions()
+        x, y = pixels = np.rint(start).astype(int).clip(0, (width - 1, height - 1)).T
+        self.histograms[indices, self.steps // STEPS_PER_CELL] += descriptors.describe(
+            descriptors.integral_histograms(image, warped), pixels.T
         )
-        self.moves[every, self.steps] = warped[:, y, x].T
+        self.motions[indices, self.steps] = warped[:, y, x].T
         self.steps += 1
-        self.places[every, self.steps] = there = here + flow[:, y, x].T
-        inside = ((there > 0) & (there < (width, height))).all(axis=1)
+        self.paths[indices, self.steps] = end = start + flow[:, y, x].T
+        inside = ((end > 0) & (end < (width, height))).all(axis=1)
         ended = inside & (self.steps == LENGTH)
-        rows = _finished(self.places[ended], self.moves[ended], self.sums[ended], self.scale)
-        for name in ("steps", "places", "moves", "sums"):
+        rows = _finish(self.paths[ended], self.motions[ended], self.histograms[ended], self.scale)
+        for name in ("steps", "paths", "motions", "histograms"):
             setattr(self, name, getattr(self, name)[inside & ~ended])
         return rows
 
 
-def _finished(
-    places: np.ndarray, moves: np.ndarray, sums: np.ndarray, scale: np.float32
+def _finish(
+    paths: np.ndarray, motions: np.ndarray, histograms: np.ndarray, scale: np.float32
 ) -> np.ndarray:
-    """Rows (m, 433) of those trajectories that are neither static nor erratic and do not follow the camera.
+    """Drop static and erratic trajectories and those that follow the camera; returns the others.
 
-    `places` (n, 16, 2), `moves` (n, 15, 2), `sums` (n, 3, 132). A row has INFO values, of which the frame is left 0, SHAPE
-    values and the means of the histograms by descriptor and temporal cell. It is in pixels of the full frame.
+    Args:
+        paths: (n, 16, 2) positions, in pixels of the scale.
+        motions: (n, 15, 2) steps relative to the camera.
+        histograms: (n, 3, descriptors.SIZE) descriptors per temporal cell, summed over its steps.
+        scale: the factor to pixels of the full frame.
+
+    Returns:
+        (m, 433) float32 in pixels of the full frame: INFO values, of which the frame is 0 as yet,
+        SHAPE values, and mean histograms by descriptor and, within one, by temporal cell.
     """
-    path, moves = places * scale, moves * scale
-    spread = path.std(axis=1)  # (n, 2)
-    steps, pushes = (
-        np.hypot(*np.moveaxis(vectors, 2, 0)) for vectors in (np.diff(path, axis=1), moves)
-    )  # (n, 15)
-    way, longest = steps.sum(axis=1), steps.max(axis=1)
+    paths, motions = paths * scale, motions * scale
+    # (n, 2)
+    spread = paths.std(axis=1)
+    # (n, 15) each
+    steps, lengths = (
+        np.hypot(*np.moveaxis(vectors, 2, 0)) for vectors in (np.diff(paths, axis=1), motions)
+    )
+    path_length, longest = steps.sum(axis=1), steps.max(axis=1)
     kept = (
-        (spread >= LEAST_SPREAD).any(axis=1)
-        & (spread <= MOST_SPREAD).all(axis=1)
-        & ((longest <= LEAP) | (longest <= LEAP_SHARE * way))
-        & (pushes.max(axis=1) > MOVE)
+        (spread >= MIN_SPREAD).any(axis=1)
+        & (spread <= MAX_SPREAD).all(axis=1)
+        & ((longest <= MAX_STEP) | (longest <= MAX_STEP_SHARE * path_length))
+        & (lengths.max(axis=1) > MIN_MOTION)
     )
-    path, spread, way, pushes, moves, sums = (
-        array[kept] for array in (path, spread, way, pushes, moves, sums)
+    paths, spread, path_length, lengths, motions, histograms = (
+        array[kept] for array in (paths, spread, path_length, lengths, motions, histograms)
     )
-    none, sizes = np.zeros((len(path), 1)), np.full((len(path), 1), scale)
+    count = len(paths)
     parts = [
-        none,
-        path.mean(axis=1),
+        np.zeros((count, 1)),
+        paths.mean(axis=1),
         spread,
-        way[:, None],
-        sizes,
-        (moves / pushes.sum(axis=1)[:, None, None]).reshape(len(path), SHAPE),
-    ]  # x1 y1 x2 y2 ..
-    for start, end in zip(descriptors.EDGES, descriptors.EDGES[1:], strict=False):
-        parts.append(
-            sums[:, :, start:end].reshape(len(path), SLICES * (end - start)) / STEPS
-        )  # by temporal cell
+        path_length[:, None],
+        np.full((count, 1), scale),
+        # (m, 15, 2) to (m, 30): x1, y1, x2, y2, ...
+        (motions / lengths.sum(axis=1)[:, None, None]).reshape(count, SHAPE),
+    ]
+    for start, end in zip(descriptors.OFFSETS, descriptors.OFFSETS[1:], strict=False):
+        # (m, 3, size) to (m, 3 size): the temporal cells of a descriptor follow one another.
+        values = histograms[:, :, start:end].reshape(count, TEMPORAL_CELLS * (end - start))
+        parts.append(values / STEPS_PER_CELL)
     return np.concatenate(parts, axis=1, dtype=np.float32)
