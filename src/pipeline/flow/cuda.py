@@ -325,8 +325,8 @@ def _iterate(
     while (error > threshold) & (count < inner):
         moved = tl.zeros([CHUNK], tl.float64)
         for start in range(0, area + width, CHUNK):
-            # The primal step (Zach et al., Eq. 13 and 15-16). It reads the dual variables no further
-            # back than one row, where they still are those of the last iteration.
+            # The primal step (Zach et al., Eq. 13 and 15-16). It reads the dual variables up to one
+            # row back, where they still are those of the last iteration.
             at = start + lanes
             inside = at < area
             left, above = inside & (at % width > 0), inside & (at >= width)
