@@ -1,20 +1,22 @@
-"""The loader against what is used today, in the same run: a folder of JPEG files a clip, read and transformed one by one.
+"""Compare the loader with today's practice: a folder of JPEG files per clip, read one by one.
 
     python benchmarks/loader.py ../shared/data /tmp/clips
 
-DATA holds ucf101_6class/; the clips' flow is kept in the second folder between runs. Both sides draw the same samples in the
-same crops, in a DataLoader with as many workers, on as many cores. Files are read by PIL or by OpenCV and become normalised
-float32 batches by torchvision's transforms; a third rival has OpenCV resize and mirror, too, which takes it less time.
-Ours is measured twice: up to the batches that a GPU finishes (it resizes, mirrors, stacks and normalises), and finished on
-the CPU down to float32. Rounds alternate; each begins with batches that do not count; medians count.
+DATA holds ucf101_6class/; the clips' flow is kept in the second folder between runs. Both sides
+read the same samples in the same crops, in a DataLoader with as many workers, on as many cores.
+PIL or OpenCV reads the files, and torchvision's transforms make normalised float32 batches of them;
+a third rival resizes and mirrors with OpenCV, too, which takes less time. Ours is measured twice:
+up to the batches that a GPU finishes (it resizes, mirrors, stacks and normalises), and finished on
+the CPU down to float32. Rounds alternate; each begins with batches that do not count; the medians
+of the rounds count.
 
-`--parts`: speed, memory, and training, a network's steps on batches of the loader beside its steps on batches that are on
-the GPU already: at paper size on a GPU, of the demo's size without one. Writes benchmarks/results/loader.json,
-loader_memory.json and loader_training.json, on a GPU loader_training_<GPU>.json.
+`--parts`: speed, memory, and training, which compares a network's steps on batches of the loader
+with its steps on batches that are on the device already: at paper size on a GPU, at the demo's size
+on a CPU. Writes benchmarks/results/loader.json, loader_memory.json and loader_training.json, on a
+GPU loader_training_<GPU>.json.
 """
 
 import argparse
-import copy
 import os
 import statistics
 import tempfile
@@ -23,6 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -36,14 +39,14 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
-from pipeline.compute import device
+from pipeline.compute.device import device_name, prepare_device, resolve_layout
 from pipeline.config import runs
-from pipeline.data import loader
 from pipeline.data.batched import BatchedDataset
 from pipeline.data.crops import Crop
 from pipeline.data.dataset import PeriodDataset, StreamDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.instants import stack_fields
+from pipeline.data.loader import iterate_batches
 from pipeline.data.stream import Stream
 from pipeline.data.transforms import normalise
 from pipeline.storage import writer
@@ -52,12 +55,17 @@ from pipeline.storage.keys import key_of
 from pipeline.streams import DIRECTIONS, MEAN, STD, STORES, STREAMS
 from pipeline.training.step import Step
 
-CPU, BATCH, RUNS, SAMPLES = torch.device("cpu"), 16, 5, 20_000
-BEFORE = 6  # steps of training before the clock
+CPU = torch.device("cpu")
+BATCH = 16
+# Rounds of the part speed.
+ROUNDS = 5
+# Samples of the part memory.
+SAMPLES = 20_000
+# Steps of training before timing starts.
+WARM = 6
 READERS = ("PIL", "OpenCV", "OpenCV alone")
-ROUNDS = {"gpu": (6, 12), "cpu": (6, 12)} | dict.fromkeys(
-    READERS, (2, 3)
-)  # batches of a worker: before the clock, on it
+# Batches per worker in a round: before timing starts, and timed.
+BATCHES = {"gpu": (6, 12), "cpu": (6, 12)} | dict.fromkeys(READERS, (2, 3))
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 KINDS = ("appearance", "motion", *DIRECTIONS)
 
@@ -76,58 +84,31 @@ def main() -> None:
         nargs="+",
         type=int,
         default=[0, 2],
-        help="of speed and training: with each number",
+        help="numbers of workers that speed and training are measured with",
     )
     parser.add_argument("--steps", type=int, default=20, help="of training: timed steps of a round")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    processor = device.prepare_device(1)
+    device = prepare_device(1)
     clips = real_clips(options.data / "ucf101_6class" / "videos", options.cache)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        rows = lay_out(clips, folder, "speed" in options.parts)
+        rows = write_stores(clips, folder, "speed" in options.parts)
         del clips
         if "speed" in options.parts:
-            print(
-                f"{'samples/s':22}{'workers':>8}{'for GPU':>9}{'on CPU':>9}"
-                + "".join(f"{name:>14}" for name in READERS)
-                + f"{'GPU : each':>19}{'CPU : each':>19}{'apart':>8}"
-            )
-            speed = [
-                of_speed(kind, rows, folder, workers)
-                for workers in options.workers
-                for kind in KINDS
-            ]
-            write("loader", {"batch": BATCH, "speed": speed})
+            compare_speed(rows, folder, options.workers)
         if "memory" in options.parts:
-            write(
-                "loader_memory",
-                {
-                    "batch": BATCH,
-                    "memory": [of_memory(rows, folder, workers) for workers in (0, 2)],
-                },
-            )
+            memory = [measure_memory(rows, folder, num_workers) for num_workers in (0, 2)]
+            write("loader_memory", {"batch": BATCH, "memory": memory})
         if "training" in options.parts:
-            name = device.device_name(processor)
-            print(
-                f"{name}\n{'samples/s':22}{'workers':>8}{'batch':>7}{'at hand':>9}{'loader':>9}{'share':>8}"
-            )
-            write(
-                "loader_training"
-                + (f"_{name.replace(' ', '_')}" if processor.type == "cuda" else ""),
-                {
-                    "device": name,
-                    "training": [
-                        of_training(direction, rows, folder, workers, processor, options.steps)
-                        for workers in options.workers
-                        for direction in DIRECTIONS
-                    ],
-                },
-            )
+            compare_training(rows, folder, options.workers, device, options.steps)
 
 
-def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
-    """Both stores of the clips: ours by the default config, and with `files` theirs, JPEG of quality 95; their index."""
+def write_stores(clips: list, folder: Path, files: bool) -> list[dict]:
+    """Write our store of the clips, by the default config, and return their index.
+
+    With `files` the rivals' JPEG files are written, too, in quality 95.
+    """
     rows = [
         {
             "clip": f"c/{name}",
@@ -155,31 +136,44 @@ def lay_out(clips: list, folder: Path, files: bool) -> list[dict]:
         for row in rows:
             file[key_of(row["clip"])] = np.zeros((row["frames"], 5), np.uint16)
     for name, frames, fields in clips if files else ():
-        (folder / name).mkdir()
-        for t, frame in enumerate(frames, start=1):
-            Image.fromarray(frame).save(folder / name / f"img_{t:05}.jpg", quality=95)
-        for t, field in enumerate(fields, start=1):
-            for axis, plane in zip("xy", field, strict=True):
-                Image.fromarray(plane).save(folder / name / f"flow_{axis}_{t:05}.jpg", quality=95)
+        write_jpeg_files(folder / name, frames, fields)
     return rows
 
 
-def draws_of(kind: str, rows: list[dict], folder: Path, own: dict = CONFIG) -> Dataset:
+def write_jpeg_files(folder: Path, frames: np.ndarray, fields: np.ndarray) -> None:
+    """Write img_00001.jpg, flow_x_00001.jpg, flow_y_00001.jpg and so on into a new folder."""
+    folder.mkdir()
+    for t, frame in enumerate(frames, start=1):
+        Image.fromarray(frame).save(folder / f"img_{t:05}.jpg", quality=95)
+    for t, field in enumerate(fields, start=1):
+        for axis, channel in zip("xy", field, strict=True):
+            Image.fromarray(channel).save(folder / f"flow_{axis}_{t:05}.jpg", quality=95)
+
+
+def build_dataset(
+    kind: str,
+    rows: list[dict],
+    folder: Path,
+    settings: dict = CONFIG,
+    stream_type: type[Stream] = Stream,
+) -> StreamDataset | PeriodDataset:
+    """Return the training samples of a stream or direction, read through `stream_type`."""
     streams = {
-        name: Stream(name, folder / STORES[name], own["crops"], own["stack"], rows)
+        name: stream_type(name, folder / STORES[name], settings["crops"], settings["stack"], rows)
         for name in STREAMS
     }
     if kind in streams:
         return StreamDataset(rows, streams[kind], 1)
-    one, many = (streams[name] for name in DIRECTIONS[kind])
-    groups = CachedRankings(folder / "groups.h5", 1)
+    single, sequence = (streams[name] for name in DIRECTIONS[kind])
+    period = settings["period"]
+    rankings = CachedRankings(folder / "groups.h5", 1)
     return PeriodDataset(
-        rows, one, many, 1, own["period"]["delta"], own["period"]["instants"], groups, groups
+        rows, single, sequence, 1, period["delta"], period["instants"], rankings, rankings
     )
 
 
-class Unfinished(BatchedDataset):
-    """Samples up to what is copied to a GPU."""
+class UnfinishedBatches(BatchedDataset):
+    """A dataset whose batches are collated for a GPU, and not finished: what is copied there."""
 
     def __init__(self, dataset: BatchedDataset):
         self.dataset = dataset
@@ -191,56 +185,57 @@ class Unfinished(BatchedDataset):
         return self.dataset.collate(items, "cuda")
 
 
-class FileStream:
-    """A stream whose requests are pixels, read from JPEG files by `read`."""
+class FileRequest(NamedTuple):
+    """A crop of a clip at `instants` (T,), or at a single one, to be read from JPEG files."""
 
-    def __init__(self, stream: Stream, read: Callable):
-        self.stream, self.read_files = stream, read
-
-    def __getattr__(self, name: str):
-        return getattr(self.__dict__["stream"], name)
-
-    def request(self, row: dict, instants, crop: Crop) -> torch.Tensor:
-        return self.read_files(self.stream, row, instants, crop)
+    stream: str
+    row: dict
+    instants: np.ndarray | int
+    crop: Crop
 
 
-class Files(Dataset):
-    """Today's practice: each frame and plane of a sample is a JPEG file, read, cropped, resized and turned one by one."""
+class FileStream(Stream):
+    """A stream whose requests are for JPEG files, not for the store."""
 
-    def __init__(self, draws: Dataset, folder: Path, reader: str):
-        self.draws, self.folder, self.reader = copy.copy(draws), folder, reader
-        for name in {"stream", "one", "many"} & vars(draws).keys():
-            setattr(self.draws, name, FileStream(getattr(draws, name), self.read))
+    def request(self, row: dict, instants, crop: Crop) -> FileRequest:
+        return FileRequest(self.name, row, instants, crop)
+
+
+class FileDataset(Dataset):
+    """Today's practice: JPEG files are read, cropped, resized and flipped one by one."""
+
+    def __init__(self, dataset: StreamDataset | PeriodDataset, folder: Path, reader: str):
+        """`dataset` is one of FileStreams; `reader` is one of READERS."""
+        self.dataset, self.folder, self.reader = dataset, folder, reader
         self.normalise = {name: v2.Normalize(MEAN[name], STD[name]) for name in STREAMS}
 
-    def __getitem__(self, draw: int) -> dict:
-        """The draw's own clip, instants and crop: asked of it with a reader that reads files."""
-        return self.draws[draw]
+    def __getitem__(self, index: int) -> dict:
+        return {
+            name: self._read(value) if isinstance(value, FileRequest) else value
+            for name, value in self.dataset[index].items()
+        }
 
-    def read(self, stream: Stream, row: dict, instants, crop: Crop) -> torch.Tensor:
-        found = [
-            self.frame(row, t, crop) if stream.name == "appearance" else self.stack(row, t, crop)
-            for t in np.atleast_1d(instants)
-        ]
-        return torch.stack(found) if np.ndim(instants) else found[0]
+    def _read(self, request: FileRequest) -> torch.Tensor:
+        """(T, C, size, size) float32, or (C, size, size) of a single instant."""
+        read = self._frame if request.stream == "appearance" else self._stack
+        inputs = [read(request.row, int(t), request.crop) for t in np.atleast_1d(request.instants)]
+        return torch.stack(inputs) if np.ndim(request.instants) else inputs[0]
 
-    def frame(self, row: dict, instant: int, crop: Crop) -> torch.Tensor:
-        pixels = self.image(
-            self.folder / row["path"] / f"img_{instant + 1:05}.jpg", crop, colour=True
-        )
-        return self.normalise["appearance"](pixels)
+    def _frame(self, row: dict, instant: int, crop: Crop) -> torch.Tensor:
+        path = self.folder / row["path"] / f"img_{instant + 1:05}.jpg"
+        return self.normalise["appearance"](self._image(path, crop, colour=True))
 
-    def stack(self, row: dict, instant: int, crop: Crop) -> torch.Tensor:
-        planes = []
-        for t in stack_fields(int(instant), CONFIG["stack"], row["frames"] - 1):
+    def _stack(self, row: dict, instant: int, crop: Crop) -> torch.Tensor:
+        channels = []
+        for t in stack_fields(instant, CONFIG["stack"], row["frames"] - 1):
             for axis in "xy":
-                plane = self.image(
-                    self.folder / row["path"] / f"flow_{axis}_{t + 1:05}.jpg", crop, colour=False
-                )
-                planes.append(1 - plane if crop.mirrored and axis == "x" else plane)
-        return self.normalise["motion"](torch.cat(planes))
+                path = self.folder / row["path"] / f"flow_{axis}_{t + 1:05}.jpg"
+                channel = self._image(path, crop, colour=False)
+                # A mirrored field moves the other way.
+                channels.append(1 - channel if crop.mirrored and axis == "x" else channel)
+        return self.normalise["motion"](torch.cat(channels))
 
-    def image(self, path: Path, crop: Crop, colour: bool) -> torch.Tensor:
+    def _image(self, path: Path, crop: Crop, colour: bool) -> torch.Tensor:
         """(3 or 1, size, size) float32 in 0 .. 1."""
         side = CONFIG["crops"]["size"]
         if self.reader == "PIL":
@@ -266,177 +261,206 @@ class Files(Dataset):
         return F.to_dtype(F.to_image(image), torch.float32, scale=True)
 
 
-def of_speed(kind: str, rows: list[dict], folder: Path, workers: int) -> dict:
-    """Samples a second of ours and of files, in turns."""
-    draws = draws_of(kind, rows, folder)
-    names = (
+def compare_speed(rows: list[dict], folder: Path, worker_counts: list[int]) -> None:
+    print(
+        f"{'samples/s':22}{'workers':>8}{'for GPU':>9}{'on CPU':>9}"
+        + "".join(f"{reader:>14}" for reader in READERS)
+        + f"{'GPU : each':>19}{'CPU : each':>19}{'apart':>8}"
+    )
+    speed = [
+        measure_speed(kind, rows, folder, num_workers)
+        for num_workers in worker_counts
+        for kind in KINDS
+    ]
+    write("loader", {"batch": BATCH, "speed": speed})
+
+
+def measure_speed(kind: str, rows: list[dict], folder: Path, num_workers: int) -> dict:
+    """Samples per second of ours and of the rivals, in turns."""
+    dataset = build_dataset(kind, rows, folder)
+    # {key of a sample that holds pixels: their stream}
+    streams = (
         {"input": kind}
         if kind in STREAMS
         else dict(zip(("one", "many"), DIRECTIONS[kind], strict=True))
     )
-    plain = {reader: Files(draws, folder, reader) for reader in READERS}
+    requests = build_dataset(kind, rows, folder, stream_type=FileStream)
+    rivals = {reader: FileDataset(requests, folder, reader) for reader in READERS}
 
-    def finished(numbers: range) -> Iterator[list[torch.Tensor]]:
-        for batch in loader.iterate_batches(draws, numbers, BATCH, CPU, workers):
-            yield [normalise(batch[name], stream) for name, stream in names.items()]
+    def finished(indices: range) -> Iterator[list[torch.Tensor]]:
+        for batch in iterate_batches(dataset, indices, BATCH, CPU, num_workers):
+            yield [normalise(batch[name], stream) for name, stream in streams.items()]
 
-    sides = {
-        "gpu": lambda numbers: loader.iterate_batches(
-            Unfinished(draws), numbers, BATCH, CPU, workers
+    sides: dict[str, Callable[[range], Iterable]] = {
+        "gpu": lambda indices: iterate_batches(
+            UnfinishedBatches(dataset), indices, BATCH, CPU, num_workers
         ),
         "cpu": finished,
         **{
-            reader: lambda numbers, files=files: DataLoader(
-                files, BATCH, sampler=numbers, num_workers=workers
+            reader: lambda indices, files=files: DataLoader(
+                files, BATCH, sampler=indices, num_workers=num_workers
             )
-            for reader, files in plain.items()
+            for reader, files in rivals.items()
         },
     }
-    apart = max(
-        float(
-            (
-                normalise(torch.from_numpy(draws.read(3)[name]), stream)
-                - plain["OpenCV alone"][3][name]
-            )
-            .abs()
-            .mean()
-        )
-        for name, stream in names.items()
+    ours, theirs = dataset.collate([dataset[3]], "cpu"), rivals["OpenCV alone"][3]
+    mean_difference = max(
+        float((normalise(ours[name], stream)[0] - theirs[name]).abs().mean())
+        for name, stream in streams.items()
     )
     rates: dict[str, list[float]] = {name: [] for name in sides}
     cores = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(cores)[: max(workers, 1)])  # workers inherit it
-    for turn in range(RUNS):
+    # Workers inherit the cores of this process.
+    os.sched_setaffinity(0, sorted(cores)[: max(num_workers, 1)])
+    for turn in range(ROUNDS):
         for name, side in sides.items():
-            before, counted = (max(workers, 1) * count for count in ROUNDS[name])
-            start, count = turn * 1000 * BATCH, (before + counted) * BATCH
-            rates[name].append(BATCH * rate(iter(side(range(start, start + count))), before))
+            warm, timed = (max(num_workers, 1) * count for count in BATCHES[name])
+            start, count = turn * 1000 * BATCH, (warm + timed) * BATCH
+            batches = iter(side(range(start, start + count)))
+            rates[name].append(BATCH * batches_per_second(batches, warm))
     os.sched_setaffinity(0, cores)
     row = {
         "kind": kind,
-        "workers": workers,
-        "mean_difference": apart,
-        **{name: statistics.median(found) for name, found in rates.items()},
+        "workers": num_workers,
+        "mean_difference": mean_difference,
+        **{name: statistics.median(of_rounds) for name, of_rounds in rates.items()},
     }
-    times = {
+    show_speed(row)
+    return row
+
+
+def show_speed(row: dict) -> None:
+    ratios = {
         side: " ".join(f"{row[side] / row[reader]:5.1f}" for reader in READERS)
         for side in ("gpu", "cpu")
     }
     print(
-        f"{kind:22}{workers:8}{row['gpu']:9.1f}{row['cpu']:9.1f}"
-        + "".join(f"{row[name]:14.1f}" for name in READERS)
-        + f"{times['gpu']:>19}{times['cpu']:>19}{apart:8.3f}",
+        f"{row['kind']:22}{row['workers']:8}{row['gpu']:9.1f}{row['cpu']:9.1f}"
+        + "".join(f"{row[reader]:14.1f}" for reader in READERS)
+        + f"{ratios['gpu']:>19}{ratios['cpu']:>19}{row['mean_difference']:8.3f}",
         flush=True,
     )
-    return row
 
 
-def rate(batches: Iterator, before: int) -> float:
-    """Batches a second after the first `before`."""
-    for _ in islice(batches, before):
+def batches_per_second(batches: Iterator, warm: int) -> float:
+    """Batches per second after the first `warm`."""
+    for _ in islice(batches, warm):
         pass
-    begun = time.perf_counter()
-    counted = sum(1 for _ in batches)
-    return counted / (time.perf_counter() - begun)
+    start = time.perf_counter()
+    count = sum(1 for _ in batches)
+    return count / (time.perf_counter() - start)
 
 
-def of_training(
+def compare_training(
+    rows: list[dict], folder: Path, worker_counts: list[int], device: torch.device, steps: int
+) -> None:
+    name = device_name(device)
+    print(
+        f"{name}\n{'samples/s':22}{'workers':>8}{'batch':>7}{'at hand':>9}{'loader':>9}{'share':>8}"
+    )
+    training = [
+        measure_training(direction, rows, folder, num_workers, device, steps)
+        for num_workers in worker_counts
+        for direction in DIRECTIONS
+    ]
+    suffix = f"_{name.replace(' ', '_')}" if device.type == "cuda" else ""
+    write(f"loader_training{suffix}", {"device": name, "training": training})
+
+
+def measure_training(
     direction: str,
     rows: list[dict],
     folder: Path,
-    workers: int,
-    processor: torch.device,
+    num_workers: int,
+    device: torch.device,
     steps: int,
 ) -> dict:
-    """Samples a second of joint ASYN training on batches that are at hand, and on those of the loader, in turns."""
-    gpu = processor.type == "cuda"
-    own = runs.for_run(CONFIG, "ucf101" if gpu else "demo", runs.Run("split1", runs.COMPLETE))
+    """Samples per second of joint ASYN training, on batches at hand and on those of the loader."""
+    gpu = device.type == "cuda"
+    settings = runs.for_run(CONFIG, "ucf101" if gpu else "demo", runs.Run("split1", runs.COMPLETE))
     torch.manual_seed(0)
-    net, loss_of, schedule = train.network("asyn", direction, own, len(rows))
+    net, criterion, schedule = train.network("asyn", direction, settings, len(rows))
     size = schedule["batch"] if gpu else BATCH
-    net.to(processor, memory_format=device.resolve_layout("auto", processor)).train()
-    step = Step(
-        net, loss_of, schedule | {"lr": 1e-5, "accumulate": 1, "precision": "auto"}, processor
-    )
-    draws = draws_of(direction, rows, folder, own)
-    ready = list(loader.iterate_batches(draws, range(4 * size), size, processor, 0))
+    net.to(device, memory_format=resolve_layout("auto", device)).train()
+    step_schedule = schedule | {"lr": 1e-5, "accumulate": 1, "precision": "auto"}
+    step = Step(net, criterion, step_schedule, device)
+    dataset = build_dataset(direction, rows, folder, settings)
+    at_hand = list(iterate_batches(dataset, range(4 * size), size, device, 0))
 
-    def learnt(batches: Iterable[dict]) -> Iterator[None]:
+    def learn(batches: Iterable[dict]) -> Iterator[None]:
         for number, batch in enumerate(batches):
             step(0, [batch])
-            if gpu and number in (BEFORE - 1, BEFORE + steps - 1):
+            # A GPU is done with its steps where timing starts and where it ends.
+            if gpu and number in (WARM - 1, WARM + steps - 1):
                 torch.cuda.synchronize()
             yield
 
-    found = {"at_hand": [], "loader": []}
+    rates: dict[str, list[float]] = {"at_hand": [], "loader": []}
     for turn in range(3):
-        numbers = range(turn * 1000 * size, (turn * 1000 + BEFORE + steps) * size)
-        found["at_hand"].append(size * rate(learnt(islice(cycle(ready), BEFORE + steps)), BEFORE))
-        found["loader"].append(
-            size
-            * rate(learnt(loader.iterate_batches(draws, numbers, size, processor, workers)), BEFORE)
-        )
+        indices = range(turn * 1000 * size, (turn * 1000 + WARM + steps) * size)
+        sides = {
+            "at_hand": islice(cycle(at_hand), WARM + steps),
+            "loader": iterate_batches(dataset, indices, size, device, num_workers),
+        }
+        for name, batches in sides.items():
+            rates[name].append(size * batches_per_second(learn(batches), WARM))
     row = {
         "direction": direction,
-        "workers": workers,
+        "workers": num_workers,
         "batch": size,
-        **{name: statistics.median(rates) for name, rates in found.items()},
+        **{name: statistics.median(of_rounds) for name, of_rounds in rates.items()},
     }
     row["share"] = row["loader"] / row["at_hand"]
     print(
-        f"{direction:22}{workers:8}{size:7}{row['at_hand']:9.1f}{row['loader']:9.1f}{row['share']:8.1%}",
+        f"{direction:22}{num_workers:8}{size:7}{row['at_hand']:9.1f}{row['loader']:9.1f}"
+        f"{row['share']:8.1%}",
         flush=True,
     )
     return row
 
 
-def resident() -> int:
-    """Bytes resident of this process and its children."""
-    own, total = os.getpid(), 0
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, parent = (
-                int(status.parent.name),
-                int(status.read_text().rpartition(")")[2].split()[1]),
-            )
-            if own in (number, parent):
-                total += int((status.parent / "statm").read_text().split()[1]) * os.sysconf(
-                    "SC_PAGE_SIZE"
-                )
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # ended meanwhile
-    return total
-
-
-def of_memory(rows: list[dict], folder: Path, workers: int) -> dict:
-    """Resident memory over an epoch: its highest in each tenth of SAMPLES, after a first tenth to warm up."""
-    draws, peaks, ended = (
-        draws_of("appearance-to-motion", rows, folder),
-        [0] * 11,
-        threading.Event(),
-    )
-    place = 0
+def measure_memory(rows: list[dict], folder: Path, num_workers: int) -> dict:
+    """Resident memory in MiB over SAMPLES: the peak of each tenth, after one tenth to warm up."""
+    dataset = build_dataset("appearance-to-motion", rows, folder)
+    peaks, ended = [0] * 11, threading.Event()
+    tenth = 0
 
     def watch():
         while not ended.wait(0.05):
-            peaks[place] = max(peaks[place], resident())
+            peaks[tenth] = max(peaks[tenth], resident_bytes())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    for number, _ in enumerate(
-        loader.iterate_batches(draws, range(SAMPLES * 11 // 10), BATCH, CPU, workers)
-    ):
-        place = min(number * BATCH * 10 // SAMPLES, 10)
+    indices = range(SAMPLES * 11 // 10)
+    for number, _ in enumerate(iterate_batches(dataset, indices, BATCH, CPU, num_workers)):
+        tenth = min(number * BATCH * 10 // SAMPLES, 10)
     ended.set()
     watcher.join()
     mib = [peak / 2**20 for peak in peaks]
     growth = mib[-1] / mib[1] - 1
     print(
-        f"{workers} workers, {SAMPLES} samples: resident {mib[1]:.0f} MiB at first, {max(mib[1:]):.0f} at most, "
-        f"{mib[-1]:.0f} at last: {growth:+.1%}",
+        f"{num_workers} workers, {SAMPLES} samples: resident {mib[1]:.0f} MiB at first, "
+        f"{max(mib[1:]):.0f} at most, {mib[-1]:.0f} at last: {growth:+.1%}",
         flush=True,
     )
-    return {"workers": workers, "samples": SAMPLES, "mib": mib, "growth": growth}
+    return {"workers": num_workers, "samples": SAMPLES, "mib": mib, "growth": growth}
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process and its children."""
+    own, total = os.getpid(), 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid = int(stat.parent.name)
+            # The parent is the second field after the name, which may hold spaces and brackets.
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            if own in (pid, parent):
+                pages = int((stat.parent / "statm").read_text().split()[1])
+                total += pages * os.sysconf("SC_PAGE_SIZE")
+        except (FileNotFoundError, ProcessLookupError):
+            # The process has ended meanwhile.
+            continue
+    return total
 
 
 if __name__ == "__main__":
