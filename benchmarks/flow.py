@@ -1,13 +1,17 @@
-"""TV-L1: our solvers against OpenCV's, pair by pair in one run: speed, the same flow, the truth, the whole job.
+"""Compare our TV-L1 solvers with OpenCV's, pair by pair in one run.
+
+It measures speed, the difference of the flow, the error against ground truth, and a whole job.
 
     taskset -c 0 python benchmarks/flow.py ../shared/data
 
-DATA holds ucf101_6class/ (clips) and middlebury_flow/ (pairs with ground truth). Prints tables and writes
-benchmarks/results/flow.json. On a machine with an NVIDIA GPU it measures the cuda solver too (results/flow_<GPU>.json), and
-there runs without Snakemake. `--parts` takes some of: clips, truth, processes, job, gpu.
+DATA holds ucf101_6class/ (clips) and middlebury_flow/ (pairs with ground truth). The benchmark
+prints tables and writes benchmarks/results/flow.json. On a machine with an NVIDIA GPU it measures
+the cuda solver too and writes results/flow_<GPU>.json; there it runs without Snakemake. `--parts`
+selects some of: clips, truth, processes, job, gpu.
 """
 
 import argparse
+import json
 import multiprocessing
 import os
 import statistics
@@ -24,8 +28,10 @@ from report import ROOT, write
 from pipeline.datasets import index
 from pipeline.flow import levels, tvl1
 
-CLIPS, PAIRS = 12, 4  # two clips of each of six classes, pairs evenly over each
-ENERGY_WEIGHT = 0.15  # lambda, the default
+# Two clips of each of six classes, and four pairs at even distances in each clip.
+CLIPS, PAIRS = 12, 4
+# The default of lambda, the weight of the data term.
+ENERGY_WEIGHT = 0.15
 
 
 def main() -> None:
@@ -38,42 +44,43 @@ def main() -> None:
         "--repeats",
         type=int,
         default=3,
-        help="of ours, whose median counts; OpenCV's solver runs once",
+        help="runs of our solver per pair, of which the median counts; OpenCV's solver runs once",
     )
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    pairs = genuine(options.data / "ucf101_6class" / "videos")
-    tvl1.tvl1(*pairs[0][1:], backend="cpu")  # compiled before it is measured
+    pairs = read_pairs(options.data / "ucf101_6class" / "videos")
+    # Compile our solver before it is measured.
+    tvl1.tvl1(*pairs[0][1:], backend="cpu")
     result: dict = {"affinity": len(os.sched_getaffinity(0))}
     gpu = "gpu" in options.parts and tvl1.gpu_count() > 0
     if "clips" in options.parts:
-        result["clips"] = of_clips(pairs, options.repeats)
+        result["clips"] = compare_on_clips(pairs, options.repeats)
     if "truth" in options.parts:
-        result["truth"] = of_truth(options.data / "middlebury_flow")
+        result["truth"] = compare_with_truth(options.data / "middlebury_flow")
     if "processes" in options.parts:
-        result["processes"] = of_processes(pairs)
+        result["processes"] = measure_processes(pairs)
     if "job" in options.parts:
-        result["job"] = of_job(options.data / "ucf101_6class" / "videos")
+        result["job"] = measure_job(options.data / "ucf101_6class" / "videos")
     name = "flow"
     if gpu:
-        name, result["gpu"] = of_gpu(pairs)
+        name, result["gpu"] = measure_gpu(pairs)
     write(name, result)
 
 
-def grey_frames(path: Path) -> list[np.ndarray]:
-    """All frames of a video, grey."""
+def read_grey_frames(path: Path) -> list[np.ndarray]:
+    """Return all frames of a video, grey, (H, W) uint8."""
     video, frames = cv2.VideoCapture(str(path)), []
     while (read := video.read())[0]:
         frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2GRAY))
     return frames
 
 
-def genuine(videos: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(clip and instant, first, second) of CLIPS clips."""
+def read_pairs(videos: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return (clip and instant, first frame, second frame) of pairs from CLIPS clips."""
     pairs = []
     for folder in sorted(videos.iterdir()):
         for path in sorted(folder.iterdir())[::17][: CLIPS // 6]:
-            frames = grey_frames(path)
+            frames = read_grey_frames(path)
             pairs += [
                 (f"{path.stem} {t}", frames[t], frames[t + 1])
                 for t in np.linspace(0, len(frames) - 2, PAIRS).astype(int)
@@ -82,13 +89,17 @@ def genuine(videos: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
 
 
 def seconds(function, *arguments, **settings) -> tuple[float, np.ndarray]:
-    begun = time.perf_counter()
+    """Call a function; return how many seconds it took, and its result."""
+    start_time = time.perf_counter()
     result = function(*arguments, **settings)
-    return time.perf_counter() - begun, result
+    return time.perf_counter() - start_time, result
 
 
 def energy(first: np.ndarray, second: np.ndarray, field: np.ndarray) -> float:
-    """The TV-L1 energy, float64: sum |grad u| + |grad v| + lambda |I1(x + u) - I0(x)| over places inside the image."""
+    """Return the TV-L1 energy in float64: sum |grad u| + |grad v| + lambda |I1(x + u) - I0(x)|.
+
+    The second term is summed over the pixels whose x + u lies inside the image.
+    """
     height, width = first.shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     x, y = x + field[..., 0], y + field[..., 1]
@@ -99,11 +110,11 @@ def energy(first: np.ndarray, second: np.ndarray, field: np.ndarray) -> float:
     return smooth + ENERGY_WEIGHT * data[inside].sum()
 
 
-def of_clips(pairs: list, repeats: int) -> dict:
-    """Speed and sameness, both solvers on each pair in turn."""
+def compare_on_clips(pairs: list, repeats: int) -> dict:
+    """Compare speed and flow; both solvers run on each pair in turn."""
     print(
-        f"{'clip and instant':32} {'opencv ms':>10} {'cpu ms':>8} {'ratio':>6} {'mean px':>8} {'p99 px':>7} {'equal':>7} "
-        f"{'within 1':>8} {'energy':>7}"
+        f"{'clip and instant':32} {'opencv ms':>10} {'cpu ms':>8} {'ratio':>6} {'mean px':>8} "
+        f"{'p99 px':>7} {'equal':>7} {'within 1':>8} {'energy':>7}"
     )
     rows, apart, steps = [], [], []
     for name, first, second in pairs:
@@ -129,8 +140,9 @@ def of_clips(pairs: list, repeats: int) -> dict:
         )
         row = rows[-1]
         print(
-            f"{name:32} {row['opencv_ms']:10.0f} {row['cpu_ms']:8.1f} {row['ratio']:6.1f} {row['mean_px']:8.5f} "
-            f"{row['p99_px']:7.4f} {row['bytes_equal']:7.2%} {row['bytes_within_1']:8.3%} {row['energy_ratio']:7.4f}",
+            f"{name:32} {row['opencv_ms']:10.0f} {row['cpu_ms']:8.1f} {row['ratio']:6.1f} "
+            f"{row['mean_px']:8.5f} {row['p99_px']:7.4f} {row['bytes_equal']:7.2%} "
+            f"{row['bytes_within_1']:8.3%} {row['energy_ratio']:7.4f}",
             flush=True,
         )
         apart.append(distance)
@@ -155,18 +167,19 @@ def of_clips(pairs: list, repeats: int) -> dict:
     }
     print(
         f"{'all pairs: medians; pooled':32} {total['opencv_ms']:10.0f} {total['cpu_ms']:8.1f} "
-        f"{total['median_ratio']:6.1f} {total['mean_px']:8.5f} {total['p99_px']:7.4f} {total['bytes_equal']:7.2%} "
-        f"{total['bytes_within_1']:8.3%} {total['energy_ratio']:7.4f}"
+        f"{total['median_ratio']:6.1f} {total['mean_px']:8.5f} {total['p99_px']:7.4f} "
+        f"{total['bytes_equal']:7.2%} {total['bytes_within_1']:8.3%} {total['energy_ratio']:7.4f}"
     )
     print(
         f"time of all pairs: {total['time_ratio']:.1f} times as fast; energy over 1 % higher on "
-        f"{total['pairs_over_1_percent_energy']} pairs, over 1 % lower on {total['pairs_under_1_percent_energy']}\n"
+        f"{total['pairs_over_1_percent_energy']} pairs, over 1 % lower on "
+        f"{total['pairs_under_1_percent_energy']}\n"
     )
     return {"pairs": rows, "total": total}
 
 
-def of_truth(folder: Path) -> list[dict]:
-    """Mean endpoint error on Middlebury's pairs with ground truth."""
+def compare_with_truth(folder: Path) -> list[dict]:
+    """Compare the mean endpoint error on Middlebury's pairs with ground truth."""
     print(f"{'Middlebury':14} {'opencv px':>10} {'cpu px':>8} {'ratio':>7}   mean endpoint error")
     rows = []
     for scene in sorted(path.name for path in (folder / "other-gt-flow").iterdir()):
@@ -174,10 +187,10 @@ def of_truth(folder: Path) -> list[dict]:
             cv2.imread(str(folder / "other-data" / scene / f"frame{n}.png"), cv2.IMREAD_GRAYSCALE)
             for n in (10, 11)
         )
-        content = (
-            folder / "other-gt-flow" / scene / "flow10.flo"
-        ).read_bytes()  # 'PIEH', width, height, then u, v
+        # A .flo file: 'PIEH', width, height, then u and v of each pixel by row.
+        content = (folder / "other-gt-flow" / scene / "flow10.flo").read_bytes()
         truth = np.frombuffer(content[12:], np.float32).reshape(*first.shape, 2)
+        # Pixels without ground truth have larger values.
         known = (np.abs(truth) < 1e9).all(axis=-1)
         errors = {
             backend: float(
@@ -197,6 +210,7 @@ def of_truth(folder: Path) -> list[dict]:
 
 
 def _work(core: int, pairs: list, begin, done) -> None:
+    """Compute the flow of all pairs on one core, between the barriers `begin` and `done`."""
     os.sched_setaffinity(0, {core})
     tvl1.tvl1(*pairs[0][1:], backend="cpu")
     begin.wait()
@@ -205,13 +219,12 @@ def _work(core: int, pairs: list, begin, done) -> None:
     done.wait()
 
 
-def of_processes(pairs: list) -> dict:
-    """Pairs a second of one process, and of two on two cores."""
+def measure_processes(pairs: list) -> dict:
+    """Measure the pairs per second of one process, and of two processes on two cores."""
     rates, context = {}, multiprocessing.get_context("spawn")
-    everything = os.sched_getaffinity(0)
-    os.sched_setaffinity(
-        0, range(os.cpu_count())
-    )  # what `taskset` gave is for the parts of one core
+    affinity = os.sched_getaffinity(0)
+    # The core that `taskset` chose is for the other parts, which use one core.
+    os.sched_setaffinity(0, range(os.cpu_count()))
     for count in (1, 2) if os.cpu_count() > 1 else ():
         taken = []
         for _ in range(3):
@@ -223,29 +236,36 @@ def of_processes(pairs: list) -> dict:
             for worker in workers:
                 worker.start()
             begin.wait()
-            begun = time.perf_counter()
+            start_time = time.perf_counter()
             done.wait()
-            taken.append(time.perf_counter() - begun)
+            taken.append(time.perf_counter() - start_time)
             for worker in workers:
                 worker.join()
         rates[count] = count * len(pairs) / statistics.median(taken)
         print(f"{count} process(es): {rates[count]:6.2f} pairs/s")
-    os.sched_setaffinity(0, everything)
+    os.sched_setaffinity(0, affinity)
     if len(rates) < 2:
         return {}
     print(f"two are {rates[2] / rates[1]:.2f} times one\n")
     return {"pairs_per_s": rates, "ratio": rates[2] / rates[1]}
 
 
-def of_job(videos: Path) -> dict:
-    """The program of a shard, decode to HDF5, against the solver alone on the same frames; one core for both.
+def measure_job(videos: Path) -> dict:
+    """Compare a shard's job, from decoding to HDF5, with the solver alone on the same frames.
 
-    The program's time is its processor time and its decoder's, but for what the start of Python takes.
+    Both use one core. The time of the job is the processor time of the program and its decoder,
+    less what the program takes for a shard without clips, which is the start of Python.
     """
     clips = [sorted(folder.iterdir())[0] for folder in sorted(videos.iterdir())][:3]
-    settings = '{"accept_damaged": [], "decode": {"short_side": 256}, "flow": {"backend": "cpu", "bound": 20.0}}'
+    settings = json.dumps(
+        {
+            "accept_damaged": [],
+            "decode": {"short_side": 256},
+            "flow": {"backend": "cpu", "bound": 20.0},
+        }
+    )
     with tempfile.TemporaryDirectory() as folder:
-        frames = [grey_frames(path) for path in clips]
+        frames = [read_grey_frames(path) for path in clips]
         index.write(
             Path(folder) / "clips.csv",
             [
@@ -266,11 +286,11 @@ def of_job(videos: Path) -> dict:
         pairs = sum(len(clip) - 1 for clip in frames)
         runs = []
         for repeat in range(3):
-            begun = time.process_time()
+            start_time = time.process_time()
             for clip in frames:
                 for _ in tvl1.fields(clip, backend="cpu"):
                     pass
-            alone = time.process_time() - begun
+            alone = time.process_time() - start_time
             taken = {}
             for name in ("clips", "none"):
                 before = os.times()
@@ -299,8 +319,9 @@ def of_job(videos: Path) -> dict:
             runs.append((pairs / alone, pairs / (taken["clips"] - taken["none"]), taken["none"]))
     solver, job, start = (statistics.median(run[i] for run in runs) for i in range(3))
     print(
-        f"one shard, {len(clips)} clips, {pairs} pairs: solver alone {solver:.2f} pairs/s, decode + flow + write "
-        f"{job:.2f} pairs/s a core: {job / solver:.1%} (Python's start, once a shard, {start:.1f} s)\n"
+        f"one shard, {len(clips)} clips, {pairs} pairs: solver alone {solver:.2f} pairs/s, "
+        f"decode + flow + write {job:.2f} pairs/s per core: {job / solver:.1%} "
+        f"(Python's start, once per shard, {start:.1f} s)\n"
     )
     return {
         "pairs": pairs,
@@ -311,8 +332,11 @@ def of_job(videos: Path) -> dict:
     }
 
 
-def of_gpu(pairs: list) -> tuple[str, dict]:
-    """The cuda solver: the bits of the cpu solver first, then pairs a second by batch."""
+def measure_gpu(pairs: list) -> tuple[str, dict]:
+    """Check that the cuda solver is bit-identical to the cpu solver; measure it by batch size.
+
+    Returned are the name of the result file and the result.
+    """
     import torch
 
     device = torch.cuda.get_device_name()
@@ -325,7 +349,7 @@ def of_gpu(pairs: list) -> tuple[str, dict]:
         tvl1.tvl1(firsts, seconds_, backend="cuda")[:1],
     )
     print(
-        f"{device}: {'the same bits as' if same else 'NOT the bits of'} the cpu solver; a pair "
+        f"{device}: {'bit-identical' if same else 'NOT bit-identical'} to the cpu solver; a pair "
         f"{'does not depend' if alone else 'DEPENDS'} on its batch"
     )
     rates = {}
@@ -343,7 +367,8 @@ def of_gpu(pairs: list) -> tuple[str, dict]:
             taken.append(seconds(solve, first, second)[0])
         rates[batch] = batch / statistics.median(taken)
         print(
-            f"batch {batch:4}: {rates[batch]:8.1f} pairs/s, peak {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB"
+            f"batch {batch:4}: {rates[batch]:8.1f} pairs/s, "
+            f"peak {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB"
         )
     return f"flow_{device.replace(' ', '_')}", {
         "device": device,

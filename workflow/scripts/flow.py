@@ -1,4 +1,7 @@
-"""Compute the optical flow of the clips of one shard into HDF5: n - 1 fields for a clip of n frames."""
+"""Compute the optical flow of one shard's clips and write it to HDF5.
+
+A clip of n frames has n - 1 flow fields.
+"""
 
 import argparse
 from collections.abc import Iterator
@@ -30,16 +33,18 @@ def main(options: argparse.Namespace) -> None:
     progress = Progress(
         f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs"
     )
-    cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
+    # A shard is the work of one core; more cores compute more shards at a time.
+    cv2.setNumThreads(1)
 
     def fields(row: dict) -> Iterator[np.ndarray]:
+        """Yield the quantised fields of a clip, (2, H, W) uint8."""
         accept = row["clip"] in settings["accept_damaged"]
         frames = map(tvl1.grey, decode(row["path"], settings["decode"]["short_side"], accept))
         try:
-            for field in tvl1.fields(frames, **parameters):  # (H, W, 2)
-                yield levels.quantise(field, settings["flow"]["bound"]).transpose(
-                    2, 0, 1
-                )  # (2, H, W)
+            for field in tvl1.fields(frames, **parameters):
+                codes = levels.quantise(field, settings["flow"]["bound"])
+                # (H, W, 2) to (2, H, W).
+                yield codes.transpose(2, 0, 1)
                 progress.update(1, row["clip"])
         except ValueError as error:
             raise PipelineError(f"{row['path']}: {error}") from error

@@ -1,4 +1,4 @@
-"""Decode the clips of one shard into HDF5, every frame once."""
+"""Decode every frame of one shard's clips and write the frames to HDF5."""
 
 import argparse
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ def main(options: argparse.Namespace) -> None:
     progress = Progress(f"frames {Path(options.out).stem}", len(rows), "clips")
 
     def frames(row: dict) -> Iterator[np.ndarray]:
+        """Yield the frames of a clip, (H, W, 3) uint8 RGB."""
         accept = row["clip"] in settings["accept_damaged"]
         yield from decode(row["path"], settings["decode"]["short_side"], accept)
         progress.update(1, row["clip"])
