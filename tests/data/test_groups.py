@@ -2,7 +2,7 @@
 
 import torch
 
-from pipeline.data.groups import NONE, form, form_all, rank
+from pipeline.data.groups import NO_CLASS, form, form_all, rank
 
 
 def test_rank_likeliest_first_and_ties_by_class_number():
@@ -28,13 +28,13 @@ def test_form_may_add_the_true_class_instead():
     ranked = torch.tensor([[4, 2, 9, 0, 7]] * 4)
     labels = torch.tensor([2, 0, 5, 9])
     assert form(ranked, labels, 3, "add").tolist() == [
-        [4, 2, 9, NONE],
+        [4, 2, 9, NO_CLASS],
         [4, 2, 9, 0],
         [4, 2, 9, 5],
-        [4, 2, 9, NONE],
+        [4, 2, 9, NO_CLASS],
     ]
     assert [group.tolist() for group in form_all(ranked[:1], labels[:1], [2, 1], "add")] == [
-        [[4, 2, NONE]],
+        [[4, 2, NO_CLASS]],
         [[4, 2]],
     ]
 

@@ -57,7 +57,7 @@ def test_stacks_of_the_shortest_clip():
 def test_periods_of_the_shortest_clip_in_testing():
     """29 frames, 28 fields: all 12 periods are the one around the middle, clamped at its end, and every stack is whole."""
     last = min(29 - 1, count_stack_starts(29 - 1, 10) - 1)
-    centres, instants = periods_of({"frames": 29}, last, {"count": 12, "delta": 5, "instants": 5})
+    centres, instants = periods_of(last, {"count": 12, "delta": 5, "instants": 5})
     assert (
         last == 18
         and centres.tolist() == 12 * [9]
@@ -83,7 +83,7 @@ def test_stacks_of_a_clip_shorter_than_a_stack():
 @pytest.mark.parametrize("last", [20, 21, 33, 170, 1775])
 def test_periods_of_testing_lie_inside_the_clip_and_cover_it(last):
     """Section 6.1: 12 periods of a clip."""
-    centres, instants = periods_of({}, last, {"count": 12, "delta": 5, "instants": 5})
+    centres, instants = periods_of(last, {"count": 12, "delta": 5, "instants": 5})
     assert centres.shape == (12,) and instants.shape == (12, 5)
     assert (instants == centres[:, None] + [-10, -5, 0, 5, 10]).all()  # none is clamped
     assert instants.min() == 0 and instants.max() == last
@@ -92,7 +92,7 @@ def test_periods_of_testing_lie_inside_the_clip_and_cover_it(last):
 
 def test_periods_of_testing_of_short_clips():
     for last in range(20):
-        centres, instants = periods_of({}, last, {"count": 12, "delta": 5, "instants": 5})
+        centres, instants = periods_of(last, {"count": 12, "delta": 5, "instants": 5})
         assert (centres == last // 2).all() and instants.shape == (12, 5)
         assert instants.min() >= 0 and instants.max() <= last
 

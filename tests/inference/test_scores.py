@@ -45,7 +45,7 @@ class Noise:
 
 def score(models: dict, last: int = 33, crops=(0,), batch: int = 7) -> dict:
     """Logits of one clip of noise by all `models`."""
-    centres, instants = eval_periods(ROW, last, PERIOD)
+    centres, instants = eval_periods(last, PERIOD)
     distinct = np.unique(instants)
     inputs = ({name: Noise(name).batch(distinct, crop) for name in STREAMS} for crop in crops)
     return scores.score_clip(
@@ -115,7 +115,7 @@ def test_scores_have_the_bits_of_models_applied_one_by_one(last, batch):
     """Each model on its own distinct inputs, read for it alone."""
     models = all_models()
     found = score(models, last, batch=batch)
-    centres, instants = eval_periods(ROW, last, PERIOD)
+    centres, instants = eval_periods(last, PERIOD)
 
     def alone(net, name: str, wanted: np.ndarray) -> torch.Tensor:
         """Outputs (n, ..) at `wanted` (n,) of the distinct instants among them, in batches."""
@@ -159,7 +159,7 @@ def test_scores_of_a_direction_are_those_of_the_trained_pass():
     net = all_models()["appearance-to-motion"]
     found = score({"appearance-to-motion": net}, batch=60)["appearance-to-motion"]
     one, many = Noise("appearance"), Noise("motion")
-    centres, instants = eval_periods(ROW, 33, PERIOD)
+    centres, instants = eval_periods(33, PERIOD)
     frames = one(centres)  # (12, 3, 16, 16)
     stacks = np.stack([many(row) for row in instants])  # (12, 5, 4, 16, 16)
     with torch.inference_mode():
@@ -187,7 +187,7 @@ def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, ho
     assert len(found) == len(ROWS)
     for row, logits in zip(ROWS, found, strict=True):
         centres, instants = eval_periods(
-            row, min(stream.last_instant(row) for stream in streams.values()), PERIOD
+            min(stream.last_instant(row) for stream in streams.values()), PERIOD
         )
         distinct = np.unique(instants)
         inputs = [

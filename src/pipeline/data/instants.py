@@ -63,10 +63,10 @@ def eval_centres(periods: int, delta: int, count: int, last: int) -> np.ndarray:
     return np.rint(np.linspace(*centre_range(delta, count, last), periods)).astype(int)
 
 
-def eval_periods(row: dict, last: int, period: dict) -> tuple[np.ndarray, np.ndarray]:
+def eval_periods(last: int, period: dict) -> tuple[np.ndarray, np.ndarray]:
     """Return the centres (P,) and the instants (P, T) of the test periods of a clip.
 
-    `period` has the settings count (P), delta and instants (T).
+    `last` is its last instant; `period` has the settings count (P), delta and instants (T).
     """
     delta, count = period["delta"], period["instants"]
     centres = eval_centres(period["count"], delta, count, last)

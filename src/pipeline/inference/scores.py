@@ -35,7 +35,7 @@ def score_clips(
     P test periods of T instants, and (crops P, classes) of a direction.
     """
     periods = [
-        eval_periods(row, min(stream.last_instant(row) for stream in streams.values()), period)
+        eval_periods(min(stream.last_instant(row) for stream in streams.values()), period)
         for row in rows
     ]
     # The centre of a period is one of its instants.
