@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.idt.codebook import choose_trajectories, read_descriptor
-from pipeline.idt.fisher import PARTS
+from pipeline.idt.fisher import DESCRIPTORS
 
 
 def test_masks_are_those_of_one_permutation_over_all_clips():
@@ -41,6 +41,6 @@ def test_too_few_are_refused(counts, components, least):
 def test_descriptors_of_the_chosen_trajectories_are_read_in_order():
     samples = [np.arange(3 * 436).reshape(3, 436), np.arange(2 * 436).reshape(2, 436) + 5000]
     masks = [np.array([True, False, True]), np.array([False, True])]
-    values = read_descriptor(samples, masks, PARTS["hog"])
+    values = read_descriptor(samples, masks, DESCRIPTORS["hog"])
     starts = [40, 2 * 436 + 40, 5000 + 436 + 40]
     assert values.shape == (3, 96) and values[:, 0].tolist() == starts

@@ -18,7 +18,10 @@ def differences(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_hand(x: np.ndarray, y: np.ndarray, left: int, top: int, still: bool) -> np.ndarray:
-    """The normalised histograms of 2 x 2 cells of 16 pixels, columns of cells first, by loops over pixels."""
+    """The normalised histograms of 2 x 2 cells of 16 pixels, by loops over pixels.
+
+    Cells of one column follow one another.
+    """
     cells = np.zeros((2, 2, 8 + still))
     for row in range(32):
         for column in range(32):
@@ -27,10 +30,10 @@ def by_hand(x: np.ndarray, y: np.ndarray, left: int, top: int, still: bool) -> n
             if still and length <= 0.4:
                 cell[8] += 1
                 continue
-            place = np.arctan2(vy, vx) % (2 * np.pi) / (2 * np.pi) * 8
-            lower = int(place) % 8
-            cell[lower] += length * (1 - place % 1)
-            cell[(lower + 1) % 8] += length * (place % 1)
+            position = np.arctan2(vy, vx) % (2 * np.pi) / (2 * np.pi) * 8
+            lower = int(position) % 8
+            cell[lower] += length * (1 - position % 1)
+            cell[(lower + 1) % 8] += length * (position % 1)
     cells += 0.05
     return np.sqrt(cells / cells.sum()).ravel()
 

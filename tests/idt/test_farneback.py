@@ -1,4 +1,4 @@
-"""Farneback's flow: its polynomials against least squares in float64, its displacements against known ones."""
+"""Farneback's flow: polynomials against least squares in float64, flow against known shifts."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Fisher vectors against the numerical gradient of the log-likelihood; codebooks and normalisation."""
+"""Fisher vectors against numerical gradients of the log-likelihood; codebooks, normalisation."""
 
 import json
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.idt import fisher
-from pipeline.idt.fisher import LENGTHS, PARTS, Codebook
+from pipeline.idt.fisher import DESCRIPTORS, LENGTHS, Codebook
 from pipeline.storage import writer
 
 RNG = np.random.default_rng(5)
@@ -43,7 +43,10 @@ def log_likelihood(values, book, means, deviations) -> float:
 
 
 def test_it_is_the_gradient_of_the_log_likelihood():
-    """By differences, scaled by the inverse root of the Fisher information: sigma / sqrt(w), sigma / sqrt(2 w)."""
+    """The gradient by differences, scaled by the inverse root of the Fisher information.
+
+    That is sigma / sqrt(w) of a mean, and sigma / sqrt(2 w) of a deviation.
+    """
     book, values, step = codebook(4, 2, 3), RNG.normal(0, 1, (7, 4)), 1e-5
     means, deviations = book.means, np.sqrt(book.variances)
     expected = []
@@ -64,7 +67,7 @@ def test_it_is_the_gradient_of_the_log_likelihood():
             expected.append(
                 slope * deviations[k, d] / np.sqrt(information * book.weights[k]) / len(values)
             )
-    assert book.gradient(book.sums(values), len(values)) == pytest.approx(expected, abs=2e-5)
+    assert book.gradient(book.statistics(values), len(values)) == pytest.approx(expected, abs=2e-5)
 
 
 def test_what_the_mixture_expects_has_no_gradient():
@@ -74,19 +77,19 @@ def test_what_the_mixture_expects_has_no_gradient():
         RNG.normal(book.means[component], np.sqrt(book.variances[component])) @ book.axes
         + book.mean
     )
-    assert np.abs(book.gradient(book.sums(values), len(values))).max() < 0.02
+    assert np.abs(book.gradient(book.statistics(values), len(values))).max() < 0.02
 
 
 def test_far_values_give_numbers():
     book = codebook(4, 2, 3)
-    assert np.isfinite(book.gradient(book.sums(np.full((5, 4), 1e4)), 5)).all()
+    assert np.isfinite(book.gradient(book.statistics(np.full((5, 4), 1e4)), 5)).all()
 
 
 def test_normalised_by_hand():
-    assert fisher.normalised(np.array([4.0, -9.0, 0.0])) == pytest.approx(
+    assert fisher.normalise(np.array([4.0, -9.0, 0.0])) == pytest.approx(
         np.array([2, -3, 0]) / np.sqrt(13)
     )
-    assert (fisher.normalised(np.zeros(3)) == 0).all()
+    assert (fisher.normalise(np.zeros(3)) == 0).all()
 
 
 def rows(count: int) -> np.ndarray:
@@ -100,14 +103,14 @@ def test_a_clip_is_its_parts_each_of_norm_1():
     start = 0
     for part, book in books.items():
         piece = vector[start : start + book.size]
-        gradient = book.gradient(book.sums(values[:, PARTS[part]]), 50)
-        assert piece == pytest.approx(fisher.normalised(gradient), abs=1e-6)
+        gradient = book.gradient(book.statistics(values[:, DESCRIPTORS[part]]), 50)
+        assert piece == pytest.approx(fisher.normalise(gradient), abs=1e-6)
         assert np.linalg.norm(piece) == pytest.approx(1, abs=1e-5)
         start += book.size
 
 
 def test_parts_cover_all_but_place_and_size():
-    covered = np.concatenate([np.arange(436)[columns] for columns in PARTS.values()])
+    covered = np.concatenate([np.arange(436)[columns] for columns in DESCRIPTORS.values()])
     assert covered.tolist() == list(range(10, 436)) and list(LENGTHS.values()) == [
         30,
         96,

@@ -15,7 +15,10 @@ def uniform(dx: float, dy: float) -> np.ndarray:
 
 
 def finished(path, moves, scale=1.0) -> np.ndarray:
-    """The row, or none, of a path (16, 2) and its steps without camera motion; its histograms are counted through."""
+    """The row, or none, of a path (16, 2) and its steps (15, 2) without camera motion.
+
+    The values of its histograms are 0, 1, 2, ...
+    """
     sums = np.arange(3 * 132, dtype=np.float32).reshape(1, 3, 132)
     return trajectories._finish(np.float32([path]), np.float32([moves]), sums, np.float32(scale))
 

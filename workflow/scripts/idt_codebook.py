@@ -25,17 +25,17 @@ def main(options: argparse.Namespace) -> None:
     masks = choose_trajectories(
         counts, idt["samples"], idt["components"], settings["seed"], options.split
     )
-    progress = Progress(f"idt codebook {options.split}", len(fisher.PARTS), "descriptors")
+    progress = Progress(f"idt codebook {options.split}", len(fisher.DESCRIPTORS), "descriptors")
     with (
         threadpool_limits(settings["compute"]["threads"]),
         writer.create(options.out, "codebook", settings, options.code) as file,
     ):
-        for part, columns in fisher.PARTS.items():
+        for name, columns in fisher.DESCRIPTORS.items():
             values = read_descriptor(samples, masks, columns)
             codebook = fisher.learn(values, idt["components"], settings["seed"])
-            for name, array in asdict(codebook).items():
-                file[f"{part}_{name}"] = array
-            progress.update(1, part)
+            for field, array in asdict(codebook).items():
+                file[f"{name}_{field}"] = array
+            progress.update(1, name)
     progress.close()
     record.write(
         options.record,

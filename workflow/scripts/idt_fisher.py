@@ -1,4 +1,7 @@
-"""Encode the improved dense trajectories of each clip of a shard as a Fisher vector; the trajectories are not kept."""
+"""Encode the improved dense trajectories of each clip of a shard as a Fisher vector.
+
+The trajectories themselves are not kept.
+"""
 
 import argparse
 from collections.abc import Iterator
@@ -22,10 +25,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    # A codebook is part of what makes a vector: clips that an earlier run finished with another one do not count.
-    settings = options.settings | {
-        "codebook": record.read(record.content_path(options.codebook))["digest"]
-    }
+    # A vector depends on the codebook, so its digest is one of the settings: clips that an earlier
+    # run has encoded with another codebook are not reused.
+    codebook_digest = record.read(record.content_path(options.codebook))["digest"]
+    settings = options.settings | {"codebook": codebook_digest}
     rows = index.read(options.clips, index.EXAMINED, options.videos)
     codebooks = fisher.read(options.codebook)
     progress = Progress(
@@ -33,12 +36,13 @@ def main(options: argparse.Namespace) -> None:
         sum(row["frames"] for row in rows),
         "frames",
     )
-    cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
+    # A shard is the work of one core; more cores take more shards.
+    cv2.setNumThreads(1)
 
     def vector(row: dict) -> Iterator[np.ndarray]:
         def frames() -> Iterator[np.ndarray]:
-            accept = row["clip"] in settings["accept_damaged"]
-            for frame in decode(row["path"], settings["decode"]["short_side"], accept):
+            accept_damaged = row["clip"] in settings["accept_damaged"]
+            for frame in decode(row["path"], settings["decode"]["short_side"], accept_damaged):
                 yield frame
                 progress.update(1, row["clip"])
 

@@ -1,4 +1,4 @@
-"""Keep a sample of the improved dense trajectories of each clip of a shard, for the codebooks."""
+"""Draw a sample of the improved dense trajectories of each clip of a shard, for codebooks."""
 
 import argparse
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.datasets import index
 from pipeline.datasets.shard import run_shard
 from pipeline.idt.extract import trajectories
-from pipeline.idt.sample import draw, rng_of, window
+from pipeline.idt.sample import choose_window, clip_rng, draw_sample
 from pipeline.jobs import program
 from pipeline.jobs.progress import Progress
 from pipeline.video import ffmpeg
@@ -26,17 +26,16 @@ def main(options: argparse.Namespace) -> None:
     settings, idt = options.settings, options.settings["idt"]
     rows = index.read(options.clips, index.EXAMINED, options.videos)
     progress = Progress(f"idt sample {Path(options.out).stem}", len(rows), "clips")
-    cv2.setNumThreads(1)  # a shard is one core's work; more cores take more shards
+    # A shard is the work of one core; more cores take more shards.
+    cv2.setNumThreads(1)
 
     def sample(row: dict) -> Iterator[np.ndarray]:
-        rng = rng_of(settings["seed"], row["clip"])
-        first, end = window(row["frames"], idt["window"], rng)
-        frames = decode(
-            row["path"], settings["decode"]["short_side"], row["clip"] in settings["accept_damaged"]
-        )
-        yield draw(
-            trajectories(islice(frames, first, end), end - first), idt["samples_per_clip"], rng
-        )
+        rng = clip_rng(settings["seed"], row["clip"])
+        first, end = choose_window(row["frames"], idt["window"], rng)
+        accept_damaged = row["clip"] in settings["accept_damaged"]
+        frames = decode(row["path"], settings["decode"]["short_side"], accept_damaged)
+        batches = trajectories(islice(frames, first, end), end - first)
+        yield draw_sample(batches, idt["samples_per_clip"], rng)
         progress.update(1, row["clip"])
 
     run_shard(

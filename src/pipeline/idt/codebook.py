@@ -46,7 +46,7 @@ def read_descriptor(samples: Sequence, masks: Sequence[np.ndarray], columns: sli
     Args:
         samples: the trajectories (n, 436) per clip, HDF5 datasets or arrays.
         masks: the mask (n,) per clip, from `choose_trajectories`.
-        columns: the columns of the descriptor, a value of `fisher.PARTS`.
+        columns: the columns of the descriptor, a value of `fisher.DESCRIPTORS`.
 
     Returns:
         (chosen, D) float32, in the order of the clips.

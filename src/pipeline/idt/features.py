@@ -10,28 +10,39 @@ import numpy as np
 from pipeline.errors import PipelineError
 from pipeline.files import replacing
 from pipeline.idt.extract import COLUMNS, trajectories
-from pipeline.idt.fisher import PARTS
+from pipeline.idt.fisher import DESCRIPTORS
 from pipeline.jobs.code_id import code_id
 from pipeline.jobs.progress import Progress
 from pipeline.storage import writer
 from pipeline.video.decode import decode, probe
 
-FORMAT = "\t".join(
-    ["%d"] + ["%f"] * (PARTS["shape"].stop - 1) + ["%.7f"] * (COLUMNS - PARTS["shape"].stop)
-)
+# Formats of the columns in text: the number of the frame, position and shape, histograms.
+SHAPE_END = DESCRIPTORS["shape"].stop
+FORMAT = "\t".join(["%d"] + ["%f"] * (SHAPE_END - 1) + ["%.7f"] * (COLUMNS - SHAPE_END))
 
 
 def write(
     path: Path, out: Path | None, text: Path | None, short_side: int | None = None
 ) -> list[str]:
-    """Write the trajectories of the video at `path` to an HDF5 file `out`, a `text` file or both; returns what to say.
+    """Write the trajectories of a video to an HDF5 file, a text file or both.
 
-    Raises PipelineError when neither is wanted, one cannot be written, or the video cannot be decoded.
+    Args:
+        path: the video.
+        out: the HDF5 file, or None.
+        text: the text file, or None.
+        short_side: pixels to which the short side of a larger video is scaled, or None.
+
+    Returns:
+        One line for the user per written file.
+
+    Raises:
+        PipelineError: both files are None, one cannot be written, or the video cannot be decoded.
     """
     if out is None and text is None:
         raise PipelineError("say where the trajectories go: --out FILE.h5, or --text FILE")
     frames = probe(path)["frames"]
     progress, count = Progress(f"idt {path.name}", frames, "frames"), 0
+    # One core, as in the jobs of the workflow.
     cv2.setNumThreads(1)
 
     def images() -> Iterator[np.ndarray]:
@@ -41,11 +52,11 @@ def write(
 
     try:
         with ExitStack() as stack:
-            writers = [
-                stack.enter_context(way(place, path, short_side))
-                for way, place in ((_hdf5, out), (_text, text))
-                if place
-            ]
+            writers = []
+            if out:
+                writers.append(stack.enter_context(_hdf5_writer(out, path.name, short_side)))
+            if text:
+                writers.append(stack.enter_context(_text_writer(text)))
             for rows in trajectories(images(), frames):
                 count += len(rows)
                 for append in writers:
@@ -54,16 +65,16 @@ def write(
         raise PipelineError(f"the trajectories cannot be written: {error}") from error
     finally:
         progress.close()
-    return [f"{place}: {count} trajectories of {frames} frames" for place in (out, text) if place]
+    return [f"{file}: {count} trajectories of {frames} frames" for file in (out, text) if file]
 
 
 @contextmanager
-def _hdf5(
-    place: Path, path: Path, short_side: int | None
+def _hdf5_writer(
+    out: Path, source: str, short_side: int | None
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """What appends rows to a new HDF5 file."""
+    """Open a new HDF5 file, and give a function that appends rows to it."""
     with writer.create(
-        place, "trajectories", {"short_side": short_side}, code_id(__file__), source=path.name
+        out, "trajectories", {"short_side": short_side}, code_id(__file__), source=source
     ) as file:
         data = file.create_dataset(
             "trajectories",
@@ -81,9 +92,7 @@ def _hdf5(
 
 
 @contextmanager
-def _text(
-    place: Path, path: Path, short_side: int | None
-) -> Iterator[Callable[[np.ndarray], None]]:
-    """What appends rows to a new text file, a line each."""
-    with replacing(place) as temporary, open(temporary, "w") as file:
+def _text_writer(text: Path) -> Iterator[Callable[[np.ndarray], None]]:
+    """Open a new text file, and give a function that appends rows to it, one per line."""
+    with replacing(text) as temporary, open(temporary, "w") as file:
         yield lambda rows: np.savetxt(file, rows, fmt=FORMAT)

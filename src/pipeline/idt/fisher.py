@@ -1,8 +1,9 @@
 """Fisher vectors of trajectories: codebooks learned from a sample, clips encoded batch by batch.
 
-A clip's vector is the gradient of its descriptors' log-likelihood under a Gaussian mixture, with respect to the means and
-the variances (Perronnin, Sanchez, Mensink, ECCV 2010; Sanchez et al., IJCV 2013, eqs. 16 to 18). What is kept of a clip
-while it is encoded are three sums a mixture component, however many trajectories it has.
+A clip's vector is the gradient of its descriptors' log-likelihood under a Gaussian mixture, with
+respect to the means and the variances (Perronnin, Sanchez, Mensink, ECCV 2010; Sanchez et al.,
+IJCV 2013, eqs. 16 to 18). While a clip is encoded, three sums per mixture component are kept of it,
+however many trajectories it has.
 """
 
 from collections.abc import Iterator
@@ -12,59 +13,83 @@ import numpy as np
 
 from pipeline.storage.reader import open_checked
 
-PARTS = {
+# Columns of a trajectory that hold each descriptor.
+DESCRIPTORS = {
     "shape": slice(10, 40),
     "hog": slice(40, 136),
     "hof": slice(136, 244),
     "mbh_x": slice(244, 340),
     "mbh_y": slice(340, 436),
-}  # columns of a trajectory
-LENGTHS = {part: columns.stop - columns.start for part, columns in PARTS.items()}
-BATCH = 4096  # trajectories encoded at a time
+}
+LENGTHS = {name: columns.stop - columns.start for name, columns in DESCRIPTORS.items()}
+# Trajectories encoded at a time, at least.
+BATCH = 4096
 
 
 @dataclass
 class Codebook:
-    """Of one descriptor: the principal half of its axes, and a mixture of Gaussians with diagonal covariance in them."""
+    """PCA of one descriptor to half its length, and a Gaussian mixture in the projected space.
 
-    mean: np.ndarray  # (D,)
-    axes: np.ndarray  # (d, D), orthonormal rows
-    weights: np.ndarray  # (K,)
-    means: np.ndarray  # (K, d)
-    variances: np.ndarray  # (K, d)
+    D is the length of the descriptor, d = D // 2 that of its projection, K the number of Gaussians.
+    Their covariances are diagonal.
+
+    Attributes:
+        mean: (D,), of the descriptors that it was learned from.
+        axes: (d, D), orthonormal rows.
+        weights: (K,), of the Gaussians; their sum is 1.
+        means: (K, d).
+        variances: (K, d).
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
 
     def __post_init__(self):
+        # The log of a Gaussian's weighted density is linear in the projections and their squares.
+        # Its coefficients are (2d, K), its constants (K,). 2 pi cancels out of the posteriors.
         precisions = 1 / self.variances.astype(np.float64)
-        self._products = np.concatenate([(self.means * precisions).T, -precisions.T / 2]).astype(
-            np.float32
-        )  # (2d, K)
+        self._coefficients = np.concatenate(
+            [(self.means * precisions).T, -precisions.T / 2]
+        ).astype(np.float32)
         self._constants = (
             np.log(self.weights)
             + np.log(precisions).sum(axis=1) / 2
             - (self.means**2 * precisions).sum(axis=1) / 2
-        ).astype(np.float32)  # (K,); 2 pi cancels out
+        ).astype(np.float32)
 
     @property
     def size(self) -> int:
         """Length of a Fisher vector: 2 K d."""
         return 2 * self.means.size
 
-    def sums(self, values: np.ndarray) -> np.ndarray:
-        """Of descriptors (n, D), sums of the posteriors and of them times the projections and their squares, (K, 1 + 2d)."""
-        projected = (values - self.mean) @ self.axes.T  # (n, d)
-        moments = np.concatenate([projected, projected**2], axis=1, dtype=np.float32)  # (n, 2d)
-        logs = moments @ self._products + self._constants  # (n, K)
+    def statistics(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums over descriptors (n, D) of which their Fisher vector is made.
+
+        They are (K, 1 + 2d) float64: per Gaussian the sum of the posteriors, and the sums of the
+        projections and of their squares, weighted by the posteriors. Sums of batches add up.
+        """
+        # (n, d)
+        projected = (values - self.mean) @ self.axes.T
+        # (n, 2d)
+        moments = np.concatenate([projected, projected**2], axis=1, dtype=np.float32)
+        # (n, K)
+        logs = moments @ self._coefficients + self._constants
         posteriors = np.exp(logs - logs.max(axis=1, keepdims=True))
         posteriors /= posteriors.sum(axis=1, keepdims=True)
         return np.concatenate(
             [posteriors.sum(axis=0)[:, None], posteriors.T @ moments], axis=1, dtype=np.float64
         )
 
-    def gradient(self, sums: np.ndarray, count: int) -> np.ndarray:
-        """(2 K d,): the Fisher vector of `count` descriptors from their `sums`, as it is."""
-        posterior, first, second = np.split(
-            sums, [1, 1 + self.means.shape[1]], axis=1
-        )  # (K, 1), (K, d), (K, d)
+    def gradient(self, statistics: np.ndarray, count: int) -> np.ndarray:
+        """Return the Fisher vector (2 K d,) of `count` descriptors, not normalised yet.
+
+        `statistics` (K, 1 + 2d) are theirs. Sanchez et al., eqs. 17 and 18.
+        """
+        # (K, 1), (K, d), (K, d)
+        posterior, first, second = np.split(statistics, [1, 1 + self.means.shape[1]], axis=1)
         means, variances, weights = (
             array.astype(np.float64) for array in (self.means, self.variances, self.weights)
         )
@@ -76,66 +101,74 @@ class Codebook:
 
 
 def learn(samples: np.ndarray, components: int, seed: int) -> Codebook:
-    """A codebook from descriptors (n, D), n >= components: PCA to half of D, then a mixture of `components` Gaussians."""
+    """Learn a codebook of `components` Gaussians from descriptors (n, D), n >= components.
+
+    `seed` is that of the mixture's k-means++ start.
+    """
     from sklearn.decomposition import PCA
     from sklearn.mixture import GaussianMixture
 
-    axes = PCA(samples.shape[1] // 2, svd_solver="covariance_eigh").fit(samples.astype(np.float64))
-    projected = ((samples - axes.mean_) @ axes.components_.T).astype(np.float32)
+    pca = PCA(samples.shape[1] // 2, svd_solver="covariance_eigh").fit(samples.astype(np.float64))
+    projected = ((samples - pca.mean_) @ pca.components_.T).astype(np.float32)
     mixture = GaussianMixture(
         components, covariance_type="diag", init_params="k-means++", random_state=seed
     )
     mixture.fit(projected)
     return Codebook(
-        *(
-            array.astype(np.float32)
-            for array in (
-                axes.mean_,
-                axes.components_,
-                mixture.weights_,
-                mixture.means_,
-                mixture.covariances_,
-            )
-        )
+        mean=pca.mean_.astype(np.float32),
+        axes=pca.components_.astype(np.float32),
+        weights=mixture.weights_.astype(np.float32),
+        means=mixture.means_.astype(np.float32),
+        variances=mixture.covariances_.astype(np.float32),
     )
 
 
 def read(path: str) -> dict[str, Codebook]:
-    """The codebooks of a codebook.h5, by descriptor. Raises PipelineError when it is none."""
+    """Return the codebooks of a codebook.h5 by descriptor.
+
+    Raises PipelineError when the file is missing or of another kind.
+    """
     with open_checked(path, "codebook") as file:
         return {
-            part: Codebook(*(file[f"{part}_{field.name}"][...] for field in fields(Codebook)))
-            for part in PARTS
+            name: Codebook(*(file[f"{name}_{field.name}"][...] for field in fields(Codebook)))
+            for name in DESCRIPTORS
         }
 
 
-def normalised(gradient: np.ndarray) -> np.ndarray:
-    """The signed square root, over its L2 norm; nothing stays nothing."""
+def normalise(gradient: np.ndarray) -> np.ndarray:
+    """Return the signed square root over its L2 norm; a vector of zeros stays as it is."""
     rooted = np.sign(gradient) * np.sqrt(np.abs(gradient))
     norm = np.linalg.norm(rooted)
     return rooted / norm if norm else rooted
 
 
 def encode(batches: Iterator[np.ndarray], codebooks: dict[str, Codebook]) -> np.ndarray:
-    """The Fisher vector (D,) float32 of a clip's trajectories, (n, 436) a batch.
+    """Return the Fisher vector (sum of 2 K d,) float32 of a clip.
 
-    The parts of `codebooks`, normalised each, follow one another. Without trajectories it is all zero.
+    The normalised vectors of the descriptors follow one another, in the order of `codebooks`. A
+    clip without trajectories has a vector of zeros.
+
+    Args:
+        batches: the clip's trajectories, (n, 436) per batch.
+        codebooks: a codebook per descriptor.
     """
-    sums, count = {part: 0.0 for part in codebooks}, 0
-    for rows in _collected(batches):
+    statistics, count = {name: 0.0 for name in codebooks}, 0
+    for rows in _merge(batches):
         count += len(rows)
-        for part, codebook in codebooks.items():
-            sums[part] = sums[part] + codebook.sums(rows[:, PARTS[part]])
+        for name, codebook in codebooks.items():
+            batch_statistics = codebook.statistics(rows[:, DESCRIPTORS[name]])
+            statistics[name] = statistics[name] + batch_statistics
     if not count:
         return np.zeros(sum(codebook.size for codebook in codebooks.values()), np.float32)
-    parts = [
-        normalised(codebook.gradient(sums[part], count)) for part, codebook in codebooks.items()
+    vectors = [
+        normalise(codebook.gradient(statistics[name], count))
+        for name, codebook in codebooks.items()
     ]
-    return np.concatenate(parts, dtype=np.float32)
+    return np.concatenate(vectors, dtype=np.float32)
 
 
-def _collected(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The rows of many small batches in batches of at least BATCH, but for the last."""
+def _merge(batches: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Merge small batches to such of at least BATCH rows; only the last may be smaller."""
     waiting, count = [], 0
     for rows in batches:
         waiting.append(rows)

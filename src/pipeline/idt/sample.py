@@ -1,4 +1,4 @@
-"""A clip's sample of trajectories for the codebook: seeded, bounded, from a window of its frames."""
+"""A random sample of the trajectories of one clip, from a window of its frames."""
 
 import hashlib
 from collections.abc import Iterator
@@ -8,24 +8,35 @@ import numpy as np
 from pipeline.idt.extract import COLUMNS
 
 
-def rng_of(seed: int, clip: str) -> np.random.Generator:
-    """The random numbers of a clip: they do not depend on the other clips of its shard."""
+def clip_rng(seed: int, clip: str) -> np.random.Generator:
+    """Return the generator of a clip's random numbers.
+
+    It is seeded by the clip's id and `seed`, so that the other clips of a shard do not matter.
+    """
     return np.random.default_rng(
         [seed, int.from_bytes(hashlib.sha256(clip.encode()).digest()[:8], "big")]
     )
 
 
-def window(frames: int, length: int, rng: np.random.Generator) -> tuple[int, int]:
-    """The first frame of a window of `length` somewhere in a clip, and the first after it; 0 or too many are all frames."""
+def choose_window(frames: int, length: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return the first frame of a random window of a clip, and the first one after it.
+
+    The window has `length` of the `frames` frames of the clip; it has all of them where `length`
+    is 0 or too large.
+    """
     length = min(length or frames, frames)
     first = int(rng.integers(frames - length + 1))
     return first, first + length
 
 
-def draw(batches: Iterator[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
-    """Up to `count` of all rows (n, 436), each as likely; no more than these and a batch are held."""
+def draw_sample(batches: Iterator[np.ndarray], count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return up to `count` of all rows (n, 436), each with equal probability, in their order.
+
+    Memory holds only these rows and one batch.
+    """
+    # Every row gets a random key, and the rows with the smallest keys stay.
     kept, keys = np.empty((0, COLUMNS), np.float32), np.empty(0)
-    for rows in batches:  # the rows with the least of random keys stay
+    for rows in batches:
         kept, keys = np.concatenate([kept, rows]), np.concatenate([keys, rng.random(len(rows))])
         if len(kept) > count:
             chosen = np.sort(np.argpartition(keys, count)[:count])

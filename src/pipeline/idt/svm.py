@@ -1,4 +1,4 @@
-"""One-versus-rest linear classifiers of Fisher vectors, which stay on disk: they are read some columns at a time."""
+"""One-versus-rest linear SVMs on Fisher vectors, which stay on disk and are read in blocks."""
 
 from collections.abc import Iterator
 
@@ -6,32 +6,43 @@ import h5py
 import numpy as np
 from sklearn.svm import SVC
 
-COLUMNS = 4096  # of the vectors, read at a time: 160 MB for UCF101's training clips
+# Columns of the vectors that are read at a time: 160 MB for UCF101's training clips.
+COLUMNS = 4096
 
 
 def learn(
-    vectors: list[h5py.Dataset], labels: np.ndarray, classes: int, penalty: float
+    vectors: list[h5py.Dataset], labels: np.ndarray, num_classes: int, penalty: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (classes, D) and biases (classes,) of hinge-loss classifiers with C = `penalty`; `vectors`: (D,) a clip.
+    """Train a linear SVM per class; returns weights (classes, D) and biases (classes,), float32.
 
-    The dual problem sees products of vectors only. Those of 9,537 clips with each other take 0.7 GB, where a solver of the
-    primal one would want 28 bytes for each of 109,056 values of each clip, 29 GB.
+    The dual problem needs only the products of vectors with each other. Those of 9,537 clips take
+    0.7 GB, where a solver of the primal one would need 28 bytes for each of 109,056 values of each
+    clip, 29 GB.
+
+    Args:
+        vectors: (D,) float32 per clip.
+        labels: (clips,) int, the class of each clip.
+        num_classes: the number of classes.
+        penalty: C, the weight of the hinge loss.
     """
+    # (clips, clips)
     products = np.zeros((len(vectors), len(vectors)))
-    for _, columns in _blocks(vectors):
-        products += columns @ columns.T
-    duals, biases = np.zeros((classes, len(vectors))), np.zeros(classes)
-    for number in range(classes):
-        found = SVC(kernel="precomputed", C=penalty).fit(products, labels == number)
-        duals[number, found.support_], biases[number] = found.dual_coef_[0], found.intercept_[0]
-    weights = np.empty((classes, len(vectors[0])), np.float32)
-    for block, columns in _blocks(vectors):
-        weights[:, block] = duals @ columns
+    for _, block in _blocks(vectors):
+        products += block @ block.T
+    duals, biases = np.zeros((num_classes, len(vectors))), np.zeros(num_classes)
+    for label in range(num_classes):
+        classifier = SVC(kernel="precomputed", C=penalty).fit(products, labels == label)
+        duals[label, classifier.support_] = classifier.dual_coef_[0]
+        biases[label] = classifier.intercept_[0]
+    # The primal weights are the vectors, weighted by the dual coefficients.
+    weights = np.empty((num_classes, len(vectors[0])), np.float32)
+    for columns, block in _blocks(vectors):
+        weights[:, columns] = duals @ block
     return weights, biases.astype(np.float32)
 
 
 def _blocks(vectors: list[h5py.Dataset]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Some columns of all vectors at a time, (clips, up to COLUMNS) float32, and which."""
+    """Yield up to COLUMNS columns at a time, and their values in all vectors (clips, columns)."""
     for start in range(0, len(vectors[0]), COLUMNS):
-        block = slice(start, start + COLUMNS)
-        yield block, np.stack([vector[block] for vector in vectors])
+        columns = slice(start, start + COLUMNS)
+        yield columns, np.stack([vector[columns] for vector in vectors])
