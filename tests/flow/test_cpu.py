@@ -160,12 +160,12 @@ print(*cpu._sweep.inspect_asm().values(), *cpu._warp.inspect_asm().values())
 @pytest.mark.parametrize("shape", [(16, 16), (17, 16), (16, 49), (45, 33), (61, 128), (128, 61)])
 def test_odd_sizes(shape):
     first, second = texture(*shape), texture(*shape, 0.7, 0.4)
-    found = tvl1.tvl1(first, second, backend="cpu")
-    assert found.shape == (*shape, 2) and np.isfinite(found).all()
-    assert np.abs(found - tvl1.tvl1(first, second, backend="opencv")).mean() < 0.02
+    flow = tvl1.tvl1(first, second, backend="cpu")
+    assert flow.shape == (*shape, 2) and np.isfinite(flow).all()
+    assert np.abs(flow - tvl1.tvl1(first, second, backend="opencv")).mean() < 0.02
 
 
 def test_4k_frames():
     first, second = texture(2160, 3840), texture(2160, 3840, 1.0, 0)
-    found = tvl1.tvl1(first, second, backend="cpu", scales=1, warps=1, inner=20, outer=1)
-    assert found.shape == (2160, 3840, 2) and 0.5 < np.median(found[..., 0]) < 1.1
+    flow = tvl1.tvl1(first, second, backend="cpu", scales=1, warps=1, inner=20, outer=1)
+    assert flow.shape == (2160, 3840, 2) and 0.5 < np.median(flow[..., 0]) < 1.1

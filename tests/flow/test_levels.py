@@ -5,8 +5,6 @@ import pytest
 
 from pipeline.flow import levels
 
-# --- quantisation
-
 
 @pytest.mark.parametrize("bound", [20.0, 5.0])
 def test_quantise_rounds_to_255_steps(bound):
@@ -32,7 +30,8 @@ def test_round_trip_is_off_by_half_a_level_at_most(bound):
     v = np.linspace(-bound, bound, 10_001, dtype=np.float32)
     back = levels.dequantise(levels.quantise(v, bound), bound)
     assert back.dtype == np.float32
-    assert np.abs(back - v).max() <= bound / 255 + 1e-5  # float32
+    # The small addition is for rounding to float32.
+    assert np.abs(back - v).max() <= bound / 255 + 1e-5
     codes = np.arange(256, dtype=np.uint8)
     np.testing.assert_array_equal(levels.quantise(levels.dequantise(codes, bound), bound), codes)
 

@@ -12,9 +12,9 @@ from pipeline.flow import tvl1
 @pytest.mark.parametrize("right, down", [(1.5, 0), (0, 1.5), (-0.6, 0.4), (2.3, -1.2)])
 def test_finds_a_translation(backend, right, down):
     """Content that moves right has +x, down +y."""
-    found = tvl1.tvl1(texture(64, 80), texture(64, 80, right, down), backend=backend)
-    assert found.shape == (64, 80, 2) and found.dtype == np.float32
-    inner = found[8:-8, 8:-8]
+    flow = tvl1.tvl1(texture(64, 80), texture(64, 80, right, down), backend=backend)
+    assert flow.shape == (64, 80, 2) and flow.dtype == np.float32
+    inner = flow[8:-8, 8:-8]
     np.testing.assert_allclose(np.median(inner, axis=(0, 1)), [right, down], atol=0.05)
     assert np.abs(inner - [right, down]).mean() < 0.1
 
@@ -63,9 +63,9 @@ def test_a_pair_does_not_know_its_batch():
 def test_fields_are_the_flow_of_neighbours(count):
     """Also across the borders of batches, which have 8 pairs."""
     frames = [texture(20, 24, 0.3 * t, 0) for t in range(count)]
-    found = list(tvl1.fields(iter(frames), backend="cpu", warps=1))
-    assert len(found) == count - 1
-    for t, field in enumerate(found):
+    fields = list(tvl1.fields(iter(frames), backend="cpu", warps=1))
+    assert len(fields) == count - 1
+    for t, field in enumerate(fields):
         np.testing.assert_array_equal(
             field, tvl1.tvl1(frames[t], frames[t + 1], backend="cpu", warps=1)
         )

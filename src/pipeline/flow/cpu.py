@@ -206,7 +206,7 @@ def _cubic_taps(start, slope, flow, size, first, weights):
     image with its margin, `first` (W,), and the weights of its four taps, `weights` (4, W).
     Positions beyond the margin are moved to it: there is nothing there but zeros.
     """
-    # Keys (1981), Eq. 3, with OpenCV's value of a.
+    # The parameter of Keys (1981), with the value that OpenCV takes.
     a = F(-0.75)
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     for x in range(flow.size):
@@ -314,7 +314,8 @@ class Solver:
         outer: int,
         median: int,
     ):
-        # The largest step of the thresholding, its weight, and the step of the dual variable.
+        # lambda theta bounds the thresholding (Zach et al., Eq. 15); tau / theta is the step of the
+        # dual variables (Eq. 12).
         self.bound, self.theta, self.step = F(lambda_ * theta), F(theta), F(tau / theta)
         self.scale_step, self.warps, self.epsilon = scale_step, warps, epsilon
         self.inner, self.outer, self.median = inner, outer, median

@@ -86,7 +86,7 @@ def _gradient(image, out, height, width):
 @triton.jit
 def _cubic_weights(t):
     """Return the cubic convolution weights of four taps; `t` in 0..1 lies between the inner two."""
-    # Keys (1981), Eq. 3, with OpenCV's value of a.
+    # The parameter of Keys (1981), with the value that OpenCV takes.
     a = -0.75
     t1 = t + 1.0
     t2 = 1.0 - t
