@@ -271,7 +271,7 @@ def measure_job(videos: Path) -> dict:
             [
                 {
                     "clip": f"c/{path.stem}",
-                    "path": str(path),
+                    "path": str(path.relative_to(videos)),
                     "sha256": "0" * 16,
                     "frames": len(clip),
                     "width": 320,
@@ -299,6 +299,8 @@ def measure_job(videos: Path) -> dict:
                     str(ROOT / "workflow/scripts/flow.py"),
                     "--clips",
                     f"{folder}/{name}.csv",
+                    "--videos",
+                    str(videos),
                     "--settings",
                     settings,
                     "--code",
