@@ -1,14 +1,8 @@
 """Fisher vectors against numerical gradients of the log-likelihood; codebooks, normalisation."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.idt import fisher
 from pipeline.idt.fisher import DESCRIPTORS, LENGTHS, Codebook
@@ -158,54 +152,6 @@ def test_learning_finds_the_mixture_and_is_repeatable():
     assert all(
         (getattr(book, name) == getattr(again, name)).all()
         for name in ("axes", "weights", "means", "variances")
-    )
-
-
-def test_a_codebook_of_clips_that_do_not_move_is_refused_in_a_sentence(tmp_path):
-    row = {
-        "clip": "Run/still",
-        "class": "Run",
-        "label": 0,
-        "group": "Run/g",
-        "shard": "000",
-        "path": "still.avi",
-        "sha256": "ab",
-        "frames": 20,
-        "width": 64,
-        "height": 48,
-    }
-    index.write(tmp_path / "train.csv", [row], index.COLUMNS)
-    nothing = np.empty((0, 436), np.float32)
-    writer.write_shard(
-        tmp_path / "000.h5", "samples", [row], lambda row: iter([nothing]), {}, "code", "by hand"
-    )
-    settings = {"seed": 1, "idt": {"samples": 100, "components": 4}, "compute": {"threads": 1}}
-    program = Path(__file__).parents[2] / "workflow/scripts/idt_codebook.py"
-    done = subprocess.run(
-        [
-            sys.executable,
-            program,
-            "--settings",
-            json.dumps(settings),
-            "--split",
-            "split1",
-            "--clips",
-            tmp_path / "train.csv",
-            "--samples",
-            tmp_path,
-            "--out",
-            tmp_path / "codebook.h5",
-            "--record",
-            tmp_path / "codebook.json",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1 and not (tmp_path / "codebook.h5").exists()
-    (line,) = done.stderr.splitlines()
-    assert (
-        line.startswith("error: the 1 training clips of split1 gave 0 trajectories")
-        and "idt.enabled" in line
     )
 
 
