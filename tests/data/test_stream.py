@@ -1,4 +1,4 @@
-"""From the store, and from a video, to what a network eats."""
+"""Crops of the store, and of a video, as inputs of networks."""
 
 import multiprocessing
 import os
@@ -9,135 +9,43 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from data_cases import (
+    COLUMNS,
+    CROPS,
+    DEPTH,
+    HEIGHT,
+    LONG,
+    PICTURE,
+    ROWS,
+    SHORT,
+    STACK,
+    WIDTH,
+    equal,
+    make_datasets,
+    make_period_dataset,
+    make_stream,
+    make_stream_dataset,
+    stamped_fields,
+    stamped_frames,
+    write_set,
+)
 
-from pipeline.data import loader, memory, sampler, transforms
-from pipeline.data.batch import InputBatch
+from pipeline.data import loader, sampler
 from pipeline.data.crops import CROP_COUNTS, Crop, eval_crops
-from pipeline.data.dataset import ClipDataset, FeatureDataset, PeriodDataset, StreamDataset
-from pipeline.data.groups import CachedRankings
+from pipeline.data.dataset import ClipDataset, FeatureDataset, StreamDataset
 from pipeline.data.instants import draw_period
 from pipeline.data.stream import Stream
 from pipeline.flow import levels, tvl1
 from pipeline.storage import decoding, reader, writer
-from pipeline.storage.codecs import DEFAULT_CODEC, Codec
-from pipeline.storage.keys import key_of
-from pipeline.streams import DIRECTIONS, STORES, STREAMS, channels
+from pipeline.storage.codecs import Codec
+from pipeline.streams import DIRECTIONS, STORES, STREAMS
 from pipeline.video.decode import decode
 from pipeline.video.encode import encode
-
-WIDTH, HEIGHT = 80, 60
-# Motion crops are all 48 x 48, the input's own size: nothing is resized, and their pixels can be known again.
-CROPS = {
-    "frame": [WIDTH, HEIGHT],
-    "size": 48,
-    "test": 48,
-    "appearance": [60, 48],
-    "motion": [48],
-    "flip": True,
-}
-STACK, DELTA, DEPTH = 3, 2, 5
-COLUMNS = 3 * np.arange(WIDTH, dtype=np.uint8)
-PICTURE = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)
-LENGTHS = {
-    "Archery/v_Archery_g01_c01": 30,
-    "Bowling/v_Bowling_g01_c01": 25,
-    "Diving/v_Diving_g01_c01": 6,
-}
-ROWS = [
-    {
-        "clip": clip,
-        "path": f"{clip}.avi",
-        "sha256": "0",
-        "frames": frames,
-        "label": label,
-        "shard": "000",
-    }
-    for label, (clip, frames) in enumerate(LENGTHS.items())
-]
-LONG, _, SHORT = ROWS
-
-
-def stamped_frames(row: dict):
-    """Frame t: t in red, COLUMNS in green, PICTURE in blue."""
-    for t in range(row["frames"]):
-        yield np.dstack([np.full_like(PICTURE, t), np.tile(COLUMNS, (HEIGHT, 1)), PICTURE])
-
-
-def stamped_fields(row: dict):
-    """Field t: 100 + t in x, PICTURE in y."""
-    for t in range(row["frames"] - 1):
-        yield np.stack([np.full_like(PICTURE, 100 + t), PICTURE])
-
-
-def shards(
-    folder: Path,
-    rows: list[dict] = ROWS,
-    frames=stamped_frames,
-    fields=stamped_fields,
-    codec=DEFAULT_CODEC,
-) -> Path:
-    """A set's frames, flow and groups under `folder`."""
-    writer.write_shard(
-        folder / "frames" / "000.h5", "frames", rows, frames, {}, "test", "test", codec=codec
-    )
-    writer.write_shard(
-        folder / "flow" / "000.h5", "flow", rows, fields, {}, "test", "test", codec=codec
-    )
-    with writer.create(folder / "groups.h5", "groups", {}, "test") as file:
-        for row in rows:  # position p ranks p, p + 1 ..
-            file[key_of(row["clip"])] = (
-                np.arange(row["frames"])[:, None] + np.arange(DEPTH)
-            ).astype(np.uint16)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return shards(tmp_path_factory.mktemp("set"))
-
-
-def stream(folder: Path, name: str, stack: int = STACK, **changes) -> Stream:
-    return Stream(
-        name,
-        folder / {"appearance": "frames", "motion": "flow"}[name],
-        CROPS | changes,
-        stack,
-        ROWS,
-    )
-
-
-def stream_draws(
-    folder: Path, name: str = "motion", seed: int = 1, rows: list[dict] = ROWS
-) -> StreamDataset:
-    return StreamDataset(rows, stream(folder, name), seed, CachedRankings(folder / "groups.h5", 1))
-
-
-def period_draws(
-    folder: Path, direction: str, seed: int = 1, rows: list[dict] = ROWS
-) -> PeriodDataset:
-    one, many = (stream(folder, name) for name in DIRECTIONS[direction])
-    cached = [CachedRankings(folder / "groups.h5", 1) for _ in range(2)]
-    return PeriodDataset(rows, one, many, seed, DELTA, 5, *cached)
-
-
-def ready(batch: dict) -> dict[str, torch.Tensor]:
-    """A batch with its inputs stacked."""
-    return {name: getattr(value, "stacked", value) for name, value in batch.items()}
-
-
-def equal(first: dict, second: dict) -> bool:
-    first, second = ready(first), ready(second)
-    return first.keys() == second.keys() and all(
-        np.array_equal(first[key], second[key]) for key in first
-    )
-
-
-# --- one stream
 
 
 def test_a_frame_is_read_at_its_instant(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8)  # 20 .. 68 of 80 columns, 6 .. 54 of 60 rows
-    pixels = stream(folder, "appearance")(LONG, 17, crop)
+    pixels = make_stream(folder, "appearance")(LONG, 17, crop)
     assert pixels.shape == (3, 48, 48) and pixels.dtype == np.uint8
     assert (pixels[0] == 17).all()
     assert (pixels[1] == COLUMNS[20:68]).all()
@@ -146,7 +54,7 @@ def test_a_frame_is_read_at_its_instant(folder):
 
 def test_a_stack_is_x1_y1_x2_y2_from_its_instant(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8)
-    planes = stream(folder, "motion")(LONG, 17, crop)
+    planes = make_stream(folder, "motion")(LONG, 17, crop)
     assert planes.shape == (2 * STACK, 48, 48) and planes.dtype == np.uint8
     assert [np.unique(plane).tolist() for plane in planes[0::2]] == [[117], [118], [119]]
     for plane in planes[1::2]:
@@ -155,13 +63,13 @@ def test_a_stack_is_x1_y1_x2_y2_from_its_instant(folder):
 
 def test_a_mirrored_frame_is_flipped(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8, mirrored=True)
-    pixels = stream(folder, "appearance")(LONG, 17, crop)
+    pixels = make_stream(folder, "appearance")(LONG, 17, crop)
     assert (pixels[0] == 17).all() and (pixels[1] == COLUMNS[20:68][::-1]).all()
 
 
 def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8, mirrored=True)
-    planes = stream(folder, "motion")(LONG, 17, crop)
+    planes = make_stream(folder, "motion")(LONG, 17, crop)
     assert [np.unique(plane).tolist() for plane in planes[0::2]] == [
         [255 - 117],
         [255 - 118],
@@ -173,7 +81,7 @@ def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
 
 def test_stacks_of_short_clips_repeat_the_last_field(folder):
     """Five fields: a stack of 8 has them all and the last four times; one at 4 is clamped wholly."""
-    motion = stream(folder, "motion", stack=8)
+    motion = make_stream(folder, "motion", stack=8)
     assert motion.last_instant(SHORT) == 0
     for start, codes in ((0, [100, 101, 102, 103, 104, 104, 104, 104]), (4, 8 * [104])):
         assert motion(SHORT, start, motion.centre_crop())[0::2, 0, 0].tolist() == codes
@@ -181,20 +89,20 @@ def test_stacks_of_short_clips_repeat_the_last_field(folder):
 
 def test_last_instants(folder):
     """Of 30 frames, 29 fields: the last frame is 29, the last stack of 3 has fields 26, 27, 28."""
-    assert stream(folder, "appearance").last_instant(LONG) == 29
-    motion = stream(folder, "motion")
+    assert make_stream(folder, "appearance").last_instant(LONG) == 29
+    motion = make_stream(folder, "motion")
     assert motion.last_instant(LONG) == 26
     assert motion(LONG, 26, motion.centre_crop())[0::2, 0, 0].tolist() == [126, 127, 128]
 
 
 def test_crops_are_resized_bilinearly(folder):
     """The test crop, 40 x 40 from the middle, on 48 x 48: columns are a ramp, so pixel centres can be computed."""
-    appearance = stream(folder, "appearance", test=40)
+    appearance = make_stream(folder, "appearance", test=40)
     pixels = appearance(LONG, 3, appearance.centre_crop())
     ramp = 3 * (20 + np.clip((np.arange(48) + 0.5) * 40 / 48 - 0.5, 0, 39))
     assert pixels.shape == (3, 48, 48) and (pixels[0] == 3).all()
     assert np.abs(pixels[1] - ramp).max() < 1  # whole levels; were corners aligned, 1.25
-    motion = stream(folder, "motion", stack=10, test=40)  # 20 channels at once
+    motion = make_stream(folder, "motion", stack=10, test=40)  # 20 channels at once
     planes = motion(LONG, 3, motion.centre_crop())
     assert planes.shape == (20, 48, 48) and planes[0::2, 0, 0].tolist() == list(range(103, 113))
     for plane in planes[1::2]:
@@ -203,7 +111,7 @@ def test_crops_are_resized_bilinearly(folder):
 
 def test_crops_are_fractions_of_frames_of_other_sizes(folder):
     """Frames are thought of as stretched to 340 x 256: a crop of 224 is 224/340 of their width."""
-    paper = stream(folder, "appearance", frame=[340, 256], test=224, size=224)
+    paper = make_stream(folder, "appearance", frame=[340, 256], test=224, size=224)
     pixels = paper(LONG, 0, paper.centre_crop())
     left, right = round(58 / 340 * 80), round(282 / 340 * 80)
     assert pixels.shape == (3, 224, 224)
@@ -214,7 +122,7 @@ def test_crops_are_fractions_of_frames_of_other_sizes(folder):
 
 @pytest.mark.parametrize("name", ["appearance", "motion"])
 def test_mirroring_after_resizing_is_the_mirror_of_the_crop(folder, name):
-    source = stream(folder, name, test=40)
+    source = make_stream(folder, name, test=40)
     crop = source.centre_crop()
     plain, mirrored = source(LONG, 5, crop), source(LONG, 5, replace(crop, mirrored=True))
     expected = plain[..., ::-1].astype(int)
@@ -223,99 +131,132 @@ def test_mirroring_after_resizing_is_the_mirror_of_the_crop(folder, name):
     np.testing.assert_array_equal(mirrored, expected)
 
 
-def test_mirrored_fields_are_the_flow_of_the_mirrored_motion():
-    """A mirrored clip moves by (-u, v) at the mirrored place; the codes agree up to one level, where u is a tie."""
-    y, x = np.mgrid[0:20, 0:30].astype(np.float64)
-    u, v = 0.7 * x - 9 + np.sin(y), 8 - 0.6 * y + np.cos(x)  # a motion field (u, v) at (x, y)
-    u[3], v[4] = 0, 0
-    codes = torch.from_numpy(np.stack([levels.quantise(u), levels.quantise(v)]))
-    found = transforms.mirror(codes, "motion").numpy()
-    difference = found.astype(int) - np.stack(
-        [levels.quantise(-u[:, ::-1]), levels.quantise(v[:, ::-1])]
-    )
-    assert (
-        np.abs(difference[0]).max() == 1 and (difference[0] == 0).mean() > 0.9
-    )  # row 3, at rest: 127 for 128
-    assert (difference[1] == 0).all()
-    assert torch.equal(transforms.mirror(torch.from_numpy(found), "motion"), codes)
-
-
-def test_channels():
-    assert channels("appearance", 10) == 3
-    assert [channels("motion", stack) for stack in (10, 5)] == [20, 10]
-
-
-def test_normalise():
-    rgb = (
-        np.random.default_rng(0).integers(0, 256, (2, 5, 3, 4, 4)).astype(np.uint8)
-    )  # (B, T, C, H, W)
-    mean, std = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[
-        :, :, None, None
-    ]  # torchvision's weights'
-    found = transforms.normalise(torch.from_numpy(rgb), "appearance")
-    assert found.dtype == torch.float32
-    np.testing.assert_allclose(found.numpy(), (rgb / 255 - mean) / std, atol=1e-5)
-    planes = torch.tensor([0, 128, 255], dtype=torch.uint8).reshape(1, 3, 1, 1).expand(2, 3, 2, 2)
-    found = transforms.normalise(planes, "motion")[1, :, 0, 0]
-    np.testing.assert_allclose(found, np.array([-128, 0, 127]) / (0.226 * 255), atol=1e-6)
-
-
-@pytest.mark.parametrize("stream, each", [("appearance", (3, 1)), ("motion", (2, 10))])
-def test_inputs_on_a_cpu_are_normalised_to_the_bits_of_arithmetic(stream, each):
-    """A CPU looks values up, a GPU calculates; the same pixels mean the same to both. Any batch, any strides."""
-    shades = (
-        torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(12, each[0], 16, 16).clone()
-    )
-    shades += torch.arange(12, dtype=torch.uint8)[:, None, None, None]
-    rng = np.random.default_rng(0)
-    for planes in (shades, shades.transpose(-1, -2), shades[..., 3:9]):
-        for batch in ((2,), (2, 5), (0,)):
-            some = InputBatch(planes, torch.from_numpy(rng.integers(0, 12, (*batch, each[1]))))
-            expected = (
-                torch.stack(
-                    [
-                        torch.cat([planes[place] for place in places])
-                        for places in some.index.reshape(-1, each[1])
-                    ]
-                )
-                if batch[0]
-                else planes[:0]
-            )
-            found = transforms.normalise(some, stream)
-            assert found.shape == (*batch, each[0] * each[1], *planes.shape[2:])
-            assert (
-                torch.equal(found.flatten(0, -4), transforms.normalise(expected, stream))
-                or not batch[0]
-            )
-            assert torch.equal(transforms.normalise(some.stacked.int(), stream), found)
-
-
-def test_normalised_batches_do_not_share_memory_while_they_are_needed():
-    """Memory is used again, but not that of a batch which anything still refers to."""
-
-    def normal(value: int) -> torch.Tensor:
-        return transforms.normalise(
-            InputBatch(
-                torch.full((1, 3, 64, 64), value, dtype=torch.uint8),
-                torch.zeros(20, 1, dtype=torch.int64),
-            ),
-            "appearance",
-        )
-
-    held = [normal(value) for value in range(memory.MAX_BLOCKS)]
-    assert [len(torch.unique(batch[:, 0])) for batch in held] == memory.MAX_BLOCKS * [1]
-    assert len({float(batch[0, 0, 0, 0]) for batch in held}) == memory.MAX_BLOCKS
-    part = held[-1].view(-1)[:4]
-    place = held[-1].data_ptr()
-    del held
-    assert normal(9).data_ptr() != place and len(torch.unique(part)) == 1
-    del part
-    assert place in {
-        batch.data_ptr() for batch in [normal(value) for value in range(memory.MAX_BLOCKS)]
+@pytest.mark.parametrize("coding", ["gzip", "lz4"])
+@pytest.mark.parametrize("name", STREAMS)
+def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
+    """Against: read whole, cut, resize all channels at once, mirror. Crops of any size, mirrored or not, short clips too."""
+    rng = np.random.default_rng(5)
+    frames = {
+        row["clip"]: rng.integers(0, 256, (row["frames"], HEIGHT, WIDTH, 3)).astype(np.uint8)
+        for row in ROWS
     }
+    fields = {
+        clip: rng.integers(0, 256, (len(every) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
+        for clip, every in frames.items()
+    }
+    write_set(
+        tmp_path,
+        ROWS,
+        lambda row: iter(frames[row["clip"]]),
+        lambda row: iter(fields[row["clip"]]),
+        Codec(coding),
+    )
+    source = make_stream(tmp_path, name, stack=8, appearance=[60, 52, 40], motion=[60, 52, 40])
+    for row in ROWS:
+        for _ in range(8):
+            crop = source.training_crop(rng)
+            instants = np.sort(rng.integers(0, source.last_instant(row) + 1, 5))  # some twice
+            expected = []
+            for t in instants:
+                if name == "appearance":
+                    picture = frames[row["clip"]][t]
+                else:
+                    planes = [
+                        fields[row["clip"]][min(t + step, row["frames"] - 2)] for step in range(8)
+                    ]
+                    picture = np.concatenate(planes).transpose(1, 2, 0)  # x1 y1 x2 ..
+                rows, columns = crop.pixels(WIDTH, HEIGHT)
+                patch = cv2.resize(
+                    np.ascontiguousarray(picture[rows, columns]),
+                    (48, 48),
+                    interpolation=cv2.INTER_LINEAR,
+                )
+                if crop.mirrored:
+                    patch = patch[:, ::-1].copy()
+                    if name == "motion":
+                        patch[..., 0::2] = 255 - patch[..., 0::2]
+                expected.append(patch.transpose(2, 0, 1))
+            np.testing.assert_array_equal(source(row, instants, crop), np.stack(expected))
+            np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
 
 
-# --- from a video
+def test_a_period_is_read_once(folder, monkeypatch):
+    """Five stacks of 3 that start 2 apart span 11 fields."""
+    asked = []
+    read = decoding.frames_or_fields
+    monkeypatch.setattr(
+        decoding,
+        "frames_or_fields",
+        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut),
+    )
+    motion = make_stream(folder, "motion")
+    motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
+    assert asked == [list(range(4, 15))]
+
+
+def read_crops(
+    source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]
+) -> list[np.ndarray]:
+    """(T, channels, size, size) of each crop, from one reading of the clip."""
+    reads = ClipDataset({source.name: source}, [(row, instants)], crops)
+    (batch,) = loader.iterate_batches(reads, range(1), 1, torch.device("cpu"), 0)
+    return [found.stacked.numpy() for found in source.iter_crops(batch[source.name])]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_ten_crops_are_cut_from_the_frame(folder, name):
+    """48 x 48 in the corners and the centre of 80 x 60: columns 0, 32 and 16, rows 0, 12 and 6; then mirrored."""
+    source = make_stream(folder, name)
+    instants = np.array([3, 4, 9])
+    found = read_crops(source, LONG, instants, eval_crops((WIDTH, HEIGHT), 48, "ten"))
+    assert len(found) == 10
+    if name == "appearance":
+        whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[
+            instants
+        ]  # (3, 3, 60, 80)
+    else:
+        fields = np.stack(list(stamped_fields(LONG)))
+        whole = np.stack(
+            [np.concatenate(fields[t : t + STACK]) for t in instants]
+        )  # (3, 6, 60, 80)
+    for number, (left, top) in enumerate([(0, 0), (32, 0), (0, 12), (32, 12), (16, 6)]):
+        expected = whole[..., top : top + 48, left : left + 48]
+        np.testing.assert_array_equal(found[number], expected)
+        mirrored = expected[..., ::-1].copy()
+        if name == "motion":
+            mirrored[:, 0::2] = 255 - mirrored[:, 0::2]
+        np.testing.assert_array_equal(found[5 + number], mirrored)
+
+
+@pytest.mark.parametrize("how", CROP_COUNTS)
+@pytest.mark.parametrize("name", STREAMS)
+def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name, how):
+    """Resized, too, in a clip that is too short for a stack."""
+    source = make_stream(folder, name, stack=8)
+    for row, instants in ((LONG, np.array([0, 5, 6, 20])), (SHORT, np.array([0]))):
+        crops = eval_crops((340, 256), 224, how)
+        for crop, found in zip(crops, read_crops(source, row, instants, crops), strict=True):
+            np.testing.assert_array_equal(found, source(row, instants, crop))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_no_more_is_read_than_all_crops_need(folder, monkeypatch, name):
+    """Frames or fields once, and of them the rectangle that the crops lie in."""
+    asked = []
+    read = decoding.frames_or_fields
+    monkeypatch.setattr(
+        decoding,
+        "frames_or_fields",
+        lambda data, places, *cut: asked.append((list(places), *cut)) or read(data, places, *cut),
+    )
+    source = make_stream(folder, name)
+    for how, rows, columns in (
+        ("centre", slice(6, 54), slice(16, 64)),
+        ("ten", slice(0, 60), slice(0, 80)),
+    ):
+        read_crops(source, LONG, np.array([2, 4]), eval_crops((WIDTH, HEIGHT), 48, how))
+        assert asked.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
+        assert not asked
 
 
 MOVES = [
@@ -359,26 +300,23 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
         for first, second in zip(grey, grey[1:], strict=False):
             yield levels.quantise(tvl1.tvl1(first, second), bound).transpose(2, 0, 1)
 
-    shards(tmp_path, [row], lambda row: decode(row["path"]), fields)
-    motion = stream(tmp_path, "motion", stack=4)
+    write_set(tmp_path, [row], lambda row: decode(row["path"]), fields)
+    motion = make_stream(tmp_path, "motion", stack=4)
     for start in (0, 1, 2):
         for mirrored in (False, True):
             planes = motion(row, start, replace(motion.centre_crop(), mirrored=mirrored))
             found = np.median(levels.dequantise(planes, bound).reshape(4, 2, -1), axis=2)
             expected = np.array(MOVES[start : start + 4]) * [-1 if mirrored else 1, 1]
             np.testing.assert_allclose(found, expected, atol=0.25)
-    appearance = stream(tmp_path, "appearance")
+    appearance = make_stream(tmp_path, "appearance")
     for t, frame in enumerate(moving_video()):
         pixels = appearance(row, t, appearance.centre_crop()).astype(int)
         assert np.abs(pixels[0] - frame[6:54, 16:64, 0]).mean() < 4  # what MPEG-4 loses
 
 
-# --- draws
-
-
 @pytest.mark.parametrize("name, last", [("appearance", 5), ("motion", 2)])
 def test_stream_draws(folder, name, last):
-    draws = stream_draws(folder, name)
+    draws = make_stream_dataset(folder, name)
     seen = set()
     for draw in range(90):
         item = draws.read(draw)
@@ -397,13 +335,13 @@ def test_stream_draws(folder, name, last):
 
 
 def test_stream_draws_without_groups(folder):
-    assert set(StreamDataset(ROWS, stream(folder, "motion"), 1)[0]) == {"input", "label"}
+    assert set(StreamDataset(ROWS, make_stream(folder, "motion"), 1)[0]) == {"input", "label"}
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_instants_of_a_period_share_clip_and_crop(folder, direction):
     """PICTURE, in blue and in y, tells where a crop is; the stamps tell the instants."""
-    draws = period_draws(folder, direction)
+    draws = make_period_dataset(folder, direction)
     mirrored = set()
     for draw in range(40):
         item = draws.read(draw)
@@ -442,17 +380,9 @@ def test_instants_of_a_period_share_clip_and_crop(folder, direction):
     assert mirrored == {False, True}
 
 
-def all_draws(folder: Path, seed: int = 1) -> list:
-    return [
-        stream_draws(folder, "appearance", seed),
-        stream_draws(folder, "motion", seed),
-        *(period_draws(folder, direction, seed) for direction in DIRECTIONS),
-    ]
-
-
 def test_a_draw_depends_on_seed_and_number_alone(folder):
     for draws, fresh, other in zip(
-        all_draws(folder), all_draws(folder), all_draws(folder, seed=2), strict=True
+        make_datasets(folder), make_datasets(folder), make_datasets(folder, seed=2), strict=True
     ):
         forward = [draws.read(draw) for draw in range(6)]
         assert all(equal(fresh.read(draw), forward[draw]) for draw in reversed(range(6)))
@@ -463,7 +393,7 @@ def test_a_draw_depends_on_seed_and_number_alone(folder):
 def test_draws_are_the_same_for_any_number_of_workers(folder):
     """Also when this process, which the workers are forked from, has read already."""
     cpu = torch.device("cpu")
-    for draws in all_draws(folder)[1:3]:
+    for draws in make_datasets(folder)[1:3]:
         plain, parted = (
             list(loader.iterate_batches(draws, range(3, 11), 2, cpu, workers)) for workers in (0, 2)
         )
@@ -511,189 +441,6 @@ def test_memory_does_not_grow_with_the_draws(tmp_path, monkeypatch, files, worke
         batches = loader.iterate_batches(stream_of, range(2952), 12, torch.device("cpu"), workers)
         used = [resident() for number, _ in enumerate(batches) if number in (45, 245)]
         assert len(used[0]) == 1 + workers and (used[1] - used[0]).max() < 2
-
-
-def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
-    """Patches packed, then resized, mirrored and stacked as tensors: what a GPU does, here on the CPU."""
-    for draws in all_draws(folder):
-        numbers = range(12)
-        finished = ready(draws.finish(draws.collate([draws[number] for number in numbers], "cuda")))
-        whole = ready(
-            next(loader.iterate_batches(draws, numbers, len(numbers), torch.device("cpu"), 0))
-        )
-        assert finished.keys() == whole.keys()
-        for name, value in whole.items():
-            assert torch.equal(
-                value, torch.from_numpy(np.stack([draws.read(number)[name] for number in numbers]))
-            ), name
-            assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name
-
-
-@pytest.mark.parametrize(
-    "height, width", [(180, 211), (240, 241), (158, 165), (45, 60), (300, 250), (224, 224), (1, 7)]
-)
-def test_resize_has_the_bits_of_opencv(height, width):
-    pixels = np.random.default_rng(height).integers(0, 256, (5, height, width)).astype(np.uint8)
-    for size in (48, 224):
-        expected = np.stack(
-            [cv2.resize(plane, (size, size), interpolation=cv2.INTER_LINEAR) for plane in pixels]
-        )
-        np.testing.assert_array_equal(
-            transforms.resize(torch.from_numpy(pixels), size).numpy(), expected
-        )
-
-
-@pytest.mark.parametrize("coding", ["gzip", "lz4"])
-@pytest.mark.parametrize("name", STREAMS)
-def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
-    """Against: read whole, cut, resize all channels at once, mirror. Crops of any size, mirrored or not, short clips too."""
-    rng = np.random.default_rng(5)
-    frames = {
-        row["clip"]: rng.integers(0, 256, (row["frames"], HEIGHT, WIDTH, 3)).astype(np.uint8)
-        for row in ROWS
-    }
-    fields = {
-        clip: rng.integers(0, 256, (len(every) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
-        for clip, every in frames.items()
-    }
-    shards(
-        tmp_path,
-        ROWS,
-        lambda row: iter(frames[row["clip"]]),
-        lambda row: iter(fields[row["clip"]]),
-        Codec(coding),
-    )
-    source = stream(tmp_path, name, stack=8, appearance=[60, 52, 40], motion=[60, 52, 40])
-    for row in ROWS:
-        for _ in range(8):
-            crop = source.training_crop(rng)
-            instants = np.sort(rng.integers(0, source.last_instant(row) + 1, 5))  # some twice
-            expected = []
-            for t in instants:
-                if name == "appearance":
-                    picture = frames[row["clip"]][t]
-                else:
-                    planes = [
-                        fields[row["clip"]][min(t + step, row["frames"] - 2)] for step in range(8)
-                    ]
-                    picture = np.concatenate(planes).transpose(1, 2, 0)  # x1 y1 x2 ..
-                rows, columns = crop.pixels(WIDTH, HEIGHT)
-                patch = cv2.resize(
-                    np.ascontiguousarray(picture[rows, columns]),
-                    (48, 48),
-                    interpolation=cv2.INTER_LINEAR,
-                )
-                if crop.mirrored:
-                    patch = patch[:, ::-1].copy()
-                    if name == "motion":
-                        patch[..., 0::2] = 255 - patch[..., 0::2]
-                expected.append(patch.transpose(2, 0, 1))
-            np.testing.assert_array_equal(source(row, instants, crop), np.stack(expected))
-            np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
-
-
-def in_crops(
-    source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]
-) -> list[np.ndarray]:
-    """(T, channels, size, size) of each crop, from one reading of the clip."""
-    reads = ClipDataset({source.name: source}, [(row, instants)], crops)
-    (batch,) = loader.iterate_batches(reads, range(1), 1, torch.device("cpu"), 0)
-    return [found.stacked.numpy() for found in source.iter_crops(batch[source.name])]
-
-
-@pytest.mark.parametrize("name", STREAMS)
-def test_ten_crops_are_cut_from_the_frame(folder, name):
-    """48 x 48 in the corners and the centre of 80 x 60: columns 0, 32 and 16, rows 0, 12 and 6; then mirrored."""
-    source = stream(folder, name)
-    instants = np.array([3, 4, 9])
-    found = in_crops(source, LONG, instants, eval_crops((WIDTH, HEIGHT), 48, "ten"))
-    assert len(found) == 10
-    if name == "appearance":
-        whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[
-            instants
-        ]  # (3, 3, 60, 80)
-    else:
-        fields = np.stack(list(stamped_fields(LONG)))
-        whole = np.stack(
-            [np.concatenate(fields[t : t + STACK]) for t in instants]
-        )  # (3, 6, 60, 80)
-    for number, (left, top) in enumerate([(0, 0), (32, 0), (0, 12), (32, 12), (16, 6)]):
-        expected = whole[..., top : top + 48, left : left + 48]
-        np.testing.assert_array_equal(found[number], expected)
-        mirrored = expected[..., ::-1].copy()
-        if name == "motion":
-            mirrored[:, 0::2] = 255 - mirrored[:, 0::2]
-        np.testing.assert_array_equal(found[5 + number], mirrored)
-
-
-@pytest.mark.parametrize("how", CROP_COUNTS)
-@pytest.mark.parametrize("name", STREAMS)
-def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name, how):
-    """Resized, too, in a clip that is too short for a stack."""
-    source = stream(folder, name, stack=8)
-    for row, instants in ((LONG, np.array([0, 5, 6, 20])), (SHORT, np.array([0]))):
-        crops = eval_crops((340, 256), 224, how)
-        for crop, found in zip(crops, in_crops(source, row, instants, crops), strict=True):
-            np.testing.assert_array_equal(found, source(row, instants, crop))
-
-
-@pytest.mark.parametrize("name", STREAMS)
-def test_no_more_is_read_than_all_crops_need(folder, monkeypatch, name):
-    """Frames or fields once, and of them the rectangle that the crops lie in."""
-    asked = []
-    read = decoding.frames_or_fields
-    monkeypatch.setattr(
-        decoding,
-        "frames_or_fields",
-        lambda data, places, *cut: asked.append((list(places), *cut)) or read(data, places, *cut),
-    )
-    source = stream(folder, name)
-    for how, rows, columns in (
-        ("centre", slice(6, 54), slice(16, 64)),
-        ("ten", slice(0, 60), slice(0, 80)),
-    ):
-        in_crops(source, LONG, np.array([2, 4]), eval_crops((WIDTH, HEIGHT), 48, how))
-        assert asked.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
-        assert not asked
-
-
-def test_a_period_is_read_once(folder, monkeypatch):
-    """Five stacks of 3 that start 2 apart span 11 fields."""
-    asked = []
-    read = decoding.frames_or_fields
-    monkeypatch.setattr(
-        decoding,
-        "frames_or_fields",
-        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut),
-    )
-    motion = stream(folder, "motion")
-    motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
-    assert asked == [list(range(4, 15))]
-
-
-@pytest.mark.parametrize(
-    "stride, places", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])]
-)
-def test_groups_between_two_strides_are_those_before(tmp_path, stride, places):
-    with writer.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
-        positions = np.arange(0, 29, stride)
-        file[key_of(LONG["clip"])] = np.stack(
-            [np.arange(len(positions)), positions], axis=1
-        ).astype(np.uint16)
-    found = CachedRankings(tmp_path / "groups.h5", stride)(LONG, [0, 3, 7, 28])
-    assert found.dtype == np.int64 and found[:, 0].tolist() == places
-
-
-def test_groups_beyond_the_last_cached_position_are_its(tmp_path):
-    """A frame may be drawn where no stack begins any more."""
-    with writer.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
-        file[key_of(LONG["clip"])] = np.arange(8, dtype=np.uint16)[:, None]
-    assert CachedRankings(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])[:, 0].tolist() == [
-        6,
-        7,
-        7,
-        7,
-    ]
 
 
 def test_feature_draws_take_the_instants_of_period_draws():

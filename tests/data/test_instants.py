@@ -1,0 +1,84 @@
+"""Where stacks start in a clip, and the periods of training and testing."""
+
+import numpy as np
+import pytest
+
+from pipeline.data import sampler
+from pipeline.data.instants import (
+    centre_range,
+    count_stack_starts,
+    draw_period,
+    eval_periods,
+    period_instants,
+    stack_fields,
+)
+
+
+def test_period_is_five_instants_around_the_centre():
+    """Section 5.1: five inputs, Delta = 5 frames apart."""
+    assert period_instants(40, 5, 5, 100).tolist() == [30, 35, 40, 45, 50]
+    assert period_instants(40, 0, 5, 100).tolist() == 5 * [40]  # synchronous
+
+
+def test_period_is_clamped_to_the_clip():
+    assert period_instants(3, 5, 5, 100).tolist() == [0, 0, 3, 8, 13]
+    assert period_instants(98, 5, 5, 100).tolist() == [88, 93, 98, 100, 100]
+
+
+def test_stacks_of_the_shortest_clip():
+    """UCF101's shortest clip has 29 frames, so 28 fields: stacks of 10 start at 0 .. 18, and a period spans 20."""
+    assert count_stack_starts(28, 10) == 19
+    assert stack_fields(18, 10, 28).tolist() == list(range(18, 28))
+    assert stack_fields(20, 10, 28).tolist() == [20, 21, 22, 23, 24, 25, 26, 27, 27, 27]
+    assert centre_range(5, 5, 18) == (9, 9)
+    assert period_instants(9, 5, 5, 18).tolist() == [0, 4, 9, 14, 18]
+
+
+def test_periods_of_the_shortest_clip_in_testing():
+    """29 frames, 28 fields: all 12 periods are the one around the middle, clamped at its end, and every stack is whole."""
+    last = min(29 - 1, count_stack_starts(29 - 1, 10) - 1)
+    centres, instants = eval_periods(last, {"count": 12, "delta": 5, "instants": 5})
+    assert (
+        last == 18
+        and centres.tolist() == 12 * [9]
+        and instants.tolist() == 12 * [[0, 4, 9, 14, 18]]
+    )
+    assert [stack_fields(t, 10, 28).tolist() for t in instants[0]] == [
+        list(range(t, t + 10)) for t in instants[0]
+    ]
+    drawn = {
+        (centre, *period)
+        for centre, period in (
+            draw_period(sampler.sample_rng(1, draw), 5, 5, last) for draw in range(20)
+        )
+    }
+    assert drawn == {(9, 0, 4, 9, 14, 18)}
+
+
+def test_stacks_of_a_clip_shorter_than_a_stack():
+    assert count_stack_starts(3, 10) == 1
+    assert stack_fields(0, 10, 3).tolist() == [0, 1, *8 * [2]]
+
+
+@pytest.mark.parametrize("last", [20, 21, 33, 170, 1775])
+def test_periods_of_testing_lie_inside_the_clip_and_cover_it(last):
+    """Section 6.1: 12 periods of a clip."""
+    centres, instants = eval_periods(last, {"count": 12, "delta": 5, "instants": 5})
+    assert centres.shape == (12,) and instants.shape == (12, 5)
+    assert (instants == centres[:, None] + [-10, -5, 0, 5, 10]).all()  # none is clamped
+    assert instants.min() == 0 and instants.max() == last
+    assert np.abs(centres - (10 + np.arange(12) * (last - 20) / 11)).max() <= 0.5  # evenly
+
+
+def test_periods_of_testing_of_short_clips():
+    for last in range(20):
+        centres, instants = eval_periods(last, {"count": 12, "delta": 5, "instants": 5})
+        assert (centres == last // 2).all() and instants.shape == (12, 5)
+        assert instants.min() >= 0 and instants.max() <= last
+
+
+def test_every_training_centre_has_its_whole_period():
+    for last in (20, 55):
+        low, high = centre_range(5, 5, last)
+        assert (low, high) == (10, last - 10)
+    assert centre_range(0, 5, 30) == (0, 30)
