@@ -1,4 +1,4 @@
-"""Camera motion: found among outliers, the same at every run, and taken out of a frame."""
+"""Camera motion: estimated among outliers, repeatable, and removed from a frame."""
 
 import cv2
 import numpy as np
@@ -7,36 +7,39 @@ import pytest
 from pipeline.idt import camera
 
 RNG = np.random.default_rng(2)
-MOTION = np.array([[1.02, 0.01, 4.0], [-0.02, 0.99, -3.0], [1e-5, -2e-5, 1.0]])
+HOMOGRAPHY = np.array([[1.02, 0.01, 4.0], [-0.02, 0.99, -3.0], [1e-5, -2e-5, 1.0]])
 
 
-def moved(places: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    ends = np.c_[places, np.ones(len(places))] @ motion.T
+def move(points: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """Where a homography takes points, (n, 2)."""
+    ends = np.c_[points, np.ones(len(points))] @ homography.T
     return (ends[:, :2] / ends[:, 2:]).astype(np.float32)
 
 
-def places(count: int) -> np.ndarray:
+def random_points(count: int) -> np.ndarray:
+    """Points (n, 2) in a picture of 320 x 240."""
     return RNG.uniform((0, 0), (320, 240), (count, 2)).astype(np.float32)
 
 
 def test_homography_among_outliers():
-    before = places(400)
-    after = moved(before, MOTION)
-    after[:120] += RNG.uniform(5, 40, (120, 2)).astype(np.float32)  # what moves by itself
+    before = random_points(400)
+    after = move(before, HOMOGRAPHY)
+    # Points of things that move by themselves.
+    after[:120] += RNG.uniform(5, 40, (120, 2)).astype(np.float32)
     found = camera.estimate_homography(before, after)
-    assert moved(before, found) == pytest.approx(moved(before, MOTION), abs=0.1)
+    assert move(before, found) == pytest.approx(move(before, HOMOGRAPHY), abs=0.1)
     cv2.setRNGSeed(99)
     assert (camera.estimate_homography(before, after) == found).all()
 
 
 @pytest.mark.parametrize("count", [0, 3, 50])
 def test_few_matches_are_no_camera_motion(count):
-    before = places(count)
-    assert (camera.estimate_homography(before, moved(before, MOTION)) == np.eye(3)).all()
+    before = random_points(count)
+    assert (camera.estimate_homography(before, move(before, HOMOGRAPHY)) == np.eye(3)).all()
 
 
 def test_matches_without_a_common_motion_are_none():
-    assert (camera.estimate_homography(places(60), places(60)) == np.eye(3)).all()
+    assert (camera.estimate_homography(random_points(60), random_points(60)) == np.eye(3)).all()
 
 
 def test_features_match_within_reach():
@@ -77,12 +80,11 @@ def test_corners_are_carried_by_the_flow():
 
 def test_stabilised_frame_shows_what_the_first_camera_would_see():
     large = RNG.integers(0, 256, (100, 120), dtype=np.uint8)
-    before, after = large[20:80, 20:100], large[17:77, 24:104]  # the camera went 4 right and 3 up
-    motion = np.array(
-        [[1, 0, -4], [0, 1, 3], [0, 0, 1]], float
-    )  # what it saw at (x, y) is at (x - 4, y + 3)
-    found = camera.stabilise(before, after, motion)
-    assert (found == before).all()
+    # The camera went 4 pixels right and 3 up: what it saw at (x, y) is at (x - 4, y + 3).
+    before, after = large[20:80, 20:100], large[17:77, 24:104]
+    motion = np.array([[1, 0, -4], [0, 1, 3], [0, 0, 1]], float)
+    stabilised = camera.stabilise(before, after, motion)
+    assert (stabilised == before).all()
     other = np.full_like(before, 7)
     kept = camera.stabilise(other, after, motion) == 7
     assert kept[:, :9].all() and kept[-8:].all() and not kept[5:-12, 12:-8].all()

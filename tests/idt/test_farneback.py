@@ -38,11 +38,14 @@ def test_pyramid_ends_where_no_patch_fits(side, count):
 def test_polynomials_are_the_weighted_least_squares_fit():
     image = RNG.integers(0, 256, (60, 70), dtype=np.uint8)
     (found,) = farneback.expand(image, farneback.pyramid(60, 70)[:1])
-    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16  # OpenCV's kernel of 3 where no width is given
+    # The kernel of size 3 that OpenCV takes for a sigma of 0.
+    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
     windows = np.lib.stride_tricks.sliding_window_view(image.astype(float), (3, 3))
-    blurred = np.einsum("yxij,ij->yx", windows, kernel)  # (58, 68), pixel (1, 1) first
+    # (58, 68), from pixel (1, 1) on
+    blurred = np.einsum("yxij,ij->yx", windows, kernel)
     y, x = np.mgrid[-7:8, -7:8].reshape(2, -1).astype(float)
-    root = np.exp(-(x**2 + y**2) / (4 * 1.5**2))  # of the weights
+    # The root of the weights.
+    root = np.exp(-(x**2 + y**2) / (4 * 1.5**2))
     basis = np.stack([y, x, y * y, x * x, x * y, np.ones_like(x)], axis=1) * root[:, None]
     for row, column in [(20, 30), (40, 50), (25, 11)]:
         patch = blurred[row - 8 : row + 7, column - 8 : column + 7].ravel()

@@ -29,7 +29,8 @@ def codebooks(components: int = 3) -> dict[str, Codebook]:
 
 def log_likelihood(values, book, means, deviations) -> float:
     projected = (values - book.mean) @ book.axes.T
-    squares = ((projected[:, None] - means) / deviations) ** 2  # (n, K, d)
+    # (n, K, d)
+    squares = ((projected[:, None] - means) / deviations) ** 2
     densities = np.exp(-squares.sum(axis=2) / 2) / (
         np.sqrt(2 * np.pi) ** means.shape[1] * deviations.prod(axis=1)
     )

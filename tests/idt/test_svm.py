@@ -1,4 +1,4 @@
-"""The classifiers against scikit-learn's on the vectors themselves."""
+"""The SVMs against those of scikit-learn on the vectors themselves."""
 
 import h5py
 import numpy as np
@@ -15,7 +15,8 @@ def test_learned_as_on_the_vectors_themselves(tmp_path, monkeypatch, classes, co
     monkeypatch.setattr(svm, "COLUMNS", columns)
     labels = np.arange(30) % classes
     vectors = (RNG.normal(0, 1, (30, 40)) + 2 * np.eye(40)[labels]).astype(np.float32)
-    vectors[5] = 0  # a clip without trajectories
+    # A clip without trajectories.
+    vectors[5] = 0
     with h5py.File(tmp_path / "vectors.h5", "w") as file:
         for number, vector in enumerate(vectors):
             file[str(number)] = vector

@@ -37,7 +37,8 @@ def test_every_cell_with_texture_gets_a_point():
     expected = [(x, y) for y in range(2, 60, 5) for x in range(2, 80, 5)]
     assert sorted(map(tuple, scale.positions().astype(int).tolist())) == sorted(expected)
     scale.sample(NOISE)
-    assert len(scale.steps) == len(expected)  # none is free
+    # No cell is free now.
+    assert len(scale.steps) == len(expected)
 
 
 def test_flat_parts_get_none():
@@ -55,7 +56,8 @@ def test_cells_that_a_point_left_are_sampled_again():
     scale = Scale(np.float32(1))
     scale.sample(NOISE)
     before = len(scale.steps)
-    scale.advance(NOISE, uniform(5, 0), uniform(5, 0))  # the last column leaves the picture
+    # The last column of points leaves the picture.
+    scale.advance(NOISE, uniform(5, 0), uniform(5, 0))
     assert len(scale.steps) == before - 12
     scale.sample(NOISE)
     assert len(scale.steps) == before and (scale.positions()[-12:, 0] == 2).all()
@@ -109,19 +111,20 @@ def test_points_that_leave_are_forgotten():
 @pytest.mark.parametrize(
     "path, moves, kept",
     [
-        (*straight((1, 0)), 0),  # no step over 1 px against the camera
+        # No step is longer than 1 px relative to the camera.
+        (*straight((1, 0)), 0),
         (*straight((1.2, 0)), 1),
         (*straight((1.2, 0), moves=(0.9, 0)), 0),
-        (*straight((0.3, 0.3), moves=(2, 0)), 0),  # spread 1.38 on both axes: static
-        (*straight((0.4, 0.0), moves=(2, 0)), 1),  # spread 1.84 on one
-        (*straight((11, 0)), 0),  # spread 50.7
-        (*straight((10.5, 0)), 1),  # spread 48.4
-        (
-            np.r_[[(10, 20)] * 8, [(40, 20)] * 8],
-            [(2, 0)] * LENGTH,
-            0,
-        ),  # one leap of 30 px is all of the way
-        (np.r_[[(10, 20)] * 8, [(29, 20)] * 8], [(2, 0)] * LENGTH, 1),  # of 19 px
+        # The spread is 1.38 on both axes, which is static.
+        (*straight((0.3, 0.3), moves=(2, 0)), 0),
+        # The spread is 1.84 on one axis.
+        (*straight((0.4, 0.0), moves=(2, 0)), 1),
+        # The spread is 50.7, then 48.4.
+        (*straight((11, 0)), 0),
+        (*straight((10.5, 0)), 1),
+        # One step of 30 px is the whole path, then one of 19 px.
+        (np.r_[[(10, 20)] * 8, [(40, 20)] * 8], [(2, 0)] * LENGTH, 0),
+        (np.r_[[(10, 20)] * 8, [(29, 20)] * 8], [(2, 0)] * LENGTH, 1),
     ],
     ids=[
         "with the camera",
@@ -160,12 +163,8 @@ def test_a_row_by_hand():
         (steps / np.hypot(*steps.T).sum()).ravel(), rel=1e-4
     )
     sums = np.arange(3 * 132).reshape(3, 132) / 5
-    parts = [
-        sums[:, :32],
-        sums[:, 32:68],
-        sums[:, 68:100],
-        sums[:, 100:],
-    ]  # HOG, HOF, MBHx, MBHy, by temporal cell
+    # HOG, HOF, MBHx and MBHy, each by temporal cell.
+    parts = [sums[:, :32], sums[:, 32:68], sums[:, 68:100], sums[:, 100:]]
     assert row[INFO + SHAPE :] == pytest.approx(
         np.concatenate([part.ravel() for part in parts]), rel=1e-6
     )
