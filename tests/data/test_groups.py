@@ -25,7 +25,8 @@ def test_form_keeps_a_group_that_has_the_true_class():
 def test_form_puts_the_true_class_in_place_of_the_last():
     """Paper, section 4.2: the ground truth is 'mandatorily included'."""
     ranked = torch.tensor([[4, 2, 9, 0, 7]])
-    for label in (0, 7, 5):  # ranked lower, and not ranked at all
+    # Two labels that are ranked lower, and one that is not ranked.
+    for label in (0, 7, 5):
         assert form(ranked, torch.tensor([label]), 3).tolist() == [[4, 2, label]]
 
 
@@ -50,11 +51,8 @@ def test_form_all_of_a_batch():
     coarse, middle, fine = form_all(ranked, labels, [5, 3, 1])
     assert coarse.tolist() == [[4, 2, 9, 0, 7], [1, 2, 3, 4, 6], [8, 6, 4, 2, 0]]
     assert middle.tolist() == [[4, 2, 7], [1, 2, 6], [8, 6, 4]]
-    assert fine.tolist() == [
-        [7],
-        [6],
-        [8],
-    ]  # a group of one is the true class, whatever the teacher says
+    # A group of one is the true class, whatever the teacher says.
+    assert fine.tolist() == [[7], [6], [8]]
     assert coarse.dtype == torch.int64
 
 

@@ -17,7 +17,8 @@ from pipeline.data.instants import (
 def test_period_is_five_instants_around_the_centre():
     """Section 5.1: five inputs, Delta = 5 frames apart."""
     assert period_instants(40, 5, 5, 100).tolist() == [30, 35, 40, 45, 50]
-    assert period_instants(40, 0, 5, 100).tolist() == 5 * [40]  # synchronous
+    # The synchronous network.
+    assert period_instants(40, 0, 5, 100).tolist() == 5 * [40]
 
 
 def test_period_is_clamped_to_the_clip():
@@ -26,7 +27,10 @@ def test_period_is_clamped_to_the_clip():
 
 
 def test_stacks_of_the_shortest_clip():
-    """UCF101's shortest clip has 29 frames, so 28 fields: stacks of 10 start at 0 .. 18, and a period spans 20."""
+    """UCF101's shortest clip has 29 frames, so 28 fields.
+
+    Stacks of 10 start at 0 .. 18, and a period spans 20.
+    """
     assert count_stack_starts(28, 10) == 19
     assert stack_fields(18, 10, 28).tolist() == list(range(18, 28))
     assert stack_fields(20, 10, 28).tolist() == [20, 21, 22, 23, 24, 25, 26, 27, 27, 27]
@@ -35,7 +39,10 @@ def test_stacks_of_the_shortest_clip():
 
 
 def test_periods_of_the_shortest_clip_in_testing():
-    """29 frames, 28 fields: all 12 periods are the one around the middle, clamped at its end, and every stack is whole."""
+    """Of 29 frames, 28 fields, all 12 periods are the one around the middle, clamped at its end.
+
+    Every stack is whole.
+    """
     last = min(29 - 1, count_stack_starts(29 - 1, 10) - 1)
     centres, instants = eval_periods(last, {"count": 12, "delta": 5, "instants": 5})
     assert (
@@ -65,9 +72,11 @@ def test_periods_of_testing_lie_inside_the_clip_and_cover_it(last):
     """Section 6.1: 12 periods of a clip."""
     centres, instants = eval_periods(last, {"count": 12, "delta": 5, "instants": 5})
     assert centres.shape == (12,) and instants.shape == (12, 5)
-    assert (instants == centres[:, None] + [-10, -5, 0, 5, 10]).all()  # none is clamped
+    # None is clamped.
+    assert (instants == centres[:, None] + [-10, -5, 0, 5, 10]).all()
     assert instants.min() == 0 and instants.max() == last
-    assert np.abs(centres - (10 + np.arange(12) * (last - 20) / 11)).max() <= 0.5  # evenly
+    # They are evenly spaced.
+    assert np.abs(centres - (10 + np.arange(12) * (last - 20) / 11)).max() <= 0.5
 
 
 def test_periods_of_testing_of_short_clips():

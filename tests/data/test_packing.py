@@ -8,18 +8,15 @@ from pipeline.data import loader
 
 
 def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
-    """Patches packed, then resized, mirrored and stacked as tensors: what a GPU does, here on the CPU."""
-    for draws in make_datasets(folder):
-        numbers = range(12)
-        finished = stacked(
-            draws.finish(draws.collate([draws[number] for number in numbers], "cuda"))
-        )
-        whole = stacked(
-            next(loader.iterate_batches(draws, numbers, len(numbers), torch.device("cpu"), 0))
-        )
-        assert finished.keys() == whole.keys()
-        for name, value in whole.items():
-            assert torch.equal(
-                value, torch.from_numpy(np.stack([draws.read(number)[name] for number in numbers]))
-            ), name
+    """A GPU resizes, mirrors and stacks packed crops as tensors; here a CPU runs the same code."""
+    for dataset in make_datasets(folder):
+        indices = range(12)
+        raw = dataset.collate([dataset[index] for index in indices], "cuda")
+        finished = stacked(dataset.finish(raw))
+        batches = loader.iterate_batches(dataset, indices, len(indices), torch.device("cpu"), 0)
+        on_cpu = stacked(next(batches))
+        assert finished.keys() == on_cpu.keys()
+        for name, value in on_cpu.items():
+            samples = np.stack([dataset.read(index)[name] for index in indices])
+            assert torch.equal(value, torch.from_numpy(samples)), name
             assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name

@@ -44,7 +44,8 @@ from pipeline.video.encode import encode
 
 
 def test_a_frame_is_read_at_its_instant(folder):
-    crop = Crop(0.25, 0.1, 0.6, 0.8)  # 20 .. 68 of 80 columns, 6 .. 54 of 60 rows
+    # Columns 20 .. 68 of 80, rows 6 .. 54 of 60.
+    crop = Crop(0.25, 0.1, 0.6, 0.8)
     pixels = make_stream(folder, "appearance")(LONG, 17, crop)
     assert pixels.shape == (3, 48, 48) and pixels.dtype == np.uint8
     assert (pixels[0] == 17).all()
@@ -80,7 +81,7 @@ def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
 
 
 def test_stacks_of_short_clips_repeat_the_last_field(folder):
-    """Five fields: a stack of 8 has them all and the last four times; one at 4 is clamped wholly."""
+    """Of five fields, a stack of 8 has all, the last one four times; one at 4 has only the last."""
     motion = make_stream(folder, "motion", stack=8)
     assert motion.last_instant(SHORT) == 0
     for start, codes in ((0, [100, 101, 102, 103, 104, 104, 104, 104]), (4, 8 * [104])):
@@ -96,28 +97,31 @@ def test_last_instants(folder):
 
 
 def test_crops_are_resized_bilinearly(folder):
-    """The test crop, 40 x 40 from the middle, on 48 x 48: columns are a ramp, so pixel centres can be computed."""
+    """The test crop, 40 x 40 in the middle, is resized to 48 x 48.
+
+    The green of a frame is a ramp along x, so its value at each pixel centre can be computed.
+    """
     appearance = make_stream(folder, "appearance", test=40)
     pixels = appearance(LONG, 3, appearance.centre_crop())
     ramp = 3 * (20 + np.clip((np.arange(48) + 0.5) * 40 / 48 - 0.5, 0, 39))
     assert pixels.shape == (3, 48, 48) and (pixels[0] == 3).all()
-    assert np.abs(pixels[1] - ramp).max() < 1  # whole levels; were corners aligned, 1.25
-    motion = make_stream(folder, "motion", stack=10, test=40)  # 20 channels at once
-    planes = motion(LONG, 3, motion.centre_crop())
-    assert planes.shape == (20, 48, 48) and planes[0::2, 0, 0].tolist() == list(range(103, 113))
-    for plane in planes[1::2]:
-        np.testing.assert_array_equal(plane, pixels[2])
+    # Only the rounding to whole values; with aligned corners it would be 1.25.
+    assert np.abs(pixels[1] - ramp).max() < 1
+    motion = make_stream(folder, "motion", stack=10, test=40)
+    stack = motion(LONG, 3, motion.centre_crop())
+    assert stack.shape == (20, 48, 48) and stack[0::2, 0, 0].tolist() == list(range(103, 113))
+    for channel in stack[1::2]:
+        np.testing.assert_array_equal(channel, pixels[2])
 
 
 def test_crops_are_fractions_of_frames_of_other_sizes(folder):
-    """Frames are thought of as stretched to 340 x 256: a crop of 224 is 224/340 of their width."""
+    """Frames are treated as stretched to 340 x 256: a crop of 224 is 224/340 of their width."""
     paper = make_stream(folder, "appearance", frame=[340, 256], test=224, size=224)
     pixels = paper(LONG, 0, paper.centre_crop())
     left, right = round(58 / 340 * 80), round(282 / 340 * 80)
     assert pixels.shape == (3, 224, 224)
-    assert (pixels[1, :, 0] == COLUMNS[left]).all() and (
-        pixels[1, :, -1] == COLUMNS[right - 1]
-    ).all()
+    assert (pixels[1, :, 0] == COLUMNS[left]).all()
+    assert (pixels[1, :, -1] == COLUMNS[right - 1]).all()
 
 
 @pytest.mark.parametrize("name", ["appearance", "motion"])
@@ -134,7 +138,10 @@ def test_mirroring_after_resizing_is_the_mirror_of_the_crop(folder, name):
 @pytest.mark.parametrize("coding", ["gzip", "lz4"])
 @pytest.mark.parametrize("name", STREAMS)
 def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
-    """Against: read whole, cut, resize all channels at once, mirror. Crops of any size, mirrored or not, short clips too."""
+    """The same as to read frames whole, crop, resize all channels at once and mirror.
+
+    Crops have any size and are mirrored or not; one clip is shorter than a stack.
+    """
     rng = np.random.default_rng(5)
     frames = {
         row["clip"]: rng.integers(0, 256, (row["frames"], HEIGHT, WIDTH, 3)).astype(np.uint8)
@@ -155,7 +162,8 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
     for row in ROWS:
         for _ in range(8):
             crop = source.training_crop(rng)
-            instants = np.sort(rng.integers(0, source.last_instant(row) + 1, 5))  # some twice
+            # Some instants are there twice.
+            instants = np.sort(rng.integers(0, source.last_instant(row) + 1, 5))
             expected = []
             for t in instants:
                 if name == "appearance":
@@ -205,7 +213,10 @@ def read_crops(
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_ten_crops_are_cut_from_the_frame(folder, name):
-    """48 x 48 in the corners and the centre of 80 x 60: columns 0, 32 and 16, rows 0, 12 and 6; then mirrored."""
+    """48 x 48 in the corners and the centre of 80 x 60, then mirrored.
+
+    They start at the columns 0, 32 and 16 and the rows 0, 12 and 6.
+    """
     source = make_stream(folder, name)
     instants = np.array([3, 4, 9])
     found = read_crops(source, LONG, instants, eval_crops((WIDTH, HEIGHT), 48, "ten"))
@@ -283,7 +294,10 @@ def moving_video() -> np.ndarray:
 
 
 def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
-    """From an encoded clip to the stack: field t moves frame t to t + 1, +x is right, +y is down, mirrored x is -x."""
+    """From an encoded clip to the stack, field t has the motion of frame t to t + 1.
+
+    Positive x is to the right, positive y is down; mirrored, x is negated.
+    """
     bound = 5.0
     encode(tmp_path / "clip.avi", moving_video(), fps=25, quality=2)
     row = {
@@ -311,7 +325,8 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
     appearance = make_stream(tmp_path, "appearance")
     for t, frame in enumerate(moving_video()):
         pixels = appearance(row, t, appearance.centre_crop()).astype(int)
-        assert np.abs(pixels[0] - frame[6:54, 16:64, 0]).mean() < 4  # what MPEG-4 loses
+        # What MPEG-4 loses.
+        assert np.abs(pixels[0] - frame[6:54, 16:64, 0]).mean() < 4
 
 
 @pytest.mark.parametrize("name, last", [("appearance", 5), ("motion", 2)])
@@ -450,7 +465,7 @@ def test_feature_draws_take_the_instants_of_period_draws():
         ((100 * number + instants)[:, None], (1000 * number + instants)[:, None])
         for number in range(3)
     ]
-    draws = FeatureDataset(rows, features, seed=1, delta=5, units=5)
+    draws = FeatureDataset(rows, features, seed=1, delta=5, num_instants=5)
     for draw in range(30):
         item = draws[draw]
         number = item["label"]

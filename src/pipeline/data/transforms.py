@@ -33,9 +33,8 @@ def _normalise_by_table(inputs: InputBatch, stream: str) -> torch.Tensor:
     """
     # All 256 values in 3 RGB channels, or in the one channel that all of flow shares.
     channels = len(MEAN[stream])
-    values = torch.arange(256, dtype=torch.uint8).repeat(channels, 1)[
-        :, :, None
-    ]  # (3 or 1, 256, 1)
+    values = torch.arange(256, dtype=torch.uint8).repeat(channels, 1)  # (3 or 1, 256)
+    values = values[:, :, None]  # (3 or 1, 256, 1)
     tables = _normalise_tensor(values, stream)[:, :, 0].contiguous().numpy()  # (3 or 1, 256)
     pixels, index = inputs.pixels.contiguous().numpy(), inputs.index.numpy()
     item_shape = pixels.shape[1:]  # (C, H, W), C = 3 for frames and 2 for fields
