@@ -63,25 +63,21 @@ def test_form_leaves_the_ranking_as_it_is():
 
 
 @pytest.mark.parametrize(
-    "stride, places", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])]
+    "stride, expected", [(1, [0, 3, 7, 28]), (4, [0, 0, 1, 7]), (40, [0, 0, 0, 0])]
 )
-def test_groups_between_two_strides_are_those_before(tmp_path, stride, places):
+def test_groups_between_two_strides_are_those_before(tmp_path, stride, expected):
     with writer.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
         positions = np.arange(0, 29, stride)
         file[key_of(LONG["clip"])] = np.stack(
             [np.arange(len(positions)), positions], axis=1
         ).astype(np.uint16)
-    found = CachedRankings(tmp_path / "groups.h5", stride)(LONG, [0, 3, 7, 28])
-    assert found.dtype == np.int64 and found[:, 0].tolist() == places
+    ranked = CachedRankings(tmp_path / "groups.h5", stride)(LONG, [0, 3, 7, 28])
+    assert ranked.dtype == np.int64 and ranked[:, 0].tolist() == expected
 
 
 def test_groups_beyond_the_last_cached_position_are_its(tmp_path):
     """A frame may be drawn where no stack begins any more."""
     with writer.create(tmp_path / "groups.h5", "groups", {}, "test") as file:
         file[key_of(LONG["clip"])] = np.arange(8, dtype=np.uint16)[:, None]
-    assert CachedRankings(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])[:, 0].tolist() == [
-        6,
-        7,
-        7,
-        7,
-    ]
+    ranked = CachedRankings(tmp_path / "groups.h5", 1)(LONG, [6, 7, 8, 29])
+    assert ranked[:, 0].tolist() == [6, 7, 7, 7]

@@ -7,7 +7,8 @@ from pipeline.data import sampler
 
 def test_draw_clip_covers_every_clip_once_an_epoch():
     epochs = [
-        [sampler.clip_index(20, 7, epoch * 20 + place) for place in range(20)] for epoch in range(3)
+        [sampler.clip_index(20, 7, epoch * 20 + position) for position in range(20)]
+        for epoch in range(3)
     ]
     assert all(sorted(epoch) == list(range(20)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] and epochs[0] != list(range(20))

@@ -55,11 +55,11 @@ def test_a_frame_is_read_at_its_instant(folder):
 
 def test_a_stack_is_x1_y1_x2_y2_from_its_instant(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8)
-    planes = make_stream(folder, "motion")(LONG, 17, crop)
-    assert planes.shape == (2 * STACK, 48, 48) and planes.dtype == np.uint8
-    assert [np.unique(plane).tolist() for plane in planes[0::2]] == [[117], [118], [119]]
-    for plane in planes[1::2]:
-        np.testing.assert_array_equal(plane, PICTURE[6:54, 20:68])
+    stack = make_stream(folder, "motion")(LONG, 17, crop)
+    assert stack.shape == (2 * STACK, 48, 48) and stack.dtype == np.uint8
+    assert [np.unique(channel).tolist() for channel in stack[0::2]] == [[117], [118], [119]]
+    for channel in stack[1::2]:
+        np.testing.assert_array_equal(channel, PICTURE[6:54, 20:68])
 
 
 def test_a_mirrored_frame_is_flipped(folder):
@@ -70,14 +70,14 @@ def test_a_mirrored_frame_is_flipped(folder):
 
 def test_a_mirrored_stack_is_flipped_and_its_x_negated(folder):
     crop = Crop(0.25, 0.1, 0.6, 0.8, mirrored=True)
-    planes = make_stream(folder, "motion")(LONG, 17, crop)
-    assert [np.unique(plane).tolist() for plane in planes[0::2]] == [
+    stack = make_stream(folder, "motion")(LONG, 17, crop)
+    assert [np.unique(channel).tolist() for channel in stack[0::2]] == [
         [255 - 117],
         [255 - 118],
         [255 - 119],
     ]
-    for plane in planes[1::2]:
-        np.testing.assert_array_equal(plane, PICTURE[6:54, 20:68][:, ::-1])
+    for channel in stack[1::2]:
+        np.testing.assert_array_equal(channel, PICTURE[6:54, 20:68][:, ::-1])
 
 
 def test_stacks_of_short_clips_repeat_the_last_field(folder):
@@ -148,8 +148,8 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
         for row in ROWS
     }
     fields = {
-        clip: rng.integers(0, 256, (len(every) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
-        for clip, every in frames.items()
+        clip: rng.integers(0, 256, (len(clip_frames) - 1, 2, HEIGHT, WIDTH)).astype(np.uint8)
+        for clip, clip_frames in frames.items()
     }
     write_set(
         tmp_path,
@@ -167,18 +167,14 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
             expected = []
             for t in instants:
                 if name == "appearance":
-                    picture = frames[row["clip"]][t]
+                    image = frames[row["clip"]][t]  # (H, W, 3)
                 else:
-                    planes = [
-                        fields[row["clip"]][min(t + step, row["frames"] - 2)] for step in range(8)
-                    ]
-                    picture = np.concatenate(planes).transpose(1, 2, 0)  # x1 y1 x2 ..
+                    last = row["frames"] - 2
+                    stack = [fields[row["clip"]][min(t + step, last)] for step in range(8)]
+                    image = np.concatenate(stack).transpose(1, 2, 0)  # (H, W, 16): x1 y1 x2 ..
                 rows, columns = crop.pixels(WIDTH, HEIGHT)
-                patch = cv2.resize(
-                    np.ascontiguousarray(picture[rows, columns]),
-                    (48, 48),
-                    interpolation=cv2.INTER_LINEAR,
-                )
+                patch = np.ascontiguousarray(image[rows, columns])
+                patch = cv2.resize(patch, (48, 48), interpolation=cv2.INTER_LINEAR)
                 if crop.mirrored:
                     patch = patch[:, ::-1].copy()
                     if name == "motion":
@@ -188,27 +184,33 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
             np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
 
 
+def record_reads(monkeypatch) -> list[tuple[list[int], slice, slice]]:
+    """A list that gets the positions, rows and columns of every read of the store."""
+    reads, read = [], decoding.frames_or_fields
+
+    def recorded(data, positions, rows, columns):
+        reads.append((list(positions), rows, columns))
+        return read(data, positions, rows, columns)
+
+    monkeypatch.setattr(decoding, "frames_or_fields", recorded)
+    return reads
+
+
 def test_a_period_is_read_once(folder, monkeypatch):
     """Five stacks of 3 that start 2 apart span 11 fields."""
-    asked = []
-    read = decoding.frames_or_fields
-    monkeypatch.setattr(
-        decoding,
-        "frames_or_fields",
-        lambda data, places, *cut: asked.append(list(places)) or read(data, places, *cut),
-    )
+    reads = record_reads(monkeypatch)
     motion = make_stream(folder, "motion")
     motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
-    assert asked == [list(range(4, 15))]
+    assert [positions for positions, *_ in reads] == [list(range(4, 15))]
 
 
 def read_crops(
     source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]
 ) -> list[np.ndarray]:
-    """(T, channels, size, size) of each crop, from one reading of the clip."""
-    reads = ClipDataset({source.name: source}, [(row, instants)], crops)
-    (batch,) = loader.iterate_batches(reads, range(1), 1, torch.device("cpu"), 0)
-    return [found.stacked.numpy() for found in source.iter_crops(batch[source.name])]
+    """Inputs (T, channels, size, size) of each crop, from a single read of the clip."""
+    clips = ClipDataset({source.name: source}, [(row, instants)], crops)
+    (batch,) = loader.iterate_batches(clips, range(1), 1, torch.device("cpu"), 0)
+    return [inputs.stacked.numpy() for inputs in source.iter_crops(batch[source.name])]
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -222,14 +224,12 @@ def test_ten_crops_are_cut_from_the_frame(folder, name):
     found = read_crops(source, LONG, instants, eval_crops((WIDTH, HEIGHT), 48, "ten"))
     assert len(found) == 10
     if name == "appearance":
-        whole = np.stack([frame.transpose(2, 0, 1) for frame in stamped_frames(LONG)])[
-            instants
-        ]  # (3, 3, 60, 80)
+        frames = np.stack(list(stamped_frames(LONG)))[instants]
+        whole = frames.transpose(0, 3, 1, 2)  # (3, 3, 60, 80)
     else:
         fields = np.stack(list(stamped_fields(LONG)))
-        whole = np.stack(
-            [np.concatenate(fields[t : t + STACK]) for t in instants]
-        )  # (3, 6, 60, 80)
+        stacks = [np.concatenate(fields[t : t + STACK]) for t in instants]
+        whole = np.stack(stacks)  # (3, 6, 60, 80)
     for number, (left, top) in enumerate([(0, 0), (32, 0), (0, 12), (32, 12), (16, 6)]):
         expected = whole[..., top : top + 48, left : left + 48]
         np.testing.assert_array_equal(found[number], expected)
@@ -242,7 +242,7 @@ def test_ten_crops_are_cut_from_the_frame(folder, name):
 @pytest.mark.parametrize("how", CROP_COUNTS)
 @pytest.mark.parametrize("name", STREAMS)
 def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name, how):
-    """Resized, too, in a clip that is too short for a stack."""
+    """Crops are resized, and one clip is too short for a stack."""
     source = make_stream(folder, name, stack=8)
     for row, instants in ((LONG, np.array([0, 5, 6, 20])), (SHORT, np.array([0]))):
         crops = eval_crops((340, 256), 224, how)
@@ -252,32 +252,20 @@ def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name, h
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_no_more_is_read_than_all_crops_need(folder, monkeypatch, name):
-    """Frames or fields once, and of them the rectangle that the crops lie in."""
-    asked = []
-    read = decoding.frames_or_fields
-    monkeypatch.setattr(
-        decoding,
-        "frames_or_fields",
-        lambda data, places, *cut: asked.append((list(places), *cut)) or read(data, places, *cut),
-    )
+    """Every frame or field is read once, and of it the rectangle in which all crops lie."""
+    reads = record_reads(monkeypatch)
     source = make_stream(folder, name)
     for how, rows, columns in (
         ("centre", slice(6, 54), slice(16, 64)),
         ("ten", slice(0, 60), slice(0, 80)),
     ):
         read_crops(source, LONG, np.array([2, 4]), eval_crops((WIDTH, HEIGHT), 48, how))
-        assert asked.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
-        assert not asked
+        assert reads.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
+        assert not reads
 
 
-MOVES = [
-    (2, 0),
-    (2, 0),
-    (0, 2),
-    (0, -1),
-    (-2, 0),
-    (1, 1),
-]  # (right, down) in pixels from frame t to t + 1
+# The motion in pixels, to the right and down, from frame t to t + 1.
+MOVES = [(2, 0), (2, 0), (0, 2), (0, -1), (-2, 0), (1, 1)]
 
 
 def moving_video() -> np.ndarray:
@@ -318,10 +306,10 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
     motion = make_stream(tmp_path, "motion", stack=4)
     for start in (0, 1, 2):
         for mirrored in (False, True):
-            planes = motion(row, start, replace(motion.centre_crop(), mirrored=mirrored))
-            found = np.median(levels.dequantise(planes, bound).reshape(4, 2, -1), axis=2)
+            stack = motion(row, start, replace(motion.centre_crop(), mirrored=mirrored))
+            flow = levels.dequantise(stack, bound).reshape(4, 2, -1)  # (fields, x and y, pixels)
             expected = np.array(MOVES[start : start + 4]) * [-1 if mirrored else 1, 1]
-            np.testing.assert_allclose(found, expected, atol=0.25)
+            np.testing.assert_allclose(np.median(flow, axis=2), expected, atol=0.25)
     appearance = make_stream(tmp_path, "appearance")
     for t, frame in enumerate(moving_video()):
         pixels = appearance(row, t, appearance.centre_crop()).astype(int)
