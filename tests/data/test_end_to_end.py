@@ -171,6 +171,8 @@ def folder(request, tmp_path_factory) -> Path:
                 ROOT / "workflow" / "scripts" / f"{kind}.py",
                 "--clips",
                 folder / "clips.csv",
+                "--videos",
+                folder,
                 "--settings",
                 json.dumps(settings),
                 "--out",

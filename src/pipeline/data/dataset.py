@@ -1,6 +1,7 @@
 """Datasets of training samples, and of whole clips for trained networks.
 
-Everything about a training sample follows from the seed and its index (`sampler`).
+Everything about a training sample follows from the seed and its index (`sampler`). Indices count
+on over all epochs, so they may exceed the number of clips.
 """
 
 import numpy as np
@@ -18,58 +19,60 @@ from pipeline.data.stream import Stream
 
 
 class CropDataset(BatchedDataset):
-    """Samples with crops of streams: `__getitem__` returns CropRequests, `collate` reads them.
+    """Samples with crops of streams: `__getitem__` returns a CropRequest per stream and labels.
 
-    For a CPU, `collate` makes each InputBatch. For a GPU it makes a RawBatch, which `finish` turns
-    into an InputBatch there.
+    On a CPU, `collate` reads the requests of each stream into an InputBatch. For a GPU it only
+    reads stored pixels, into a RawBatch, which `finish` turns into the same inputs there.
     """
 
-    rows: list[dict]
-    # By the key of a sample that holds the stream's request.
+    # By the key under which a sample has the request of the stream.
     streams: dict[str, Stream]
 
-    def __len__(self) -> int:
-        """Samples of an epoch; indices beyond it belong to the epochs that follow."""
-        return len(self.rows)
-
     def collate(self, items: list[dict], device_type: str) -> dict:
+        """Read the requests of a batch and collate its labels.
+
+        Raises PipelineError when stored pixels cannot be decoded.
+        """
         return {
-            name: self._collate_values(name, [item[name] for item in items], device_type)
-            for name in items[0]
+            key: self._collate_values(key, [item[key] for item in items], device_type)
+            for key in items[0]
         }
 
     def finish(self, batch: dict) -> dict:
+        """Make inputs of the raw pixels of a batch, on the device where they are."""
         return batch | {
-            name: finish_on_device(batch[name], stream.name, stream.size)
-            for name, stream in self.streams.items()
-            if isinstance(batch[name], RawBatch)
+            key: finish_on_device(batch[key], stream.name, stream.size)
+            for key, stream in self.streams.items()
+            if isinstance(batch[key], RawBatch)
         }
 
     def read(self, index: int) -> dict:
         """One sample with its pixels, (T, channels, size, size) or (channels, size, size) uint8."""
         return {
-            name: self.streams[name].collate([value]).stacked[0].numpy()
-            if name in self.streams
+            key: self.streams[key].collate([value]).stacked[0].numpy()
+            if key in self.streams
             else value
-            for name, value in self[index].items()
+            for key, value in self[index].items()
         }
 
-    def _collate_values(self, name: str, values: list, device_type: str):
-        if name not in self.streams:
+    def _collate_values(self, key: str, values: list, device_type: str):
+        if key not in self.streams:
             return default_collate(values)
-        return pack(values) if device_type == "cuda" else self.streams[name].collate(values)
+        return pack(values) if device_type == "cuda" else self.streams[key].collate(values)
 
 
 class StreamDataset(CropDataset):
-    """Training draws of one stream: a random instant of a random clip."""
+    """Training samples of one stream: a random instant of a random clip, in a random crop."""
 
     def __init__(
-        self, rows: list[dict], stream: Stream, seed: int, groups: "CachedRankings | None" = None
+        self, rows: list[dict], stream: Stream, seed: int, rankings: CachedRankings | None = None
     ):
-        self.rows, self.stream, self.seed, self.groups = rows, stream, seed, groups
+        """`rows` are the index rows of the training clips."""
+        self.rows, self.stream, self.seed, self.rankings = rows, stream, seed, rankings
         self.streams = {"input": stream}
 
     def __getitem__(self, index: int) -> dict:
+        """Return "input", "label" and, with rankings, the ranked classes "groups" (depth,)."""
         rng = sampler.sample_rng(self.seed, index)
         row = self.rows[sampler.clip_index(len(self.rows), self.seed, index)]
         instant = int(rng.integers(self.stream.last_instant(row) + 1))
@@ -77,66 +80,103 @@ class StreamDataset(CropDataset):
             "input": self.stream.request(row, instant, self.stream.training_crop(rng)),
             "label": row["label"],
         }
-        if self.groups:
-            item["groups"] = self.groups(row, [instant])[0]
+        if self.rankings:
+            item["groups"] = self.rankings(row, [instant])[0]
         return item
 
 
 class PeriodDataset(CropDataset):
-    """Training draws of a direction: one instant of a stream, a period of the other, in one crop for all."""
+    """Training samples of a direction: one instant of a stream and a period of the other.
+
+    The instant is the centre of the period. All inputs of a sample show the same crop.
+    """
 
     def __init__(
         self,
         rows: list[dict],
-        one: Stream,
-        many: Stream,
+        single: Stream,
+        sequence: Stream,
         seed: int,
         delta: int,
-        units: int,
-        groups_one: "CachedRankings",
-        groups_many: "CachedRankings",
+        num_instants: int,
+        single_rankings: CachedRankings,
+        sequence_rankings: CachedRankings,
     ):
-        self.rows, self.one, self.many, self.seed, self.delta, self.units = (
-            rows,
-            one,
-            many,
-            seed,
-            delta,
-            units,
-        )
-        self.groups_one, self.groups_many = groups_one, groups_many
-        self.streams = {"one": one, "many": many}
+        """`single` gives one instant, `sequence` a period of `num_instants`, `delta` frames apart.
+
+        `rows` are the index rows of the training clips.
+        """
+        self.rows, self.single, self.sequence = rows, single, sequence
+        self.seed, self.delta, self.num_instants = seed, delta, num_instants
+        self.single_rankings, self.sequence_rankings = single_rankings, sequence_rankings
+        self.streams = {"one": single, "many": sequence}
 
     def __getitem__(self, index: int) -> dict:
+        """Return "one" and "many", the "label", and their ranked classes.
+
+        These are "groups_one" (depth,) and "groups_many" (num_instants, depth).
+        """
         rng = sampler.sample_rng(self.seed, index)
         row = self.rows[sampler.clip_index(len(self.rows), self.seed, index)]
-        last = min(self.one.last_instant(row), self.many.last_instant(row))
-        centre, instants = draw_period(rng, self.delta, self.units, last)
-        motion = self.one if self.one.name == "motion" else self.many
-        crop = motion.training_crop(rng)  # the flow's sizes: those that both streams use
+        last = min(self.single.last_instant(row), self.sequence.last_instant(row))
+        centre, instants = draw_period(rng, self.delta, self.num_instants, last)
+        # Both streams use the crop sizes of the motion stream.
+        motion = self.single if self.single.name == "motion" else self.sequence
+        crop = motion.training_crop(rng)
         return {
-            "one": self.one.request(row, centre, crop),
-            "many": self.many.request(row, instants, crop),
+            "one": self.single.request(row, centre, crop),
+            "many": self.sequence.request(row, instants, crop),
             "label": row["label"],
-            "groups_one": self.groups_one(row, [centre])[0],
-            "groups_many": self.groups_many(row, instants),
+            "groups_one": self.single_rankings(row, [centre])[0],
+            "groups_many": self.sequence_rankings(row, instants),
         }
 
 
+class FeatureDataset(BatchedDataset):
+    """Training samples of the fusion alone: features of networks that do not learn.
+
+    The features are computed once, on the centre crop.
+    """
+
+    def __init__(
+        self,
+        rows: list[dict],
+        features: list[tuple[torch.Tensor, torch.Tensor]],
+        seed: int,
+        delta: int,
+        num_instants: int,
+    ):
+        """`features` are two (instants, hidden) per clip: of the single and the sequence stream.
+
+        They are of every instant. `delta` and `num_instants` are as in a PeriodDataset, which
+        draws the same instants for the same index.
+        """
+        self.rows, self.features, self.seed = rows, features, seed
+        self.delta, self.num_instants = delta, num_instants
+
+    def __getitem__(self, index: int) -> dict:
+        """Return "one" (hidden,), "many" (num_instants, hidden) and the "label"."""
+        clip = sampler.clip_index(len(self.rows), self.seed, index)
+        one, many = self.features[clip]
+        rng = sampler.sample_rng(self.seed, index)
+        centre, instants = draw_period(rng, self.delta, self.num_instants, len(one) - 1)
+        return {"one": one[centre], "many": many[instants], "label": self.rows[clip]["label"]}
+
+
 class ClipDataset(BatchedDataset):
-    """Clips for networks that have learnt: number n is what the crops of a clip at some instants need, read once for all."""
+    """Clips for trained networks: stored pixels at some instants, read once for all crops.
+
+    A batch is a single clip, because clips differ in size and number of instants.
+    """
 
     def __init__(
         self, streams: dict[str, Stream], requests: list[tuple[dict, np.ndarray]], crops: list[Crop]
     ):
-        """`requests`: of each number the clip's row and the instants (T,)."""
+        """`requests` are the index row and the instants (T,) of each item."""
         self.streams, self.requests, self.crops = streams, requests, crops
 
-    def __len__(self) -> int:
-        return len(self.requests)
-
     def __getitem__(self, index: int) -> dict[str, list[CropRequest]]:
-        """The requests of every crop, by stream."""
+        """Return, by stream, a request per crop."""
         row, instants = self.requests[index]
         return {
             name: [stream.request(row, instants, crop) for crop in self.crops]
@@ -146,62 +186,30 @@ class ClipDataset(BatchedDataset):
     def collate(
         self, items: list[dict[str, list[CropRequest]]], device_type: str
     ) -> dict[str, ClipPixels]:
-        """Read the single item of a batch."""
+        """Read the only item of a batch, by stream.
+
+        Raises PipelineError when stored pixels cannot be decoded.
+        """
         (item,) = items
-        return {name: self._read(cuts) for name, cuts in item.items()}
+        return {name: _read_clip(requests) for name, requests in item.items()}
 
-    @staticmethod
-    def _read(cuts: list[CropRequest]) -> ClipPixels:
-        """Read the smallest rectangle that holds all crops of a clip."""
-        top, left = (min(getattr(cut, axis).start for cut in cuts) for axis in ("rows", "columns"))
-        bottom, right = (
-            max(getattr(cut, axis).stop for cut in cuts) for axis in ("rows", "columns")
+
+def _read_clip(requests: list[CropRequest]) -> ClipPixels:
+    """Read the smallest rectangle that holds all crops of a clip at the same instants."""
+    top = min(request.rows.start for request in requests)
+    bottom = max(request.rows.stop for request in requests)
+    left = min(request.columns.start for request in requests)
+    right = max(request.columns.stop for request in requests)
+    rectangle = requests[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
+    pixels = memory.batch(rectangle.shape)
+    rectangle.read_into(pixels.numpy())
+    # The crops within that rectangle.
+    crops = [
+        (
+            (request.rows.start - top, request.rows.stop - top),
+            (request.columns.start - left, request.columns.stop - left),
+            request.mirrored,
         )
-        whole = cuts[0]._replace(rows=slice(top, bottom), columns=slice(left, right))
-        planes = memory.batch(whole.shape)
-        whole.read_into(planes.numpy())
-        return ClipPixels(
-            planes,
-            torch.from_numpy(whole.index),
-            [
-                (
-                    (cut.rows.start - top, cut.rows.stop - top),
-                    (cut.columns.start - left, cut.columns.stop - left),
-                    cut.mirrored,
-                )
-                for cut in cuts
-            ],
-        )
-
-
-class FeatureDataset(BatchedDataset):
-    """Training draws of a direction whose streams do not learn: their features, computed once, on the centre crop."""
-
-    def __init__(
-        self,
-        rows: list[dict],
-        features: list[tuple[torch.Tensor, torch.Tensor]],
-        seed: int,
-        delta: int,
-        units: int,
-    ):
-        """`features`: of each clip, at every instant, of the one and of the many stream, (instants, hidden) each."""
-        self.rows, self.features, self.seed, self.delta, self.units = (
-            rows,
-            features,
-            seed,
-            delta,
-            units,
-        )
-
-    def __len__(self) -> int:
-        """Samples of an epoch."""
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict:
-        place = sampler.clip_index(len(self.rows), self.seed, index)
-        one, many = self.features[place]
-        centre, instants = draw_period(
-            sampler.sample_rng(self.seed, index), self.delta, self.units, len(one) - 1
-        )
-        return {"one": one[centre], "many": many[instants], "label": self.rows[place]["label"]}
+        for request in requests
+    ]
+    return ClipPixels(pixels, torch.from_numpy(rectangle.index), crops)

@@ -29,55 +29,58 @@ def iterate_batches(
     device: torch.device,
     num_workers: int,
 ) -> Iterator[dict]:
-    """Batches of the samples `indices`, in their order, on `device`; the last may be smaller.
+    """Yield batches of the samples `indices`, in their order, on `device`.
 
-    `num_workers` processes read, each with open files of its own; with 0 this process reads.
-    Raises the PipelineError of a sample as it is.
+    The last batch may be smaller. `num_workers` processes read, each with open files of its own;
+    with 0 this process reads. Raises the PipelineError of a sample as it is.
     """
-    # A worker has one core. Set in the worker, this would wait for threads that no fork inherits.
-    cv2.setNumThreads(1)
-    gpu = device.type == "cuda"
-    # Other start methods cannot inherit slots; tensors then travel in torch's shared memory.
-    forked = num_workers and multiprocessing.get_start_method() == "fork"
-    slots = memory.Slots(num_workers, STREAMS_PER_BATCH * (PREFETCH + 1)) if forked else None
+    # A worker has one core. A forked worker cannot set this itself: it would wait for OpenCV's
+    # threads, which it does not inherit.
+    _use_one_opencv_thread()
     loader = DataLoader(
-        _ItemOrError(dataset),
+        _SampleOrError(dataset),
         batch_sampler=[
             indices[start : start + batch_size] for start in range(0, len(indices), batch_size)
         ],
         collate_fn=_Collate(dataset, device.type),
         num_workers=num_workers,
         prefetch_factor=PREFETCH if num_workers else None,
-        pin_memory=gpu,
-        worker_init_fn=slots.bind_worker if slots else None,
+        pin_memory=device.type == "cuda",
+        worker_init_fn=_worker_init(num_workers) if num_workers else None,
         # torch's own generator is that of dropout, which must resume by iteration.
         generator=torch.Generator(),
     )
-    host = map(_raise_error, loader)
-    if gpu:
-        yield from _prefetch_to_gpu(host, device, dataset.finish)
+    host_batches = map(_raise_error, loader)
+    if device.type == "cuda":
+        yield from _prefetch_to_gpu(host_batches, device, dataset.finish)
     else:
-        for batch in host:
+        for batch in host_batches:
             yield dataset.finish(to_device(batch, device))
 
 
-def to_device(value, device: torch.device):
-    """Tensors of a batch on `device`; anything else as it is."""
-    return _map_tensors(lambda tensor: tensor.to(device, non_blocking=True), value)
+def to_device(batch, device: torch.device):
+    """Return a batch with its tensors on `device`, and anything else as it is."""
+    return _map_tensors(lambda tensor: tensor.to(device, non_blocking=True), batch)
 
 
-def _map_tensors(change: Callable[[torch.Tensor], object], value):
-    """Apply `change` to the tensors of nested dictionaries and named tuples."""
-    if isinstance(value, torch.Tensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {name: _map_tensors(change, part) for name, part in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_map_tensors(change, part) for part in value))
-    return value
+def _worker_init(num_workers: int) -> Callable[[int], None]:
+    """Return what a worker process calls first, with its number."""
+    if multiprocessing.get_start_method() == "fork":
+        # The slots live as long as the DataLoader that has their method.
+        return memory.Slots(num_workers, STREAMS_PER_BATCH * (PREFETCH + 1)).bind_worker
+    # Only a fork inherits slots; otherwise tensors travel in torch's own shared memory.
+    return _use_one_opencv_thread
 
 
-class _ItemOrError(Dataset):
+def _use_one_opencv_thread(worker: int = 0) -> None:
+    cv2.setNumThreads(1)
+
+
+# What is handed to a worker is an instance of a class, as neither lambdas nor local functions can
+# be pickled under the start methods forkserver and spawn.
+
+
+class _SampleOrError(Dataset):
     """Samples of a dataset, or the PipelineError of one: torch would wrap it in a traceback."""
 
     def __init__(self, dataset: BatchedDataset):
@@ -91,10 +94,7 @@ class _ItemOrError(Dataset):
 
 
 class _Collate:
-    """Collates samples in a worker into a batch, or into the sentence of an error.
-
-    A class and no local function, so that it pickles under the start methods forkserver and spawn.
-    """
+    """Collates samples into a batch, in a worker, or hands on the message of a PipelineError."""
 
     def __init__(self, dataset: BatchedDataset, device_type: str):
         self.dataset, self.device_type = dataset, device_type
@@ -116,12 +116,23 @@ def _raise_error(batch: dict | str) -> dict:
     return batch
 
 
+def _map_tensors(change: Callable[[torch.Tensor], object], value):
+    """Apply `change` to the tensors of nested dictionaries and named tuples."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: _map_tensors(change, part) for name, part in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_map_tensors(change, part) for part in value))
+    return value
+
+
 def _prefetch_to_gpu(
-    host: Iterator[dict], device: torch.device, finish: Callable[[dict], dict]
+    host_batches: Iterator[dict], device: torch.device, finish: Callable[[dict], dict]
 ) -> Iterator[dict]:
-    """Copy and finish a batch on its own CUDA stream while the network uses the one before."""
+    """Copy and finish a batch on a CUDA stream of its own while the network uses the one before."""
     stream, ready = torch.cuda.Stream(device), None
-    for batch in host:
+    for batch in host_batches:
         with torch.cuda.stream(stream):
             pending = finish(to_device(batch, device)), stream.record_event()
         if ready:
@@ -132,8 +143,11 @@ def _prefetch_to_gpu(
 
 
 def _wait_ready(batch: dict, done: torch.cuda.Event) -> dict:
-    """Let the network's stream wait for a batch, and keep its memory until it has used it."""
-    current = torch.cuda.current_stream()
-    current.wait_event(done)
-    _map_tensors(lambda tensor: tensor.record_stream(current), batch)
+    """Let the network's stream wait for a batch, and keep the batch's memory until it has used it.
+
+    Without `record_stream`, torch could give the memory to the next batch while the network reads.
+    """
+    network_stream = torch.cuda.current_stream()
+    network_stream.wait_event(done)
+    _map_tensors(lambda tensor: tensor.record_stream(network_stream), batch)
     return batch
