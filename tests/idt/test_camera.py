@@ -26,10 +26,10 @@ def test_homography_among_outliers():
     after = move(before, HOMOGRAPHY)
     # Points of things that move by themselves.
     after[:120] += RNG.uniform(5, 40, (120, 2)).astype(np.float32)
-    found = camera.estimate_homography(before, after)
-    assert move(before, found) == pytest.approx(move(before, HOMOGRAPHY), abs=0.1)
+    homography = camera.estimate_homography(before, after)
+    assert move(before, homography) == pytest.approx(move(before, HOMOGRAPHY), abs=0.1)
     cv2.setRNGSeed(99)
-    assert (camera.estimate_homography(before, after) == found).all()
+    assert (camera.estimate_homography(before, after) == homography).all()
 
 
 @pytest.mark.parametrize("count", [0, 3, 50])

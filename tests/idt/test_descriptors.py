@@ -47,12 +47,12 @@ def test_histograms_of_a_point(x, y, left, top):
     assert [(array.shape, array.dtype) for array in sums] == [
         ((51, 61, bins), np.float32) for bins in (8, 9, 8, 8)
     ]
-    _, found = descriptors.describe(sums, np.array([(7, 7), (x, y)]))
+    _, values = descriptors.describe(sums, np.array([(7, 7), (x, y)]))
     expected = [
         by_hand(*field, left, top, still=number == 1) for number, field in enumerate(fields)
     ]
-    assert found == pytest.approx(np.concatenate(expected), abs=2e-4)
-    assert (found**2).sum() == pytest.approx(4, abs=1e-5)
+    assert values == pytest.approx(np.concatenate(expected), abs=2e-4)
+    assert (values**2).sum() == pytest.approx(4, abs=1e-5)
 
 
 def test_whole_picture_adds_up():
@@ -64,10 +64,10 @@ def test_whole_picture_adds_up():
 
 def test_nothing_there_is_spread_evenly():
     flat, still = np.full((40, 40), 9, np.uint8), np.zeros((2, 40, 40), np.float32)
-    (found,) = descriptors.describe(
+    (values,) = descriptors.describe(
         descriptors.integral_histograms(flat, still), np.array([(20, 20)])
     )
-    hog, hof, mbh = np.split(found, [32, 68])
+    hog, hof, mbh = np.split(values, [32, 68])
     assert hog == pytest.approx(np.full(32, np.sqrt(1 / 32))) and mbh == pytest.approx(
         np.full(64, np.sqrt(1 / 32))
     )

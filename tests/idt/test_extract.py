@@ -66,8 +66,8 @@ def test_equal_input_gives_equal_bytes():
 
 def test_they_come_as_soon_as_they_end():
     images = iter(square(40))
-    found = trajectories(images, 40)
-    assert sum(len(next(found)) for _ in range(15)) > 0
+    batches = trajectories(images, 40)
+    assert sum(len(next(batches)) for _ in range(15)) > 0
     assert len(list(images)) == 40 - 16
 
 

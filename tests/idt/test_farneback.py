@@ -37,7 +37,7 @@ def test_pyramid_ends_where_no_patch_fits(side, count):
 
 def test_polynomials_are_the_weighted_least_squares_fit():
     image = RNG.integers(0, 256, (60, 70), dtype=np.uint8)
-    (found,) = farneback.expand(image, farneback.pyramid(60, 70)[:1])
+    (polynomials,) = farneback.expand(image, farneback.pyramid(60, 70)[:1])
     # The kernel of size 3 that OpenCV takes for a sigma of 0.
     kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
     windows = np.lib.stride_tricks.sliding_window_view(image.astype(float), (3, 3))
@@ -50,7 +50,7 @@ def test_polynomials_are_the_weighted_least_squares_fit():
     for row, column in [(20, 30), (40, 50), (25, 11)]:
         patch = blurred[row - 8 : row + 7, column - 8 : column + 7].ravel()
         expected = np.linalg.lstsq(basis, patch * root, rcond=None)[0][:5]
-        assert found[:, row, column] == pytest.approx(expected, abs=2e-4)
+        assert polynomials[:, row, column] == pytest.approx(expected, abs=2e-4)
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, -2), (-5, 1)])

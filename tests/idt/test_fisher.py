@@ -148,8 +148,8 @@ def test_learning_finds_the_mixture_and_is_repeatable():
     centres = np.array([[4.0, 0, 0, 0], [-4, 1, 0, 0]])
     samples = centres[RNG.integers(2, size=3000)] + RNG.normal(0, 0.3, (3000, 4))
     book, again = (fisher.learn(samples, 2, seed=1) for _ in range(2))
-    found = book.means @ book.axes + book.mean
-    assert sorted(found[:, 0]) == pytest.approx([-4, 4], abs=0.1)
+    centres_learned = book.means @ book.axes + book.mean
+    assert sorted(centres_learned[:, 0]) == pytest.approx([-4, 4], abs=0.1)
     assert all(
         (getattr(book, name) == getattr(again, name)).all()
         for name in ("axes", "weights", "means", "variances")

@@ -1,4 +1,4 @@
-"""What the programs of a shard share: they write its clips, and then its record."""
+"""The job of one shard: write its clips, or reuse those of an interrupted run, then its record."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -27,22 +27,24 @@ def run_shard(
 ) -> None:
     """Write the shard --out clip by clip, then the record --record, which counts the clips.
 
-    `make_arrays` advances `progress` itself, by `units` of work per clip. Of a clip that an earlier
-    run has finished nothing is computed; its units count as done before.
+    `make_arrays` itself advances `progress` for the clips that are computed. A clip that an
+    interrupted run has finished is reused; its `units` count as done before.
 
     Args:
         options: the options `out`, `record` and `code` of the program.
-        settings: settings that the content depends on; clips of other settings are not reused.
+        settings: what the content depends on, for the file and the record; clips of other settings
+            are not reused.
         stage: name of the stage in the record.
         kind: kind of the file, as in `writer.write_shard`.
         rows: index rows of the clips, with the columns clip, path, sha256 and frames.
-        make_arrays: of an index row, yields the arrays of the clip, as in `writer.write_shard`.
-        progress: of all clips; it is closed after the last.
-        units: of an index row, the units of `progress` that the clip takes.
+        make_arrays: takes an index row and yields the arrays of the clip, as in
+            `writer.write_shard`.
+        progress: that of the whole shard; it is closed after the last clip.
+        units: takes an index row and returns how many units of `progress` the clip counts.
         made_with: names and versions of the programs that the content depends on, for the file.
-        facts: what the record says of these programs; `made_with` where nothing is given.
+        facts: what the record says in place of `made_with`, where that is not None.
         codec: how frames or fields are compressed.
-        attributes: more attributes of the file, and facts of the record.
+        attributes: more attributes of the file, which the record has, too.
 
     Raises:
         PipelineError: a clip gives another number of frames or fields than the index wants.
