@@ -19,7 +19,9 @@ from pipeline.flow.levels import dequantise
 from pipeline.storage import decoding
 from pipeline.storage.keys import key_of
 
-QUICK = {  # over tests/configs/weizmann.yaml: the same clips and stages, a tenth of the pixels, a moment of training
+# Over tests/configs/weizmann.yaml: the same clips and stages, a tenth of the pixels, a moment of
+# training.
+QUICK = {
     "decode": {"short_side": 48},
     "crops": {"size": 48},
     "teacher": {"width": 0.05, "iterations": 40},
