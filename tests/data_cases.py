@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.data.dataset import PeriodDataset, StreamDataset
+from pipeline.data import loader
+from pipeline.data.crops import Crop
+from pipeline.data.dataset import ClipDataset, CropDataset, PeriodDataset, StreamDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
-from pipeline.storage import writer
+from pipeline.storage import decoding, writer
 from pipeline.storage.codecs import DEFAULT_CODEC, Codec
 from pipeline.storage.keys import key_of
 from pipeline.streams import DIRECTIONS, STORES
@@ -118,3 +120,34 @@ def equal(first: dict, second: dict) -> bool:
     return first.keys() == second.keys() and all(
         np.array_equal(first[key], second[key]) for key in first
     )
+
+
+def read_sample(dataset: CropDataset, index: int) -> dict:
+    """A sample with its inputs, uint8 (T, channels, size, size) or (channels, size, size)."""
+    return {
+        key: dataset.streams[key].collate([value]).stacked[0].numpy()
+        if key in dataset.streams
+        else value
+        for key, value in dataset[index].items()
+    }
+
+
+def read_crops(
+    source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]
+) -> list[np.ndarray]:
+    """Inputs (T, channels, size, size) of each crop, from a single read of the clip."""
+    clips = ClipDataset({source.name: source}, [(row, instants)], crops)
+    (batch,) = loader.iterate_batches(clips, range(1), 1, torch.device("cpu"), 0)
+    return [inputs.stacked.numpy() for inputs in source.iter_crops(batch[source.name])]
+
+
+def record_reads(monkeypatch) -> list[tuple[list[int], slice, slice]]:
+    """A list that gets the positions, rows and columns of every read of the store."""
+    reads, read = [], decoding.frames_or_fields
+
+    def recorded(data, positions, rows, columns):
+        reads.append((list(positions), rows, columns))
+        return read(data, positions, rows, columns)
+
+    monkeypatch.setattr(decoding, "frames_or_fields", recorded)
+    return reads

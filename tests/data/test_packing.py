@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from data_cases import make_datasets, stacked
+from data_cases import make_datasets, read_sample, stacked
 
 from pipeline.data import loader
 
@@ -17,6 +17,6 @@ def test_a_gpus_share_of_the_work_gives_the_bits_of_the_cpus(folder):
         on_cpu = stacked(next(batches))
         assert finished.keys() == on_cpu.keys()
         for name, value in on_cpu.items():
-            samples = np.stack([dataset.read(index)[name] for index in indices])
+            samples = np.stack([read_sample(dataset, index)[name] for index in indices])
             assert torch.equal(value, torch.from_numpy(samples)), name
             assert finished[name].dtype == value.dtype and torch.equal(finished[name], value), name

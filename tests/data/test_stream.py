@@ -1,18 +1,12 @@
 """Crops of the store, and of a video, as inputs of networks."""
 
-import multiprocessing
-import os
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-import torch
 from data_cases import (
     COLUMNS,
-    CROPS,
-    DEPTH,
     HEIGHT,
     LONG,
     PICTURE,
@@ -20,25 +14,18 @@ from data_cases import (
     SHORT,
     STACK,
     WIDTH,
-    equal,
-    make_datasets,
-    make_period_dataset,
     make_stream,
-    make_stream_dataset,
+    read_crops,
+    record_reads,
     stamped_fields,
     stamped_frames,
     write_set,
 )
 
-from pipeline.data import loader, sampler
 from pipeline.data.crops import CROP_COUNTS, Crop, eval_crops
-from pipeline.data.dataset import ClipDataset, FeatureDataset, StreamDataset
-from pipeline.data.instants import draw_period
-from pipeline.data.stream import Stream
 from pipeline.flow import levels, tvl1
-from pipeline.storage import decoding, reader, writer
 from pipeline.storage.codecs import Codec
-from pipeline.streams import DIRECTIONS, STORES, STREAMS
+from pipeline.streams import STREAMS
 from pipeline.video.decode import decode
 from pipeline.video.encode import encode
 
@@ -184,33 +171,12 @@ def test_pixels_are_those_of_the_plain_way(tmp_path, name, coding):
             np.testing.assert_array_equal(source(row, int(instants[2]), crop), expected[2])
 
 
-def record_reads(monkeypatch) -> list[tuple[list[int], slice, slice]]:
-    """A list that gets the positions, rows and columns of every read of the store."""
-    reads, read = [], decoding.frames_or_fields
-
-    def recorded(data, positions, rows, columns):
-        reads.append((list(positions), rows, columns))
-        return read(data, positions, rows, columns)
-
-    monkeypatch.setattr(decoding, "frames_or_fields", recorded)
-    return reads
-
-
 def test_a_period_is_read_once(folder, monkeypatch):
     """Five stacks of 3 that start 2 apart span 11 fields."""
     reads = record_reads(monkeypatch)
     motion = make_stream(folder, "motion")
     motion(LONG, [4, 6, 8, 10, 12], motion.centre_crop())
     assert [positions for positions, *_ in reads] == [list(range(4, 15))]
-
-
-def read_crops(
-    source: Stream, row: dict, instants: np.ndarray, crops: list[Crop]
-) -> list[np.ndarray]:
-    """Inputs (T, channels, size, size) of each crop, from a single read of the clip."""
-    clips = ClipDataset({source.name: source}, [(row, instants)], crops)
-    (batch,) = loader.iterate_batches(clips, range(1), 1, torch.device("cpu"), 0)
-    return [inputs.stacked.numpy() for inputs in source.iter_crops(batch[source.name])]
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -248,20 +214,6 @@ def test_crops_of_one_reading_are_those_of_readings_of_their_own(folder, name, h
         crops = eval_crops((340, 256), 224, how)
         for crop, found in zip(crops, read_crops(source, row, instants, crops), strict=True):
             np.testing.assert_array_equal(found, source(row, instants, crop))
-
-
-@pytest.mark.parametrize("name", STREAMS)
-def test_no_more_is_read_than_all_crops_need(folder, monkeypatch, name):
-    """Every frame or field is read once, and of it the rectangle in which all crops lie."""
-    reads = record_reads(monkeypatch)
-    source = make_stream(folder, name)
-    for how, rows, columns in (
-        ("centre", slice(6, 54), slice(16, 64)),
-        ("ten", slice(0, 60), slice(0, 80)),
-    ):
-        read_crops(source, LONG, np.array([2, 4]), eval_crops((WIDTH, HEIGHT), 48, how))
-        assert reads.pop() == ([2, 4] if name == "appearance" else [2, 3, 4, 5, 6], rows, columns)
-        assert not reads
 
 
 # The motion in pixels, to the right and down, from frame t to t + 1.
@@ -315,151 +267,3 @@ def test_motion_of_a_video_arrives_in_its_channel_with_its_sign(tmp_path):
         pixels = appearance(row, t, appearance.centre_crop()).astype(int)
         # What MPEG-4 loses.
         assert np.abs(pixels[0] - frame[6:54, 16:64, 0]).mean() < 4
-
-
-@pytest.mark.parametrize("name, last", [("appearance", 5), ("motion", 2)])
-def test_stream_draws(folder, name, last):
-    draws = make_stream_dataset(folder, name)
-    seen = set()
-    for draw in range(90):
-        item = draws.read(draw)
-        stamp = int(item["input"][0, 0, 0])  # t, or 100 + t, or 255 - (100 + t)
-        instant = stamp if name == "appearance" else min(abs(stamp - 100), abs(155 - stamp))
-        row = ROWS[item["label"]]
-        assert row is ROWS[sampler.clip_index(len(ROWS), 1, draw)]
-        assert 0 <= instant <= draws.stream.last_instant(row)
-        assert item["groups"].tolist() == list(range(instant, instant + DEPTH))
-        seen.add((row["label"], instant))
-    assert {instant for label, instant in seen if label == 2} == set(
-        range(last + 1)
-    )  # of the short clip
-    labels = [int(draws.read(draw)["label"]) for draw in range(9)]
-    assert all(sorted(labels[epoch : epoch + 3]) == [0, 1, 2] for epoch in (0, 3, 6))
-
-
-def test_stream_draws_without_groups(folder):
-    assert set(StreamDataset(ROWS, make_stream(folder, "motion"), 1)[0]) == {"input", "label"}
-
-
-@pytest.mark.parametrize("direction", DIRECTIONS)
-def test_instants_of_a_period_share_clip_and_crop(folder, direction):
-    """PICTURE, in blue and in y, tells where a crop is; the stamps tell the instants."""
-    draws = make_period_dataset(folder, direction)
-    mirrored = set()
-    for draw in range(40):
-        item = draws.read(draw)
-        frames, stacks = (
-            (item["one"][None], item["many"])
-            if direction == "appearance-to-motion"
-            else (item["many"], item["one"][None])
-        )
-        assert frames.shape[1:] == (3, 48, 48) and stacks.shape[1:] == (2 * STACK, 48, 48)
-        assert len(item["many"]) == 5
-        picture = frames[0, 2]
-        assert (frames[:, 2] == picture).all() and (stacks[:, 1::2] == picture).all()
-        flipped = int(frames[0, 1, 0, 0]) > int(frames[0, 1, 0, 1])  # columns count down
-        left = int(frames[0, 1].min()) // 3
-        assert np.ptp(frames[0, 1]) == 3 * 47  # the motion stream's size, not the appearance's 60
-        strip = PICTURE[:, left : left + 48][:, :: -1 if flipped else 1]
-        assert any(np.array_equal(picture, strip[top : top + 48]) for top in (0, 6, 12))
-        mirrored.add(flipped)
-
-        of_frames = frames[:, 0, 0, 0].astype(int)
-        of_stacks = stacks[:, 0, 0, 0].astype(int)
-        of_stacks = 155 - of_stacks if flipped else of_stacks - 100
-        one, many = (
-            (of_frames, of_stacks)
-            if direction == "appearance-to-motion"
-            else (of_stacks, of_frames)
-        )
-        last = ROWS[item["label"]]["frames"] - 1 - STACK  # where both a frame and a stack begin
-        assert many.tolist() == np.clip(one[0] + np.array([-4, -2, 0, 2, 4]), 0, last).tolist()
-        if last >= 8:
-            assert 4 <= one[0] <= last - 4
-        else:
-            assert one[0] == last // 2
-        assert item["groups_one"].tolist() == list(range(one[0], one[0] + DEPTH))
-        assert item["groups_many"].tolist() == [list(range(t, t + DEPTH)) for t in many]
-    assert mirrored == {False, True}
-
-
-def test_a_draw_depends_on_seed_and_number_alone(folder):
-    for draws, fresh, other in zip(
-        make_datasets(folder), make_datasets(folder), make_datasets(folder, seed=2), strict=True
-    ):
-        forward = [draws.read(draw) for draw in range(6)]
-        assert all(equal(fresh.read(draw), forward[draw]) for draw in reversed(range(6)))
-        assert not any(equal(other.read(draw), forward[draw]) for draw in range(6))
-        assert not any(equal(forward[draw], forward[draw + 1]) for draw in range(5))
-
-
-def test_draws_are_the_same_for_any_number_of_workers(folder):
-    """Also when this process, which the workers are forked from, has read already."""
-    cpu = torch.device("cpu")
-    for draws in make_datasets(folder)[1:3]:
-        plain, parted = (
-            list(loader.iterate_batches(draws, range(3, 11), 2, cpu, workers)) for workers in (0, 2)
-        )
-        assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))
-        assert np.array_equal(plain[0]["label"], [draws.read(3)["label"], draws.read(4)["label"]])
-
-
-def resident() -> np.ndarray:
-    """Memory in MB of this process and of the workers that it has."""
-    pids = [os.getpid(), *sorted(child.pid for child in multiprocessing.active_children())]
-    pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in pids]
-    return np.array(pages) * os.sysconf("SC_PAGESIZE") / 1e6
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("files", [2, 9])
-def test_memory_does_not_grow_with_the_draws(tmp_path, monkeypatch, files, workers):
-    """Of JPEG frames and lz4 flow, in fewer and in more files than may be open at a time.
-
-    2,400 draws may cost a process 2 MB, room for what allocators keep back: 0.8 kB a draw, 1.7 kB where two workers
-    share them. A frame has 14 kB.
-    """
-    monkeypatch.setattr(reader, "MAX_OPEN_FILES", 4)
-    rows = [ROWS[number % 3] | {"shard": f"{number:03}"} for number in range(files)]
-    for row in rows:
-        for kind, items, codec in (
-            ("frames", stamped_frames, Codec("jpeg", 85)),
-            ("flow", stamped_fields, Codec("lz4")),
-        ):
-            writer.write_shard(
-                tmp_path / kind / f"{row['shard']}.h5",
-                kind,
-                [row],
-                items,
-                {},
-                "test",
-                "test",
-                codec=codec,
-            )
-    draws = {
-        name: StreamDataset(rows, Stream(name, tmp_path / kind, CROPS, STACK, rows), 1)
-        for name, kind in STORES.items()
-    }
-    for stream_of in draws.values():
-        batches = loader.iterate_batches(stream_of, range(2952), 12, torch.device("cpu"), workers)
-        used = [resident() for number, _ in enumerate(batches) if number in (45, 245)]
-        assert len(used[0]) == 1 + workers and (used[1] - used[0]).max() < 2
-
-
-def test_feature_draws_take_the_instants_of_period_draws():
-    rows = [{"clip": f"Run/{number}", "label": number} for number in range(3)]
-    instants = torch.arange(34.0)
-    features = [
-        ((100 * number + instants)[:, None], (1000 * number + instants)[:, None])
-        for number in range(3)
-    ]
-    draws = FeatureDataset(rows, features, seed=1, delta=5, num_instants=5)
-    for draw in range(30):
-        item = draws[draw]
-        number = item["label"]
-        centre, period = draw_period(sampler.sample_rng(1, draw), 5, 5, 33)
-        assert 10 <= centre <= 23 and item["one"].tolist() == [100 * number + centre]
-        assert item["many"].ravel().tolist() == [
-            1000 * number + centre + offset for offset in (-10, -5, 0, 5, 10)
-        ]
-        assert period.tolist() == [centre + offset for offset in (-10, -5, 0, 5, 10)]

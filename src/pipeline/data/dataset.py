@@ -46,15 +46,6 @@ class CropDataset(BatchedDataset):
             if isinstance(batch[key], RawBatch)
         }
 
-    def read(self, index: int) -> dict:
-        """One sample with its pixels, (T, channels, size, size) or (channels, size, size) uint8."""
-        return {
-            key: self.streams[key].collate([value]).stacked[0].numpy()
-            if key in self.streams
-            else value
-            for key, value in self[index].items()
-        }
-
     def _collate_values(self, key: str, values: list, device_type: str):
         if key not in self.streams:
             return default_collate(values)
