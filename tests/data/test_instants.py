@@ -45,21 +45,13 @@ def test_periods_of_the_shortest_clip_in_testing():
     """
     last = min(29 - 1, count_stack_starts(29 - 1, 10) - 1)
     centres, instants = eval_periods(last, {"count": 12, "delta": 5, "instants": 5})
-    assert (
-        last == 18
-        and centres.tolist() == 12 * [9]
-        and instants.tolist() == 12 * [[0, 4, 9, 14, 18]]
-    )
+    assert last == 18 and centres.tolist() == 12 * [9]
+    assert instants.tolist() == 12 * [[0, 4, 9, 14, 18]]
     assert [stack_fields(t, 10, 28).tolist() for t in instants[0]] == [
         list(range(t, t + 10)) for t in instants[0]
     ]
-    drawn = {
-        (centre, *period)
-        for centre, period in (
-            draw_period(sampler.sample_rng(1, draw), 5, 5, last) for draw in range(20)
-        )
-    }
-    assert drawn == {(9, 0, 4, 9, 14, 18)}
+    drawn = [draw_period(sampler.sample_rng(1, sample), 5, 5, last) for sample in range(20)]
+    assert {(centre, *period) for centre, period in drawn} == {(9, 0, 4, 9, 14, 18)}
 
 
 def test_stacks_of_a_clip_shorter_than_a_stack():
