@@ -337,8 +337,8 @@ def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, v
 STREAMS_OF_FLOW = {"teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1, "fuse": 1}
 
 
-# Tables of clips that are made again are planned with all behind them, which then takes over what it
-# made before.
+# Tables of clips that are made again are planned with all behind them, which then takes over what
+# it made before.
 EVERYTHING = {
     "examine": 3,
     "index": 1,
