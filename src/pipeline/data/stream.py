@@ -1,4 +1,4 @@
-"""Read crops of one stream from the store, and build network inputs of them on the CPU."""
+"""Read crops of one stream from the store, and build network inputs of them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -89,9 +89,8 @@ class Stream:
     def iter_crops(self, clip: ClipPixels) -> Iterator[InputBatch]:
         """Yield the inputs (T samples) of a clip in each of its crops, on the device of `clip`."""
         for rows, columns, mirrored in clip.crops:
-            yield InputBatch(
-                self._crop(clip.pixels, slice(*rows), slice(*columns), mirrored), clip.index
-            )
+            pixels = self._crop(clip.pixels, slice(*rows), slice(*columns), mirrored)
+            yield InputBatch(pixels, clip.index)
 
     def _crop(
         self, pixels: torch.Tensor, rows: slice, columns: slice, mirrored: bool
