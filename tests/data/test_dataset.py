@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from data_cases import (
     LONG,
     PICTURE,
     ROWS,
+    SHORT,
     STACK,
     WIDTH,
     equal,
@@ -30,7 +32,7 @@ from data_cases import (
 
 from pipeline.data import loader, sampler
 from pipeline.data.crops import eval_crops
-from pipeline.data.dataset import FeatureDataset, StreamDataset
+from pipeline.data.dataset import ClipDataset, FeatureDataset, StreamDataset
 from pipeline.data.instants import draw_period
 from pipeline.data.stream import Stream
 from pipeline.storage import reader, writer
@@ -126,6 +128,35 @@ def test_draws_are_the_same_for_any_number_of_workers(folder):
         )
         assert len(plain) == 4 and all(equal(a, b) for a, b in zip(plain, parted, strict=True))
         assert np.array_equal(plain[0]["label"], [draws[3]["label"], draws[4]["label"]])
+
+
+@pytest.fixture
+def start_method(request) -> Iterator[None]:
+    before = multiprocessing.get_start_method()
+    multiprocessing.set_start_method(request.param, force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
+
+
+@pytest.mark.parametrize("start_method", ["fork", "forkserver", "spawn"], indirect=True)
+def test_batches_are_the_same_under_every_start_method_of_workers(folder, start_method):
+    """Datasets and their open files are pickled for workers that are not forks."""
+    cpu = torch.device("cpu")
+    clips = [(LONG, np.array([3, 4, 9])), (SHORT, np.array([0]))]
+    appearance = {"appearance": make_stream(folder, "appearance")}
+    crops = eval_crops((WIDTH, HEIGHT), 48, "ten")
+    for dataset, size, indices in (
+        (make_period_dataset(folder, "appearance-to-motion"), 2, range(3, 11)),
+        (ClipDataset(appearance, clips, crops), 1, range(2)),
+    ):
+        here, in_workers = (
+            list(loader.iterate_batches(dataset, indices, size, cpu, num_workers))
+            for num_workers in (0, 2)
+        )
+        assert len(here) == len(indices) // size
+        for batch, other in zip(here, in_workers, strict=True):
+            assert batch.keys() == other.keys()
+            torch.testing.assert_close(batch, other, rtol=0, atol=0)
 
 
 def resident() -> np.ndarray:

@@ -1,7 +1,7 @@
-"""From a colour video of known motion, through the workflow's own programs, to the tensors that a network eats.
+"""From a colour video of known motion, through the workflow's programs, to the network's inputs.
 
-Nothing here asks the project what it did: which instant, crop and mirror a tensor shows is found by laying it over the
-frames that were rendered, and over the motion that they were rendered with.
+Nothing here asks the project what it did. Which instant and crop an input shows, and whether it is
+mirrored, is found by comparing it with the rendered frames and their motion.
 """
 
 import itertools
@@ -54,16 +54,25 @@ STORES = {
 STREAMS = {"appearance": "frames", "motion": "flow"}
 CPU = torch.device("cpu")
 ROW = {"clip": CLIP, "frames": FRAMES, "label": 0, "shard": "000"}
-LZ4 = "import sys, numpy, hdf5plugin, h5py; numpy.save(sys.argv[3], h5py.File(sys.argv[1])[sys.argv[2]][...])"
+# A program of its own, because h5py reads lz4 once the plug-in has been imported.
+LZ4 = (
+    "import sys, numpy, hdf5plugin, h5py; "
+    "numpy.save(sys.argv[3], h5py.File(sys.argv[1])[sys.argv[2]][...])"
+)
 
 
 def moves(quarter: int) -> np.ndarray:
-    """Each quarter of the picture begins elsewhere in MOVES, so the motion tells where a crop lies, too."""
+    """Each quarter of the frame starts elsewhere in MOVES, so the motion tells where a crop
+    lies.
+    """
     return np.roll(MOVES, -3 * quarter, axis=0)
 
 
 def rendered() -> np.ndarray:
-    """(FRAMES, 3, HEIGHT, WIDTH): in each quarter a texture of blobs, of its own in red, green and blue, that moves."""
+    """Frames (FRAMES, 3, HEIGHT, WIDTH) with a moving texture of blobs in each quarter.
+
+    Red, green and blue have textures of their own.
+    """
     rng = np.random.default_rng(0)
     frames = np.empty((FRAMES, 3, HEIGHT, WIDTH), np.uint8)
     for number, (rows, columns) in enumerate(QUARTERS):
@@ -81,7 +90,7 @@ def rendered() -> np.ndarray:
 
 
 def motion() -> tuple[np.ndarray, np.ndarray]:
-    """The fields (FRAMES - 1, 2, HEIGHT, WIDTH) in pixels, x then y, and where they hold: away from the seams."""
+    """The fields (FRAMES - 1, 2, HEIGHT, WIDTH) in pixels, and where they hold: off the seams."""
     fields, holds = np.empty((FRAMES - 1, 2, HEIGHT, WIDTH)), np.ones((HEIGHT, WIDTH), bool)
     for number, (rows, columns) in enumerate(QUARTERS):
         fields[:, :, rows, columns] = moves(number)[:, :, None, None]
@@ -96,7 +105,7 @@ def cut(planes: np.ndarray, corner: tuple[int, int], mirrored: bool) -> np.ndarr
 
 
 def stacks(fields: np.ndarray, negated) -> dict:
-    """What a network should get of `fields`, by (t, corner, mirrored); `negated(x)` of mirrored ones."""
+    """The expected inputs by (t, corner, mirrored); mirrored ones have `negated(x)` for x."""
     result = {}
     for t in range(FRAMES - STACK):
         for corner in CORNERS:
@@ -136,7 +145,9 @@ def felt(planes: np.ndarray) -> tuple[int, tuple[int, int], bool]:
 
 
 def off(planes: np.ndarray, key: tuple) -> float:
-    """How far a stack's bytes are from the motion at `key`, in pixels, on average where that holds."""
+    """Mean difference in pixels between a stack of bytes and the motion at `key`, where it
+    holds.
+    """
     return np.abs(planes / 255 * 40 - 20 - STACKS[key])[:, cut(HOLDS, *key[1:])].mean()
 
 
@@ -145,7 +156,7 @@ FIND = {"appearance": seen, "motion": felt}
 
 @pytest.fixture(scope="module", params=STORES)
 def folder(request, tmp_path_factory) -> Path:
-    """A set of one clip, by the programs of the workflow, in the codings of the config and in gzip."""
+    """A set of one clip, by the workflow's programs, in the codecs of the config and in gzip."""
     folder = tmp_path_factory.mktemp("set") / request.param
     folder.mkdir()
     encode(folder / "clip.avi", rendered().transpose(0, 2, 3, 1), 25, quality=2)
@@ -204,7 +215,10 @@ def items(draws, count: int) -> list[dict]:
 
 
 def stored(folder: Path, kind: str) -> np.ndarray:
-    """All pixels of the clip, (n, 3, H, W) or (n, 2, H, W), by other programs: h5py, its lz4 plug-in, OpenCV."""
+    """All pixels of the clip, (n, 3, H, W) or (n, 2, H, W), read without the project's code.
+
+    h5py, its lz4 plug-in and OpenCV decode them.
+    """
     path = folder / kind / "000.h5"
     with h5py.File(path, locking=False) as file:
         data, coding = file[CLIP], file.attrs["coding"].split(":")[0]
@@ -240,7 +254,10 @@ def test_the_files_are_in_the_codings_that_are_meant(folder):
 
 
 def test_frames_show_their_instant_in_rgb(folder):
-    """Each channel is like its own texture and like no other's; MPEG-4 and JPEG halve chroma in both directions."""
+    """Each channel is like its own texture and like no other's.
+
+    MPEG-4 and JPEG halve chroma in both directions.
+    """
     appearance = stream(folder, "appearance")
     for t in range(FRAMES):
         pixels = appearance(ROW, t, appearance.centre_crop())
@@ -263,7 +280,10 @@ def test_a_stack_begins_with_the_field_from_its_instant_to_the_next(folder):
 
 
 def test_right_is_above_128_in_x_and_down_in_y(folder):
-    """The first two fields of the first quarter: (2, 1) px is the codes (2 + 20) / 40 * 255 and (1 + 20) / 40 * 255."""
+    """The first two fields of the first quarter move by (2, 1) pixels.
+
+    Their bytes are (2 + 20) / 40 * 255 and (1 + 20) / 40 * 255.
+    """
     motion = stream(folder, "motion")
     for mirrored, columns, x in (
         (False, slice(0, 80 - MARGIN), 140),
@@ -277,7 +297,10 @@ def test_right_is_above_128_in_x_and_down_in_y(folder):
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_draws_are_crops_of_the_clip_at_their_instants(folder, name):
-    """All corners and instants, mirrored and not; a mirror flips pixels and negates x only. Bytes are the file's own."""
+    """All corners and instants, mirrored and not; a mirror flips pixels and negates x only.
+
+    The bytes are those of the file.
+    """
     expected, found = eaten(folder, name), set()
     for item in items(
         StreamDataset([ROW], stream(folder, name), 1, CachedRankings(folder / "groups.h5", 1)), 96
@@ -312,7 +335,10 @@ def test_a_period_is_one_crop_at_instants_that_are_apart(folder, direction):
 
 
 def test_a_network_eats_what_is_normalised(folder):
-    """By independent arithmetic, in float64, from the files: ImageNet's statistics, and 128 as no motion."""
+    """The same as float64 arithmetic on the files, with ImageNet's statistics.
+
+    The byte of no motion is 128.
+    """
     rgb = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])[:, :, None, None]
     for name, (mean, std) in (("appearance", rgb), ("motion", (128 / 255, 0.226))):
         expected = eaten(folder, name)

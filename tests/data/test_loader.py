@@ -1,4 +1,4 @@
-"""Batches of any draws: which, in what order, from which process, and what happens to an error."""
+"""Batches of any dataset: which, in what order, from which process, and what becomes of errors."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pipeline.data import loader, memory
+from pipeline.data.batch import RawBatch
 from pipeline.data.batched import BatchedDataset
 from pipeline.errors import PipelineError
 
@@ -16,12 +17,12 @@ CPU = torch.device("cpu")
 
 
 class Numbers(BatchedDataset):
-    """Item n: n as an array and as a label, and the process that read it; draw 13 is broken."""
+    """Sample n has n as an array and as a label, and the process that read it; 13 is broken."""
 
-    def __getitem__(self, draw: int) -> dict:
-        if draw == 13:
+    def __getitem__(self, index: int) -> dict:
+        if index == 13:
             raise PipelineError("000.h5: broken; mend it")
-        return {"input": np.full((2, 3), draw, np.uint8), "label": draw, "process": os.getpid()}
+        return {"input": np.full((2, 3), index, np.uint8), "label": index, "process": os.getpid()}
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
@@ -61,33 +62,40 @@ def test_batches_are_equal_under_every_start_method(method, tmp_path):
         timeout=120,
     )
     expected = [[n**2 for n in range(i, min(i + 4, 14))] for i in range(3, 14, 4)]
-    assert done.stdout.split("\n")[:-1] == [str(part) for part in expected], done.stderr[-2000:]
+    lines = [*(f"{squares} OpenCV threads: 1" for squares in expected), "14 is broken; mend it"]
+    assert done.stdout.splitlines() == lines, done.stderr[-2000:]
 
 
 SQUARES = """
-import multiprocessing, sys, torch
+import cv2, multiprocessing, sys, torch
 from pipeline.data import loader, memory
 from pipeline.data.batched import BatchedDataset
+from pipeline.errors import PipelineError
 
 class Squares(BatchedDataset):
     def __getitem__(self, index):
+        if index == 14:
+            raise PipelineError("14 is broken; mend it")
         return index
 
     def collate(self, items, device_type):
         batch = memory.batch((len(items),))
         batch.copy_(torch.tensor([item**2 for item in items]))
-        return {"square": batch}
+        return {"square": batch, "threads": cv2.getNumThreads()}
 
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv[1])
-    for batch in loader.iterate_batches(Squares(), range(3, 14), 4, torch.device("cpu"), 2):
-        print(batch["square"].tolist())
+    cpu = torch.device("cpu")
+    for batch in loader.iterate_batches(Squares(), range(3, 14), 4, cpu, 2):
+        print(batch["square"].tolist(), "OpenCV threads:", batch["threads"])
+    try:
+        list(loader.iterate_batches(Squares(), range(10, 16), 2, cpu, 2))
+    except PipelineError as error:
+        print(error)
 """
 
 
 def test_moved_keeps_what_is_no_tensor():
-    from pipeline.data.batch import RawBatch
-
     packed = RawBatch(torch.zeros(3), torch.ones(1), [(1, 2)], torch.ones(1))
     found = loader.to_device({"a": packed, "b": "text"}, torch.device("meta"))
     assert (
@@ -98,7 +106,7 @@ def test_moved_keeps_what_is_no_tensor():
 
 
 class Large(Numbers):
-    """Batches of a large tensor and a small one, all of one number, as draws of crops write them."""
+    """Batches of a large and a small tensor in recycled memory; a sample is its index all over."""
 
     def __getitem__(self, index: int) -> int:
         return index
@@ -124,8 +132,9 @@ def right(batch: dict, numbers: range) -> bool:
 def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(
     monkeypatch, workers, room
 ):
-    """All are held, or a part of each, or none but the last; slots are large enough, for the small tensors only, not at
-    all, or cannot be had.
+    """The test holds all batches, then a part of each, then the last one only.
+
+    Slots are large enough, or for the small tensors only, or for none, or cannot be had.
     """
     monkeypatch.setattr(memory, "SLOT_BYTES", room)
     numbers = [range(start, start + 4) for start in range(0, 120, 4)]
@@ -148,7 +157,7 @@ def test_memory_of_batches_is_used_again_but_not_while_anything_refers_to_it(
 
 
 def memory_kept(workers: int) -> int:
-    """Large tensors that a process has in turns."""
+    """How many large tensors a process recycles at most."""
     return loader.STREAMS_PER_BATCH * (loader.PREFETCH + 1) if workers else memory.MAX_BLOCKS
 
 
@@ -171,19 +180,21 @@ import cv2, numpy as np, torch
 from pipeline.data import loader
 from pipeline.data.batched import BatchedDataset
 
-class Draws(BatchedDataset):
-    def __getitem__(self, draw):
+class Pictures(BatchedDataset):
+    def __getitem__(self, index):
         return {"x": cv2.resize(PICTURE, (900, 900))}
 
 PICTURE = np.zeros((2000, 2000, 3), np.uint8)
 cv2.setNumThreads(2)
-cv2.GaussianBlur(PICTURE, (9, 9), 2)  # OpenCV's threads are at work
-print(sum(len(batch["x"]) for batch in loader.iterate_batches(Draws(), range(8), 2, torch.device("cpu"), 2)))
+# This starts OpenCV's threads.
+cv2.GaussianBlur(PICTURE, (9, 9), 2)
+batches = loader.iterate_batches(Pictures(), range(8), 2, torch.device("cpu"), 2)
+print(sum(len(batch["x"]) for batch in batches))
 """
 
 
 def test_workers_do_not_wait_for_threads_of_the_process_that_they_are_forks_of():
-    """OpenCV's pool, once used, is broken in a fork: a worker that changed its size hung for ever."""
+    """OpenCV's pool, once used, is broken in a fork: a worker that changes its size hangs."""
     done = subprocess.run(
         [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120
     )
