@@ -87,6 +87,15 @@ def test_what_is_kept_may_be_lost_or_broken(folder):
     assert identities(folder) == first
 
 
+def test_jobs_of_a_cluster_trust_the_run_that_submitted_them(folder):
+    """Other machines may see other times of the same files."""
+    first = identities(folder)
+    (folder / "videos/Run/a.avi").write_text("as another machine sees it")
+    jobs = Contents(folder / "results", trusted=True)
+    assert jobs.videos("mini", folder / "videos", VIDEOS) == first
+    assert identities(folder) != first
+
+
 def test_weights_are_known_by_content(folder):
     contents, path = Contents(folder / "results"), folder / "vgg16.pth"
     path.write_text("weights")

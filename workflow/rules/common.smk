@@ -12,7 +12,7 @@ messages.exit_on_pipeline_error(check.check)(config)
 
 # The sets of the config, and what the rules ask about them: input files, params, and resources. Functions of these give
 # what they give for the wildcards of a job.
-sets = Sets(config)
+sets = Sets(config, is_job=not workflow.is_main_process)
 SETS = messages.ExitOnPipelineError(sets)
 inputs = InputFiles(sets)
 FILES = messages.ExitOnPipelineError(inputs)

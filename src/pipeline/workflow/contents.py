@@ -20,10 +20,14 @@ STAT = ("st_size", "st_mtime_ns", "st_ctime_ns")
 
 
 class Contents:
-    """Identities of videos and of other files, kept in the folder `results`."""
+    """Identities of videos and of other files, kept in the folder `results`.
 
-    def __init__(self, results: Path):
-        self.results = results
+    With `trusted` those that are kept are taken as they are. So the jobs of a cluster, each of
+    which starts Snakemake anew, agree with the run that submitted them, and look at no file.
+    """
+
+    def __init__(self, results: Path, trusted: bool = False):
+        self.results, self.trusted = results, trusted
 
     def videos(self, name: str, folder: Path, videos: dict[str, str]) -> dict[str, str]:
         """An identity for each video of the set `name`: clip id -> text that changes when its
@@ -35,6 +39,8 @@ class Contents:
         """
         path = self.results / name / ".videos.json"
         known, examined = _read(path), _Examined(self.results / name / "index")
+        if self.trusted and known.keys() >= videos.keys():
+            return {clip: known[clip][0] for clip in videos}
         found = {}
         for clip, file in videos.items():
             stat = _stat(folder / file)
@@ -51,7 +57,7 @@ class Contents:
         """The digest of any file, read again only when its size or a time has changed."""
         store, key = self.results / ".files.json", os.path.abspath(path)
         known, stat = _read(store), _stat(Path(path))
-        if (old := known.get(key)) and old[1:] == stat:
+        if (old := known.get(key)) and (self.trusted or old[1:] == stat):
             return old[0]
         known[key] = [files.digest(path), *stat]
         _write(store, known)

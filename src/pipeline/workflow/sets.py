@@ -18,13 +18,13 @@ from pipeline.workflow.contents import Contents
 class Sets:
     """Answers questions about the sets of `config`; whatever has to be read is read once.
 
-    Paths are relative to the folder that Snakemake runs in. Raises PipelineError for what the user
-    has to mend.
+    `is_job` says that a job of a cluster asks, not the run that submitted it. Paths are relative to
+    the folder that Snakemake runs in. Raises PipelineError for what the user has to mend.
     """
 
-    def __init__(self, config: dict):
+    def __init__(self, config: dict, is_job: bool = False):
         self.config = config
-        self.contents = Contents(Path("results"))
+        self.contents = Contents(Path("results"), trusted=is_job)
         for name in (
             "entry",
             "clip_set",
