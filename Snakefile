@@ -1,6 +1,7 @@
 # From videos to results/<set>/<split>/acc.json; README.md says how to run it.
 #
-# This file is read again by every job that a cluster runs, so it imports nothing heavier than the checks of the config.
+# This file is read again by every job that a cluster runs, so it imports nothing heavier than the
+# checks of the config.
 import sys
 from pathlib import Path
 from shlex import quote
@@ -9,13 +10,15 @@ from snakemake.utils import min_version
 
 min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
 
-# The package and the programs beside this file, also where another copy is installed. A prefix takes the place of
-# Snakemake's own, which makes a job fail when any of its commands does; a path in `params` would rerun all in a moved copy.
+# The package and the programs beside this file, also where another copy is installed. A prefix
+# takes the place of Snakemake's own, which makes a job fail when any of its commands does; a path
+# in `params` would rerun all in a moved copy.
 HERE = Path(workflow.basedir)
 sys.path.insert(0, str(HERE / "src"))
 shell.prefix(
     "set -euo pipefail;"
-    f" export PYTHONPATH={quote(str(HERE / 'src'))} SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))}; "
+    f" export PYTHONPATH={quote(str(HERE / 'src'))}"
+    f" SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))}; "
 )
 
 
@@ -35,7 +38,8 @@ wildcard_constraints:
     direction="appearance-to-motion|motion-to-appearance",
 
 
-# The demo by default: it needs no download. Others: snakemake --cores 8 results/ucf101/split1/acc.json
+# The demo by default: it needs no download. Others:
+# snakemake --cores 8 results/ucf101/split1/acc.json
 rule all:
     input:
         "results/demo/split1/acc.json",

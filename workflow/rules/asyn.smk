@@ -1,8 +1,8 @@
-# One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained by Eq. 6;
-# or alone on their features, by Eq. 5.
-# A direction <one>-to-<other> fuses a single instant of the stream <one> with a sequence of five of the stream <other>.
-# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
-#          and of both streams groups.h5 and co2fi.pt
+# One direction's asynchronous fusion network, with both streams' coarse-to-fine networks, trained
+# by Eq. 6; or alone on their features, by Eq. 5. A direction <one>-to-<other> fuses a single
+# instant of the stream <one> with a sequence of five of the stream <other>.
+# INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
+#          the split; of both streams groups.h5 and co2fi.pt
 # OUTPUTS  results/<set>/<run>/<direction>/asyn.pt
 
 

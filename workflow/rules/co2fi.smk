@@ -1,7 +1,7 @@
-# The network of a stream, trained alone: the coarse-to-fine one by Eq. 4, or a baseline.
-# A run is <split>[/<variant>][/seed<n>]; variants share the teachers and groups of their split.
-# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
-#          results/<set>/<split>/<stream>/groups.h5
+# The network of a stream, trained alone: the coarse-to-fine one by Eq. 4, or a baseline. A run is
+# <split>[/<variant>][/seed<n>]; variants share the teachers and groups of their split.
+# INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
+#          the split; results/<set>/<split>/<stream>/groups.h5
 # OUTPUTS  results/<set>/<run>/<stream>/co2fi.pt
 
 

@@ -1,5 +1,6 @@
-# What the rules share. All that decides what is read, made again and run is Python in src/pipeline/workflow, tested
-# without Snakemake; here it meets Snakemake's `config` and `workflow`. Bad input ends Snakemake with its own sentence.
+# What the rules share. All that decides what is read, made again and run is Python in
+# src/pipeline/workflow, tested without Snakemake; here it meets Snakemake's `config` and
+# `workflow`. Bad input ends Snakemake with its own sentence.
 from pipeline.config import check
 from pipeline.jobs.code_id import code_id as id_of_program
 from pipeline.workflow import messages
@@ -10,8 +11,8 @@ from pipeline.workflow.sets import Sets, split_of
 
 messages.exit_on_pipeline_error(check.check)(config)
 
-# The sets of the config, and what the rules ask about them: input files, params, and resources. Functions of these give
-# what they give for the wildcards of a job.
+# The sets of the config, and what the rules ask about them: input files, params, and resources.
+# Functions of these give what they give for the wildcards of a job.
 sets = Sets(config, is_job=not workflow.is_main_process)
 SETS = messages.ExitOnPipelineError(sets)
 inputs = InputFiles(sets)
@@ -29,5 +30,6 @@ def code_id(program, *given):
     return id_of_program(HERE / "workflow" / "scripts" / program, given)
 
 
-# The modules that read split lists: which clips there are is a parameter of every rule whose program asks them.
+# The modules that read split lists: which clips there are is a parameter of every rule whose
+# program asks them.
 LISTS = ("pipeline.datasets.load", "pipeline.datasets.videos")

@@ -1,6 +1,7 @@
 # The demo sets, rendered.
 # INPUTS   none
-# OUTPUTS  results/<set>/videos.json, videos.content.json, and where the config says <class>/<clip>.avi and the split lists
+# OUTPUTS  results/<set>/videos.json, videos.content.json; where the config says, the videos
+#          <class>/<clip>.avi and the split lists
 from pipeline.datasets import demo
 
 for name in SETS.demos():

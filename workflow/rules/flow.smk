@@ -1,4 +1,5 @@
-# Optical flow: the stage that a user waits for. One core per shard; a killed shard keeps its finished clips.
+# Optical flow: the stage that a user waits for. One core per shard; a killed shard keeps its
+# finished clips.
 # INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
 # OUTPUTS  results/<set>/flow/<shard>.h5: one dataset per clip, (frames - 1, 2, H, W) uint8
 

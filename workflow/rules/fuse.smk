@@ -1,6 +1,7 @@
 # Late fusion of all sources into the result.
-# INPUTS   results/<set>/<run>/<source>/scores.h5 of its sources, results/<set>/<split>/idt/scores.h5 or given.h5
-#          where trajectories are enabled, and the records of all that led to them
+# INPUTS   results/<set>/<run>/<source>/scores.h5 of its sources;
+#          results/<set>/<split>/idt/scores.h5 or given.h5 where trajectories are enabled; the
+#          records of all that led to them
 # OUTPUTS  results/<set>/<run>/acc.json, acc.png
 
 
@@ -13,7 +14,8 @@ rule fuse:
         index=FILES.of_set("index.content.json"),
         train=FILES.of_split("train.csv"),
         test=FILES.of_split("test.csv"),
-        # What a result rests on is told in its provenance, but a record made anew is no other result.
+        # What a result rests on is told in its provenance, but a record made anew is no other
+        # result.
         shard_records=ancient(FILES.shard_records),
         stage_records=ancient(FILES.stage_records),
     output:

@@ -1,6 +1,6 @@
 # The teacher's ranking of the classes at every position that a training sample can take.
-# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split,
-#          results/<set>/<split>/<stream>/teacher.pt
+# INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
+#          the split; results/<set>/<split>/<stream>/teacher.pt
 # OUTPUTS  results/<set>/<split>/<stream>/groups.h5
 
 

@@ -1,13 +1,15 @@
 # Improved dense trajectories: scores of their Fisher vectors, beside those of the networks.
-# INPUTS   results/<set>/index/<shard>.csv and the videos that it names, results/<set>/<split>/train.csv, test.csv; or a
-#          file of scores from elsewhere, idt.scores
-# OUTPUTS  results/<set>/idt/<shard>.h5: a sample of each clip's trajectories, from a window of its frames
+# INPUTS   results/<set>/index/<shard>.csv and the videos that it names;
+#          results/<set>/<split>/train.csv and test.csv; or a file of scores from elsewhere,
+#          idt.scores
+# OUTPUTS  results/<set>/idt/<shard>.h5: a sample of each clip's trajectories, from a window of it
 #          results/<set>/<split>/idt/codebook.h5: PCA and mixtures, of the training clips' samples
 #          results/<set>/<split>/idt/fisher/<shard>.h5: Fisher vectors, one per clip
-#          results/<set>/<split>/idt/svm.h5, scores.h5, and given.h5 in place of it for scores from elsewhere
+#          results/<set>/<split>/idt/svm.h5, scores.h5; given.h5 of scores from elsewhere
 #
-# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has some 25,000 of them,
-# 45 MB, and none is kept. Each split has its own codebook, of its training clips, and so its own vectors of all clips.
+# Trajectories are extracted twice, from a window for the codebook and then whole, since a clip has
+# some 25,000 of them, 45 MB, and none is kept. Each split has its own codebook, of its training
+# clips, and so its own vectors of all clips.
 
 
 rule idt_sample:

@@ -1,14 +1,18 @@
 # Every clip decoded once, before anything long starts: frames counted, broken files named.
 # INPUTS   the videos of a set and its split lists
 # OUTPUTS  results/<set>/index/<shard>.csv: what was found in each clip of a shard
-#          results/<set>/index.csv: the clips of the set for people, one row each; refused when any clip is broken
-#          results/<set>/<split>/train.csv, test.csv: the clips that a split trains and tests on, for the programs
+#          results/<set>/index.csv: the clips of the set for people, one row each
+#          results/<set>/<split>/train.csv, test.csv: the clips of a split, for the programs
 #
-# Videos and lists are not inputs by their paths: which clips there are, and an identity of each video's content, are
-# params (`Params.videos`), and where they lie is told in `resources`. So a moved folder reruns nothing.
+# Index and tables of a split are refused when any clip is broken.
 #
-# No long job depends on the whole index, since one changed video must not recompute the flow of all. Examining and
-# indexing go first by their priority instead, and take all cores, so that nothing else starts before them.
+# Videos and lists are not inputs by their paths: which clips there are, and an identity of each
+# video's content, are params (`JobParams.videos`), and where they lie is told in `resources`. So a
+# moved folder reruns nothing.
+#
+# No long job depends on the whole index, since one changed video must not recompute the flow of
+# all. Examining and indexing go first by their priority instead, and take all cores, so that
+# nothing else starts before them.
 
 
 rule examine:

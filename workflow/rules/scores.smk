@@ -1,8 +1,8 @@
-# Scores of a split's test clips: logits at every test instant, by the CO2FI of a run's streams and the ASYN of its
-# directions. One job scores a run, so that it reads each clip once; a rule for each kind of run, as outputs are fixed by
-# the rule.
-# INPUTS   results/<set>/<split>/test.csv, results/<set>/{frames,flow}/*.h5 with test clips of the split, of each source
-#          its co2fi.pt or asyn.pt
+# Scores of a split's test clips: logits at every test instant, by the CO2FI of a run's streams and
+# the ASYN of its directions. One job scores a run, so that it reads each clip once. There is a rule
+# for each kind of run, as a rule has a fixed number of outputs.
+# INPUTS   results/<set>/<split>/test.csv; results/<set>/{frames,flow}/*.h5 with test clips of the
+#          split; of each source its co2fi.pt or asyn.pt
 # OUTPUTS  results/<set>/<run>/<source>/scores.h5 of each source
 
 

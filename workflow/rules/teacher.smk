@@ -1,5 +1,7 @@
-# The small network that forms class groups, CNN_M_2048, trained on part of the training clips (paper, section 6.1).
-# INPUTS   results/<set>/<split>/train.csv, results/<set>/{frames,flow}/*.h5 with training clips of the split
+# The small network that forms class groups, CNN_M_2048, trained on part of the training clips
+# (paper, section 6.1).
+# INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
+#          the split
 # OUTPUTS  results/<set>/<split>/<stream>/teacher.pt
 
 
