@@ -54,7 +54,7 @@ STORES = {
 STREAMS = {"appearance": "frames", "motion": "flow"}
 CPU = torch.device("cpu")
 ROW = {"clip": CLIP, "frames": FRAMES, "label": 0, "shard": "000"}
-# A program of its own, because h5py reads lz4 once the plug-in has been imported.
+# A process of its own, because importing the plug-in would register it for all tests.
 LZ4 = (
     "import sys, numpy, hdf5plugin, h5py; "
     "numpy.save(sys.argv[3], h5py.File(sys.argv[1])[sys.argv[2]][...])"
@@ -230,9 +230,7 @@ def stored(folder: Path, kind: str) -> np.ndarray:
             pixels = np.stack([cv2.imdecode(chunk, cv2.IMREAD_COLOR_RGB) for chunk in chunks])
         elif coding == "gzip":
             pixels = data[...]
-    if (
-        coding == "lz4"
-    ):  # in a process of its own: importing the plug-in here would register it for all tests
+    if coding == "lz4":
         subprocess.run([sys.executable, "-c", LZ4, path, CLIP, folder / "pixels.npy"], check=True)
         pixels = np.load(folder / "pixels.npy")
     return pixels.transpose(0, 3, 1, 2) if kind == "frames" else pixels
