@@ -13,7 +13,7 @@ def test_record_says_what_made_it(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "_begun", record.time.monotonic() - 3)
     path = tmp_path / "000.json"
     record.write(path, "frames", "abc", {"decode": {"short_side": 256}}, "c0de", clips=3)
-    assert [file.name for file in tmp_path.iterdir()] == ["000.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["000.content.json", "000.json"]
     found = record.read(path)
     assert found == json.loads(path.read_text())
     expected = {
@@ -34,3 +34,16 @@ def test_record_says_what_made_it(tmp_path, monkeypatch):
 def test_packages_that_are_not_there_are_said_so(monkeypatch):
     monkeypatch.setattr(record, "PACKAGES", ("numpy", "no-such-package-1"))
     assert record.versions() == {"numpy": numpy.__version__, "no-such-package-1": "not installed"}
+
+
+def test_the_content_file_says_what_an_artifact_is_and_no_more(tmp_path, monkeypatch):
+    """It is the same however long the job took and whatever code and versions made it."""
+    contents = []
+    for code, seconds in (("c1", 3), ("c2", 80)):
+        monkeypatch.setattr(record, "_begun", record.time.monotonic() - seconds)
+        path = tmp_path / "000.json"
+        record.write(path, "flow", "abc", {"bound": 5}, code, solver="cpu 1", clips=3)
+        contents.append(record.content_path(tmp_path / "000.h5").read_text())
+    assert contents[0] == contents[1]
+    assert json.loads(contents[0]) == {"digest": "abc", "solver": "cpu 1"}
+    assert json.loads(path.read_text())["code"] == "c2"
