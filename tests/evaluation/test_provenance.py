@@ -69,7 +69,7 @@ def test_flow_of_two_solvers_is_refused(tmp_path):
 
 
 def test_shards_of_a_split_have_records():
-    train, test = [{"shard": "002"}, {"shard": "000"}, {"shard": "002"}], [{"shard": "001"}]
+    train, test = ["002", "000", "002"], ["001"]
     stores = [f"r/{store}/00{n}.json" for store in ("frames", "flow") for n in range(3)]
     assert shard_records("r", train, test, None) == stores
     assert shard_records("r", train, test, "r/split1/idt/codebook.json") == [

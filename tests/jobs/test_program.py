@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,27 @@ def test_help_says_what_every_option_is(script, monkeypatch):
     help_texts = options_in(page)
     assert {"--help", "--settings", "--code"} <= set(help_texts)
     assert not [option for option, text in help_texts.items() if len(text) < 10]
+
+
+def test_a_job_computes_anew_where_its_machine_computes_otherwise(tmp_path, monkeypatch):
+    """Flow of another solver is other flow: it must not be taken over from the run before."""
+    computed = []
+
+    def compute(options) -> None:
+        computed.append(options.set)
+        Path(options.out).write_text("content")
+
+    arguments = ["--settings", "{}", "--set", "mini", "--out", str(tmp_path / "000.h5")]
+    monkeypatch.setattr(sys, "argv", ["program.py", *arguments])
+    for solver, runs in (("cpu 1", 1), ("cpu 1", 1), ("cuda 1", 2)):
+        (tmp_path / "000.h5").unlink(missing_ok=True)
+        program.run_job(
+            compute,
+            program.parser("A program.", "set", "out", record=False),
+            outputs=("out",),
+            environment=lambda options, solver=solver: solver,
+        )
+        assert len(computed) == runs and (tmp_path / "000.h5").read_text() == "content"
 
 
 def options_in(page: str) -> dict[str, str]:

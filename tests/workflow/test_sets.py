@@ -8,7 +8,8 @@ def test_every_clip_is_in_one_shard(rules):
     shards = rules.sets.shards("mini")
     clips = [clip.id for shard in shards.values() for clip in shard]
     assert sorted(clips) == sorted(rules.sets.clip_set("mini").clips) and len(clips) == 48
-    assert rules.sets.split_shards("mini", "split1") == sorted(shards)
+    train, test = (rules.sets.subset_shards("mini", "split1", side) for side in ("train", "test"))
+    assert sorted({*train, *test}) == sorted(shards)
 
 
 def test_videos_are_told_inside_their_folder(rules):

@@ -25,10 +25,20 @@ def build_parser() -> argparse.ArgumentParser:
     return program.parser(__doc__, "clips", "videos", "out")
 
 
+def backend(options: argparse.Namespace) -> str:
+    """The backend of the solver on this machine."""
+    return tvl1.resolve_backend(options.settings["flow"]["backend"])
+
+
+def solver(options: argparse.Namespace) -> str:
+    """The solver on this machine with its version."""
+    return tvl1.solver_version(backend(options))
+
+
 def main(options: argparse.Namespace) -> None:
     settings = options.settings
     parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
-    parameters["backend"] = tvl1.resolve_backend(parameters["backend"])
+    parameters["backend"] = backend(options)
     rows = index.read(options.clips, index.EXAMINED, options.videos)
     progress = Progress(
         f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs"
@@ -49,7 +59,6 @@ def main(options: argparse.Namespace) -> None:
         except ValueError as error:
             raise PipelineError(f"{row['path']}: {error}") from error
 
-    solver = tvl1.solver_version(parameters["backend"])
     run_shard(
         options,
         settings,
@@ -59,11 +68,13 @@ def main(options: argparse.Namespace) -> None:
         make_arrays=fields,
         progress=progress,
         units=lambda row: row["frames"] - 1,
-        made_with=f"{solver}, ffmpeg {ffmpeg.version()}",
+        made_with=f"{solver(options)}, ffmpeg {ffmpeg.version()}",
         codec=Codec.from_settings(settings, "flow"),
-        solver=solver,
+        solver=solver(options),
     )
 
 
 if __name__ == "__main__":
-    program.run_job(main, build_parser(), inputs=("clips",), outputs=("out", "record"))
+    program.run_job(
+        main, build_parser(), inputs=("clips",), outputs=("out", "record"), environment=solver
+    )

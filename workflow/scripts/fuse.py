@@ -47,7 +47,7 @@ def main(options: argparse.Namespace) -> None:
     # All sources are aligned: their clips, labels and classes are the same.
     aligned = next(iter(sources.values()))
     config = options.config | {"set": options.entry}
-    train, test = index.read(options.train), index.read(options.test)
+    train, test = ({row["shard"] for row in index.read(p)} for p in (options.train, options.test))
     codebook = next((path for path in options.records if path.endswith("codebook.json")), None)
     records = [*shard_records(options.results, train, test, codebook), *options.records]
     result = {

@@ -1,6 +1,7 @@
 """What a result rests on: its config, and the records of every stage."""
 
 import platform
+from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.errors import PipelineError
@@ -9,15 +10,14 @@ from pipeline.streams import STORES
 
 
 def shard_records(
-    results: str | Path, train: list[dict], test: list[dict], codebook: str | Path | None
+    results: str | Path, train: Iterable[str], test: Iterable[str], codebook: str | Path | None
 ) -> list[str]:
     """The records of a split's shards: of frames and flow, and of trajectories with a codebook.
 
-    `results` is the folder of the set, `train` and `test` are rows of the split's tables, and
+    `results` is the folder of the set, `train` and `test` are the shards of the split's clips, and
     `codebook` is the codebook's record, None where trajectories are not part of the result.
     """
-    train_shards = sorted({row["shard"] for row in train})
-    shards = sorted({row["shard"] for row in [*train, *test]})
+    train_shards, shards = sorted(set(train)), sorted({*train, *test})
     records = [f"{results}/{store}/{shard}.json" for store in STORES.values() for shard in shards]
     if codebook is not None:
         # The codebook is learnt from training clips; vectors are encoded of all clips.

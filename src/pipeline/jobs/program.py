@@ -118,11 +118,13 @@ def run_job(
     inputs: Sequence[str] = (),
     stores: Sequence[str] = (),
     outputs: Sequence[str] = (),
+    environment: Callable[[argparse.Namespace], str] | None = None,
 ) -> None:
     """Run the program of a rule: compute by `main(options)`, or take over what the job made before.
 
     `inputs`, `stores` and `outputs` name options: files to read, folders of shards of which those
     with the clips of --clips are read, and files to write. Without outputs the job always computes.
+    `environment` says what else of the machine the outcome depends on, such as the solver of flow.
     """
 
     def job() -> None:
@@ -136,7 +138,8 @@ def run_job(
         if "record" in outputs:
             made += map(content_path, _paths(options, ["record"]))
         subject = {name: getattr(options, name) for name in SUBJECT if hasattr(options, name)}
-        before = Reuse(made, [options.settings, options.code, options.inputs, subject])
+        machine = environment(options) if environment else ""
+        before = Reuse(made, [options.settings, options.code, options.inputs, subject, machine])
         if before.take_over():
             return log(f"{made[0]}: same inputs, settings and code as before, so it is taken over")
         main(options)

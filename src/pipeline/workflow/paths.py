@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.config import runs
 from pipeline.config.runs import Run
 from pipeline.errors import PipelineError
-from pipeline.evaluation import tables
+from pipeline.evaluation import provenance, tables
 from pipeline.streams import DIRECTIONS, STORES, STREAMS
 from pipeline.workflow.sets import Sets, run_of, split_of
 
@@ -189,15 +189,11 @@ class InputFiles:
     def shard_records(self, wildcards) -> list[str]:
         """The records of every shard that a run's result rests on."""
         name, split = wildcards.set, split_of(wildcards)
-        shards = self.sets.split_shards(name, split)
-        records = [
-            f"results/{name}/{store}/{shard}.json" for store in STORES.values() for shard in shards
-        ]
-        if self._computes_idt(wildcards):
-            train = self.sets.subset_shards(name, split, "train")
-            records += [f"results/{name}/idt/{shard}.json" for shard in train]
-            records += [f"results/{name}/{split}/idt/fisher/{shard}.json" for shard in shards]
-        return records
+        train, test = (self.sets.subset_shards(name, split, side) for side in ("train", "test"))
+        codebook = self._in_split(wildcards, "idt/codebook.json")
+        return provenance.shard_records(
+            f"results/{name}", train, test, codebook if self._computes_idt(wildcards) else None
+        )
 
     def stage_records(self, wildcards) -> list[str]:
         """The records of every other artifact that a run's result rests on."""

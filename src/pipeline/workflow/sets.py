@@ -66,11 +66,6 @@ class Sets:
         groups = {clip.group for clip in self.clip_set(name).subset(split, subset)}
         return sorted({clips.shard_of(group, self.entry(name)["shards"]) for group in groups})
 
-    def split_shards(self, name: str, split: str) -> list[str]:
-        """The shards that hold any clip of a split."""
-        train, test = (self.subset_shards(name, split, subset) for subset in ("train", "test"))
-        return sorted({*train, *test})
-
     def videos(self, name: str) -> dict[str, str]:
         """The video file of each clip of a set, relative to the folder of its videos, by clip
         id.
