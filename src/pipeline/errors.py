@@ -1,7 +1,7 @@
 """The one exception that users read, and what its messages have in common."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -13,6 +13,23 @@ class PipelineError(Exception):
     def from_list(cls, problems: list[str]) -> "PipelineError":
         """Return one error for several problems, one per line, so that a user sees all of them."""
         return cls("\n".join(problems))
+
+
+class MachineError(PipelineError):
+    """The machine failed, not the input: a full disk, a killed process, a broken disk.
+
+    It may pass, so nothing about the input is concluded from it, and the same command goes on.
+    """
+
+
+def listed(names: Sequence[str], count: int = 5) -> str:
+    """Return the first `count` names as text, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = len(names) - count
+    return ", ".join(names[:count]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def require(problems: list[str]) -> None:
