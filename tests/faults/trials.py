@@ -1,8 +1,9 @@
 """What every fault suite has in common: a trial, its outcome, and the table of all of them.
 
-A suite is a module of this folder with a function `run(seed, scale, folder)`. It does its trials in
-the empty `folder`, from random numbers of `seed` alone, and yields them one after the other. `scale`
-is the share of the full number of trials: 1 for `make faults`, less for the short form in the tests.
+A suite is a module of this folder with a function `run(seed, scale, folder)`. It does its trials
+in the empty `folder`, from random numbers of `seed` alone, and yields them one after the other.
+`scale` is the share of the full number of trials: 1 for `make faults`, less for the short form in
+the tests.
 """
 
 from collections import Counter
