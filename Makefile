@@ -1,16 +1,17 @@
 # make demo     set up, run the demo set to its accuracies, say what to open
 # make test     set up, run the tests
 # make install  set up only: .venv with pinned packages
+# make faults   kills, damage, hostile files, full disks: some 40 minutes on two cores
 # make lint     ruff, snakefmt and Snakemake's own linter
 # make lock     write requirements.lock anew from requirements.in
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format lock
+.PHONY: help install demo test faults lint format lock
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 install: .venv/installed
 
@@ -28,6 +29,9 @@ demo: install
 
 test: install
 	python -m pytest
+
+faults: install
+	python tests/faults/run.py --seed 1
 
 lint: install
 	ruff check .
