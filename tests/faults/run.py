@@ -18,7 +18,7 @@ from pathlib import Path
 # The tests' own folder, as pytest has it, and the programs of this interpreter.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults.trials import Trial, table, wrong  # noqa: E402
+from faults.trials import Trial, table, wrong
 
 SUITES = ("clips", "damage", "mutations", "full_disk", "kills")
 
