@@ -39,8 +39,21 @@ def require(problems: list[str]) -> None:
 
 
 def remake(path: str | Path) -> str:
-    """Return the end of a message about a broken output file: how to have it made again."""
-    return f"delete it and run snakemake again: rm {quote(str(path))}"
+    """Return the end of a message about a file that is proven to be broken and the pipeline's own:
+    how to have it made again.
+    """
+    return f"delete it and run the same snakemake command again: rm {quote(str(path))}"
+
+
+def set_aside(path: str | Path) -> str:
+    """Return the end of a message about a file that may be good elsewhere, or somebody's own: how
+    to have another made in its place, so that nothing is lost.
+    """
+    name = quote(str(path))
+    return (
+        "if the pipeline is to make it anew, move it away and run the same snakemake command "
+        f"again: mv {name} {quote(f'{path}.old')}"
+    )
 
 
 def nearest(word: str, words: Iterable) -> str:
