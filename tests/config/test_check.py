@@ -1,10 +1,14 @@
 """What of a config is refused, and in which words."""
 
+import copy
+
 import pytest
 import yaml
 from config_cases import CONFIG, changed
 
 from pipeline.config import check
+from pipeline.config.runs import Run, for_run
+from pipeline.config.settings import for_set
 from pipeline.errors import PipelineError
 
 SCHEMA = yaml.safe_load(check.SCHEMA.read_text())
@@ -184,17 +188,10 @@ def test_set_names_are_plain():
     "path, value, words",
     [
         (
-            "variants.two_granularities.settings.loss",
-            {"alpha": [1.0]},
-            "variant 'two_granularities' has 1 weights for 2",
-        ),
-        ("variants.two_granularities.settings.granularities", [9, 1], "go to 9 classes"),
-        (
             "variants.baseline_syn.streams",
             "basline",
             "no variant 'basline'.*did you mean 'baseline'",
         ),
-        ("variants.syn.settings.asyn", {"start": "weights", "joint": False}, "knows? no action"),
         (
             "tables.rows",
             [{"table": 1, "name": "R", "variant": "direct", "sources": ["asyn"]}],
@@ -212,6 +209,61 @@ def test_variants_that_cannot_be_are_refused(path, value, words):
         check.check(changed(path, value))
 
 
+def contradiction(config: dict, name: str, run: Run | None = None, classes: int = 101) -> str:
+    """The sentence of the error that a run must raise, though the config itself can be."""
+    check.check(config)
+    with pytest.raises(PipelineError) as caught:
+        check.check_run(config, name, run, classes, "my.yaml")
+    (line,) = str(caught.value).splitlines()
+    assert line.startswith("my.yaml: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    "variant, section, value, words",
+    [
+        ("two_granularities", "loss", {"alpha": [1.0]}, "variant 'two_granularities' has 1 weight"),
+        ("two_granularities", "granularities", [9, 1], "go to 9 classes"),
+        ("two_granularities", "granularities", [1, 3], "are [1, 3]"),
+        ("syn", "asyn", {"start": "weights", "joint": False}, "know no action"),
+        ("baseline", "compute", {"processes": 3}, "3 processes"),
+    ],
+)
+def test_settings_of_a_variant_are_compared_where_it_is_run(variant, section, value, words):
+    config = copy.deepcopy(CONFIG)
+    config["variants"][variant].setdefault("settings", {})[section] = value
+    assert words in contradiction(config, "ucf101", Run("split1", variant))
+    for run in (None, Run("split1"), Run("split1", "direct", 2)):
+        assert check.check_run(config, "ucf101", run, 101) == (
+            for_set(config, "ucf101") if run is None else for_run(config, "ucf101", run)
+        )
+
+
+def test_granularities_go_from_coarse_to_fine():
+    line = contradiction(changed("granularities", [1, 3, 5]), "ucf101")
+    assert "are [1, 3, 5]" in line and "write [5, 3, 1], and loss.alpha" in line
+    for sizes in ([1, 1, 1], [5, 3, 3], [5, 5, 1]):
+        settings = check.check_run(changed("granularities", sizes), "ucf101", None, 101)
+        assert settings["granularities"] == sizes
+
+
+@pytest.mark.parametrize(
+    "classes, sizes",
+    [(2, [2, 2, 1]), (3, [3, 3, 1]), (4, [4, 3, 1]), (5, [5, 3, 1]), (101, [5, 3, 1])],
+)
+def test_groups_have_no_more_classes_than_the_set(classes, sizes):
+    settings = check.check_run(CONFIG, "ucf101", Run("split1"), classes)
+    assert settings["granularities"] == sizes and settings["loss"]["alpha"] == [0.1, 0.1, 1.0]
+    pair = check.check_run(CONFIG, "ucf101", Run("split1", "two_granularities"), classes)
+    assert pair["granularities"] == [min(3, classes), 1] and pair["loss"]["alpha"] == [0.1, 1.0]
+
+
+def test_a_variant_may_go_beyond_the_classes_as_the_set_does():
+    config = changed("variants.two_granularities.settings.granularities", [9, 1])
+    settings = check.check_run(config, "ucf101", Run("split1", "two_granularities"), 3)
+    assert settings["granularities"] == [3, 1]
+
+
 @pytest.mark.parametrize("schedule", check.SCHEDULES)
 def test_batches_that_processes_cannot_share_are_refused(schedule):
     config = changed("sets.demo.settings.compute", {"processes": 2, "accumulate": 3})
@@ -219,5 +271,5 @@ def test_batches_that_processes_cannot_share_are_refused(schedule):
     others = [name for name in check.SCHEDULES if name != schedule]
     for name in others:
         config["sets"]["demo"]["settings"][name]["batch"] = 12
-    (line,) = refusal(config)
+    line = contradiction(config, "demo", classes=8)
     assert f"{schedule}.batch of set 'demo' is 16" in line and "2 processes" in line

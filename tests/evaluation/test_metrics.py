@@ -60,7 +60,6 @@ def test_summary_with_an_absent_class_is_json():
         "headline",
         "accuracy",
         "mean_class_accuracy",
-        "top5_accuracy",
         "per_class",
         "confusion",
     }
@@ -75,3 +74,11 @@ def test_summary_with_an_absent_class_is_json():
     }
     assert found["confusion"]["classes"] == list("abc")
     assert found["confusion"]["matrix"] == [[1, 1, 0], [0, 1, 1], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("classes, stated", [(1, False), (5, False), (6, True)])
+def test_top_5_is_stated_where_it_says_something(classes, stated):
+    """Among five classes or fewer, every class is one of the five likeliest."""
+    values, names = np.eye(6)[:, :classes], [f"class {n}" for n in range(classes)]
+    found = metrics.summary({"one": values}, np.zeros(6, int), names, headline="one")
+    assert ("top5_accuracy" in found) == stated

@@ -26,6 +26,14 @@ def test_headline_is_marked():
     assert second.split()[2:] == ["93.7%", "93.0%", "100.0%", "<-", "the", "result"]
 
 
+def test_results_of_few_classes_have_no_top_5():
+    result = {key: value for key, value in RESULT.items() if key != "top5_accuracy"}
+    _, heads, first, second = result_lines(result).splitlines()
+    assert heads.split() == ["accuracy", "mean", "class"]
+    assert first.split() == ["appearance", "(CO2FI)", "81.7%", "80.0%"]
+    assert second.split()[2:] == ["93.7%", "93.0%", "<-", "the", "result"]
+
+
 def test_results_are_read_back(tmp_path):
     path = tmp_path / "acc.json"
     path.write_text(json.dumps(RESULT))

@@ -1,6 +1,9 @@
 """What the config says of its sets."""
 
+import pytest
+
 from pipeline.config.runs import Run
+from pipeline.errors import PipelineError
 from pipeline.workflow.sets import run_of, split_of
 
 
@@ -34,3 +37,61 @@ def test_lists_are_read_once(rules, monkeypatch):
     before = rules.sets.clip_set("mini")
     monkeypatch.setattr("pipeline.workflow.sets.load_set", None)
     assert rules.sets.clip_set("mini") is before
+
+
+def keep_classes(rules, count: int) -> None:
+    """Cut the lists of 'mini' to its first classes."""
+    path = rules.folder / "lists/classInd.txt"
+    lines = path.read_text().splitlines()[:count]
+    path.write_text("\n".join(lines) + "\n")
+    kept = {line.split()[1] for line in lines}
+    for path in (rules.folder / "lists").glob("t*list*.txt"):
+        lines = [line for line in path.read_text().splitlines() if line.split("/")[0] in kept]
+        path.write_text("\n".join(lines) + "\n")
+    rules.start()
+
+
+def test_sets_of_few_classes_have_groups_of_all_at_most(rules, capsys):
+    keep_classes(rules, 3)
+    for run in (None, Run("split1"), Run("split1", "syn", 2)):
+        assert rules.sets.settings("mini", run)["granularities"] == [3, 3, 1]
+    pair = rules.sets.settings("mini", Run("split1", "two_granularities"))
+    assert pair["granularities"] == [3, 1]
+    assert capsys.readouterr().err == (
+        "note: set 'mini' has 3 classes, so its granularities 5, 3, 1 are taken as 3, 3, 1\n"
+    )
+    stated = rules.params.result(rules.wildcards(run="split1"))
+    assert '"granularities":[3,3,1]' in stated
+
+
+def test_sets_of_many_classes_are_taken_as_they_are(rules, capsys):
+    assert rules.sets.settings("mini", Run("split1"))["granularities"] == [5, 3, 1]
+    assert capsys.readouterr().err == ""
+
+
+def test_jobs_leave_notes_to_the_run_that_submitted_them(rules, capsys):
+    keep_classes(rules, 2)
+    rules.sets.is_job = True
+    assert rules.sets.settings("mini", None)["granularities"] == [2, 2, 1]
+    assert capsys.readouterr().err == ""
+
+
+def test_one_class_has_flow_but_no_split_to_learn(rules):
+    keep_classes(rules, 1)
+    assert len(rules.sets.shards("mini")) > 0
+    with pytest.raises(PipelineError, match="set 'mini' has one class.*add clips of another"):
+        rules.sets.subset_shards("mini", "split1", "train")
+
+
+def test_variants_are_checked_only_where_they_are_used(rules):
+    rules.config["variants"]["baseline"]["settings"]["loss"] = {"alpha": [1.0]}
+    rules.start()
+    assert rules.inputs.idt_scores("h5")(rules.wildcards(run="split1"))
+    with pytest.raises(PipelineError, match="variant 'baseline' has 1 weights for 3"):
+        rules.inputs.idt_scores("h5")(rules.wildcards(run="split1/baseline"))
+
+
+def test_settings_of_a_set_are_checked_with_its_lists(rules):
+    rules.mini["settings"] = {"granularities": [1, 3, 5]}
+    with pytest.raises(PipelineError, match="granularities of set 'mini' are .1, 3, 5."):
+        rules.start().inputs.rendered(rules.wildcards(shard="000"))

@@ -8,7 +8,7 @@ import jsonschema
 import yaml
 
 from pipeline.config.runs import COMPLETE, Run, for_run
-from pipeline.config.settings import for_set
+from pipeline.config.settings import for_classes, for_set
 from pipeline.errors import PipelineError, nearest, require
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "config.schema.yaml"
@@ -21,21 +21,39 @@ NEED_FUSION = {"asyn", "idt", "asyn_idt"}
 def check(config: dict, source: str = "config.yaml") -> None:
     """Check a config; `source` is the name of its file for error messages.
 
+    Settings are compared with one another where a run uses them, by `check_run`.
+
     Raises PipelineError. It names every unknown, missing or wrong key, one per line, with the
-    nearest known key; if there is none, the first contradiction between settings.
+    nearest known key; if there is none, the first variant or row of tables that cannot be.
     """
     _check_schema(config, source)
+    for variant in config["variants"]:
+        # Raises an error where its streams are those of a variant that there is not.
+        streams = Run("", variant).streams(config)
+        streams.streams(config)
     for name in config["sets"]:
-        deepest = max(for_set(config, name)["granularities"])
-        for variant in (COMPLETE, *config["variants"]):
-            settings = for_run(config, name, Run("", variant))
-            where = f"set '{name}'" + ("" if variant == COMPLETE else f", variant '{variant}'")
-            _check_loss_weights(settings, where, source)
-            _check_asyn_start(settings, where, source)
-            _check_batches(settings, where, source)
-            _check_granularities(settings, deepest, where, source)
         for row in for_set(config, name)["tables"]["rows"]:
             _check_table_row(config, row, source)
+
+
+def check_run(
+    config: dict, name: str, run: Run | None, classes: int, source: str = "config.yaml"
+) -> dict:
+    """Return the settings of a run on the set `name` of so many `classes`; None is the set's own.
+
+    Raises PipelineError for the first contradiction between the settings.
+    """
+    own = for_set(config, name)
+    settings = own if run is None else for_run(config, name, run)
+    variant = COMPLETE if run is None else run.variant
+    where = f"set '{name}'" + ("" if variant == COMPLETE else f", variant '{variant}'")
+    _check_loss_weights(settings, where, source)
+    _check_asyn_start(settings, where, source)
+    _check_batches(settings, where, source)
+    _check_order(settings["granularities"], where, source)
+    settings, own = for_classes(settings, classes), for_classes(own, classes)
+    _check_granularities(settings, max(own["granularities"]), where, source)
+    return settings
 
 
 def _check_schema(config: dict, source: str) -> None:
@@ -87,6 +105,16 @@ def _check_batches(settings: dict, where: str, source: str) -> None:
                 f"cannot share equally in {accumulate} parts each; change it, compute.processes or "
                 "compute.accumulate"
             )
+
+
+def _check_order(sizes: list[int], where: str, source: str) -> None:
+    """Refuse granularities that grow; equal neighbours may be."""
+    ordered = sorted(sizes, reverse=True)
+    if sizes != ordered:
+        raise PipelineError(
+            f"{source}: granularities of {where} are {sizes}, but the network goes from coarse to "
+            f"fine; write {ordered}, and loss.alpha in the same order"
+        )
 
 
 def _check_granularities(settings: dict, deepest: int, where: str, source: str) -> None:

@@ -34,6 +34,16 @@ def for_set(config: dict, name: str) -> dict:
     return overlay(merged, sets[name].get("settings", {}))
 
 
+def for_classes(settings: dict, classes: int) -> dict:
+    """Return settings as a set of so many `classes` takes them.
+
+    No group has more classes than there are, so larger granularities become their number; their
+    order and count stay, and with them the weights loss.alpha.
+    """
+    sizes = [min(size, classes) for size in settings["granularities"]]
+    return settings | {"granularities": sizes}
+
+
 def choose(settings: dict, *keys: str) -> dict:
     """Return the part of `settings` that `keys` name.
 

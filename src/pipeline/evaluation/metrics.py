@@ -2,6 +2,10 @@
 
 import numpy as np
 
+# The highest scores among which a class counts as found by 'top5_accuracy'. Of so few classes it
+# always is.
+TOP = 5
+
 
 def accuracy(values: np.ndarray, labels: np.ndarray, top: int = 1) -> float:
     """The share of clips whose true class is among the `top` highest scores.
@@ -42,8 +46,10 @@ def summary(
     """The numbers of a result, by source: `fused` holds the (clips, classes) scores of each.
 
     'accuracy' is over clips, 'mean_class_accuracy' over classes that have test clips, both in
-    0 .. 1. `headline` is the source whose confusion is given.
+    0 .. 1. 'top5_accuracy' is there for more than TOP classes. `headline` is the source whose
+    confusion is given.
     """
+    tops = {name: accuracy(values, labels, top=TOP) for name, values in fused.items()}
     return {
         "clips": len(labels),
         "classes": len(classes),
@@ -52,7 +58,7 @@ def summary(
         "mean_class_accuracy": {
             name: mean_class_accuracy(values, labels) for name, values in fused.items()
         },
-        "top5_accuracy": {name: accuracy(values, labels, top=5) for name, values in fused.items()},
+        **({"top5_accuracy": tops} if len(classes) > TOP else {}),
         "per_class": _by_class(fused, labels, classes),
         "confusion": {
             "classes": classes,

@@ -33,15 +33,15 @@ def read_result(path: str | Path) -> dict:
 
 def result_lines(result: dict) -> str:
     """The accuracies of a result as lines of text, the headline marked."""
+    # Sets of few classes have none.
+    top5 = result.get("top5_accuracy")
     lines = [
         f"{result['set']} {result['split']}: {result['clips']} test clips, "
         f"{result['classes']} classes",
-        f"{'':26}  accuracy  mean class  top 5",
+        f"{'':26}  accuracy  mean class" + ("  top 5" if top5 else ""),
     ]
     for source, accuracy in result["accuracy"].items():
         mark = "  <- the result" if source == result["headline"] else ""
-        mean, top5 = result["mean_class_accuracy"][source], result["top5_accuracy"][source]
-        lines.append(
-            f"{NAMES.get(source, source):26} {accuracy:8.1%}  {mean:9.1%} {top5:6.1%}{mark}"
-        )
+        mean, top = result["mean_class_accuracy"][source], f" {top5[source]:6.1%}" if top5 else ""
+        lines.append(f"{NAMES.get(source, source):26} {accuracy:8.1%}  {mean:9.1%}{top}{mark}")
     return "\n".join(lines)

@@ -105,7 +105,7 @@ class JobParams:
 
     def tables(self, wildcards) -> str:
         """The tables of a set, with the paper's numbers."""
-        plan = self.sets.settings(wildcards.set, None)["tables"]
+        plan = settings.for_set(self.sets.config, wildcards.set)["tables"]
         return settings.dump({"tables": published.rows(plan, wildcards.set)})
 
     # Folders of results, which the wildcards tell

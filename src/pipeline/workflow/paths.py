@@ -36,6 +36,8 @@ class InputFiles:
         """What says that the videos of a demo set are rendered; videos of other sets are params of
         their rule.
         """
+        # Lists and settings that cannot be end here, before anything starts.
+        self.sets.clip_set(wildcards.set)
         demo = self.sets.is_demo(wildcards.set)
         return [f"results/{wildcards.set}/videos.{CONTENT}"] if demo else []
 

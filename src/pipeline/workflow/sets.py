@@ -2,15 +2,18 @@
 Standard library only.
 """
 
+import sys
 from functools import cache
 from pathlib import Path
 
-from pipeline.config import runs, settings
+from pipeline.config import settings
+from pipeline.config.check import check_run
 from pipeline.config.runs import Run
 from pipeline.datasets import clips
 from pipeline.datasets.clips import ClipSet
 from pipeline.datasets.load import load_set
 from pipeline.datasets.videos import locate
+from pipeline.errors import PipelineError
 from pipeline.streams import DIRECTIONS, STREAMS
 from pipeline.workflow.contents import Contents
 
@@ -23,7 +26,9 @@ class Sets:
     """
 
     def __init__(self, config: dict, is_job: bool = False):
-        self.config = config
+        self.config, self.is_job = config, is_job
+        # What was said on the terminal.
+        self._notes: set[str] = set()
         self.contents = Contents(Path("results"), trusted=is_job)
         for name in (
             "entry",
@@ -54,15 +59,25 @@ class Sets:
         return [name for name in self.config["sets"] if self.is_demo(name)]
 
     def clip_set(self, name: str) -> ClipSet:
-        """The clips, classes and splits of a set, from its lists."""
-        return load_set(name, self.entry(name))
+        """The clips, classes and splits of a set, from its lists; its own settings fit them."""
+        clip_set = load_set(name, self.entry(name))
+        self._settings(name, None, clip_set.classes)
+        return clip_set
 
     def shards(self, name: str) -> dict[str, list[clips.Clip]]:
         """The clips of a set by shard."""
         return self.clip_set(name).shards(self.entry(name)["shards"])
 
     def subset_shards(self, name: str, split: str, subset: str) -> list[str]:
-        """The shards that hold clips of a split's 'train' or 'test'."""
+        """The shards that hold clips of a split's 'train' or 'test'.
+
+        Raises PipelineError where nothing can be told apart.
+        """
+        if len(self.clip_set(name).classes) < 2:
+            raise PipelineError(
+                f"set '{name}' has one class, and every answer would be right; add clips of "
+                "another class to its lists (its index, frames and flow can be made as it is)"
+            )
         groups = {clip.group for clip in self.clip_set(name).subset(split, subset)}
         return sorted({clips.shard_of(group, self.entry(name)["shards"]) for group in groups})
 
@@ -83,15 +98,37 @@ class Sets:
         return self.contents.videos(name, Path(self.entry(name)["videos"]), self.videos(name))
 
     def settings(self, name: str, run: Run | None) -> dict:
-        """The settings of a set, or of one of its runs."""
-        if run is None:
-            return settings.for_set(self.config, name)
-        return runs.for_run(self.config, name, run)
+        """The settings of a set, or of one of its runs; granularities go to its number of
+        classes.
+        """
+        return self._settings(name, run, self.clip_set(name).classes)
 
     def run_sources(self, run: Run) -> list[str]:
         """What is scored and fused in a run: streams, directions, or both."""
         streams = run.streams(self.config) == run
         return [*(STREAMS if streams else []), *(DIRECTIONS if run.fuses(self.config) else [])]
+
+    def _settings(self, name: str, run: Run | None, classes: list[str]) -> dict:
+        own = check_run(self.config, name, run, len(classes))
+        written = settings.for_set(self.config, name)["granularities"]
+        if run is None and written != own["granularities"]:
+            self._note(
+                f"set '{name}' has {len(classes)} classes, so its granularities "
+                f"{_listed(written)} are taken as {_listed(own['granularities'])}"
+            )
+        return own
+
+    def _note(self, sentence: str) -> None:
+        """Say something to the user, once; the jobs of a cluster leave it to the run that
+        submitted them.
+        """
+        if sentence not in self._notes and not self.is_job:
+            print(f"note: {sentence}", file=sys.stderr)
+        self._notes.add(sentence)
+
+
+def _listed(sizes: list[int]) -> str:
+    return ", ".join(map(str, sizes))
 
 
 def run_of(wildcards) -> Run | None:
