@@ -1,18 +1,40 @@
 """The one exception that users read, and what its messages have in common."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shlex import quote
 
+# So many problems are all told; of more, the first FEW, and all of them go to a file.
+MOST_TOLD = 10
+FEW = 5
+
 
 class PipelineError(Exception):
-    """Bad input. The message is for a person: what is wrong, in which file, what to do about it."""
+    """Bad input. The message is for a person: what is wrong, in which file, what to do about it.
+
+    `whole` are the lines that the message shortens, for a file (`listed_in`); none where it
+    shortens nothing.
+    """
+
+    def __init__(self, message: str = "", whole: Sequence[str] = ()):
+        super().__init__(message)
+        self.whole = list(whole)
 
     @classmethod
-    def from_list(cls, problems: list[str]) -> "PipelineError":
-        """Return one error for several problems, one per line, so that a user sees all of them."""
-        return cls("\n".join(problems))
+    def from_list(cls, problems: list[str], details: Sequence[str] = ()) -> "PipelineError":
+        """Return one error for several problems, one per line, so that a user sees all of them.
+
+        Of more than MOST_TOLD problems the message has the first FEW and the count of the others.
+        `details` are lines that the problems themselves shorten.
+        """
+        told = list(problems)
+        if len(problems) > MOST_TOLD:
+            told[FEW:] = [f"{len(problems) - FEW:,} more problems like these"]
+        shortened = len(told) < len(problems) or details
+        return cls("\n".join(told), [*problems, *details] if shortened else [])
 
 
 class MachineError(PipelineError):
@@ -22,7 +44,42 @@ class MachineError(PipelineError):
     """
 
 
-def listed(names: Sequence[str], count: int = 5) -> str:
+@contextmanager
+def listed_in(path: str | Path) -> Iterator[None]:
+    """Have all that the message of a PipelineError shortens written to the file `path`.
+
+    The message then names the file. Where it cannot be written, the message stays as it is. A file
+    of an earlier error is removed when the block ends well.
+    """
+    path = Path(path)
+    try:
+        yield
+    except PipelineError as error:
+        if error.whole and _write_lines(path, error.whole):
+            error.args = (f"{error}\nall of them are listed in {path}",)
+            error.whole = []
+        raise
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> bool:
+    """Write a file of lines, whole or not at all; return whether that went well."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{line}\n" for line in lines)
+        # Names on the disk may be no UTF-8.
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def listed(names: Sequence[str], count: int = FEW) -> str:
     """Return the first `count` names as text, and how many more there are.
 
     >>> listed(["a", "b", "c"], 2)
@@ -32,10 +89,13 @@ def listed(names: Sequence[str], count: int = 5) -> str:
     return ", ".join(names[:count]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def require(problems: list[str]) -> None:
-    """Raise PipelineError with one line per problem, unless the list is empty."""
+def require(problems: list[str], details: Sequence[str] = ()) -> None:
+    """Raise PipelineError with one line per problem, unless the list is empty.
+
+    `details` are lines for a file that the problems shorten.
+    """
     if problems:
-        raise PipelineError.from_list(problems)
+        raise PipelineError.from_list(problems, details)
 
 
 def remake(path: str | Path) -> str:
