@@ -23,6 +23,7 @@ rule flow:
         mem_mb=2000,
         runtime=2880,
         videos=NEEDS.video_folder,
+        on_bad_clip=NEEDS.on_bad_clip,
     params:
         settings=PARAMS.settings(
             "decode", "flow", "store.flow", "store.flow_quality", shard=True
@@ -32,6 +33,7 @@ rule flow:
         'python "$SCRIPTS"/flow.py'
         " --clips {input.clips:q}"
         " --videos {resources.videos:q}"
+        " --on-bad-clip {resources.on_bad_clip}"
         " --settings {params.settings:q}"
         " --code {params.code}"
         " --out {output.h5:q}"

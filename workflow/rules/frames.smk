@@ -21,6 +21,7 @@ rule frames:
         mem_mb=2000,
         runtime=240,
         videos=NEEDS.video_folder,
+        on_bad_clip=NEEDS.on_bad_clip,
     params:
         settings=PARAMS.settings(
             "decode", "store.frames", "store.frames_quality", shard=True
@@ -30,6 +31,7 @@ rule frames:
         'python "$SCRIPTS"/frames.py'
         " --clips {input.clips:q}"
         " --videos {resources.videos:q}"
+        " --on-bad-clip {resources.on_bad_clip}"
         " --settings {params.settings:q}"
         " --code {params.code}"
         " --out {output.h5:q}"

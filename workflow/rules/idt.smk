@@ -30,6 +30,7 @@ rule idt_sample:
         mem_mb=1500,
         runtime=720,
         videos=NEEDS.video_folder,
+        on_bad_clip=NEEDS.on_bad_clip,
     params:
         settings=PARAMS.settings(
             "decode", "seed", "idt.window", "idt.samples_per_clip", shard=True
@@ -39,6 +40,7 @@ rule idt_sample:
         'python "$SCRIPTS"/idt_sample.py'
         " --clips {input.clips:q}"
         " --videos {resources.videos:q}"
+        " --on-bad-clip {resources.on_bad_clip}"
         " --settings {params.settings:q}"
         " --code {params.code}"
         " --out {output.h5:q}"
@@ -103,6 +105,7 @@ rule idt_fisher:
         mem_mb=1500,
         runtime=2880,
         videos=NEEDS.video_folder,
+        on_bad_clip=NEEDS.on_bad_clip,
     params:
         settings=PARAMS.settings("decode", shard=True),
         code=code_id("idt_fisher.py"),
@@ -111,6 +114,7 @@ rule idt_fisher:
         " --split {wildcards.split}"
         " --clips {input.clips:q}"
         " --videos {resources.videos:q}"
+        " --on-bad-clip {resources.on_bad_clip}"
         " --codebook {input.codebook:q}"
         " --settings {params.settings:q}"
         " --code {params.code}"

@@ -91,6 +91,7 @@ rule subset:
         "results/{set}/logs/{split}/{subset}.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{subset}.tsv"
+    priority: 85
     conda:
         "../../envs/video.yaml"
     resources:

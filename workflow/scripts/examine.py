@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from pipeline.datasets import index
-from pipeline.datasets.examine import examine
-from pipeline.datasets.load import load_set
+from pipeline.datasets.examine import examine, missing_rows
+from pipeline.datasets.load import load_set, skips_bad
 from pipeline.datasets.videos import locate
 from pipeline.jobs import program
 
@@ -19,11 +19,12 @@ def build_parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     clip_set, folder = load_set(options.set, options.entry), Path(options.entry["videos"])
     clips = clip_set.shards(options.entry["shards"])[options.shard]
-    paths, _ = locate(clip_set, folder)
-    rows = examine(clips, paths, options.settings["accept_damaged"], options.workers)
+    paths, _ = locate(clip_set, folder, skips_bad(options.entry))
+    present = [clip for clip in clips if clip.id in paths]
+    rows = examine(present, paths, options.settings["accept_damaged"], options.workers)
     # The table holds when the folder moves.
     rows = [row | {"path": str(Path(row["path"]).relative_to(folder))} for row in rows]
-    index.write(options.out, rows, index.EXAMINED)
+    index.write(options.out, [*rows, *missing_rows(clips, paths)], index.EXAMINED)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.datasets import index
-from pipeline.datasets.shard import run_shard
+from pipeline.datasets import shard
 from pipeline.errors import PipelineError
 from pipeline.flow import levels, tvl1
 from pipeline.jobs import program
@@ -22,7 +21,7 @@ from pipeline.video.decode import decode
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return program.parser(__doc__, "clips", "videos", "out")
+    return shard.parser(__doc__)
 
 
 def backend(options: argparse.Namespace) -> str:
@@ -39,7 +38,7 @@ def main(options: argparse.Namespace) -> None:
     settings = options.settings
     parameters = {key: value for key, value in settings["flow"].items() if key != "bound"}
     parameters["backend"] = backend(options)
-    rows = index.read(options.clips, index.EXAMINED, options.videos)
+    rows = shard.read_rows(options)
     progress = Progress(
         f"flow {Path(options.out).stem}", sum(row["frames"] - 1 for row in rows), "pairs"
     )
@@ -59,7 +58,7 @@ def main(options: argparse.Namespace) -> None:
         except ValueError as error:
             raise PipelineError(f"{row['path']}: {error}") from error
 
-    run_shard(
+    shard.run_shard(
         options,
         settings,
         stage="flow",

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.datasets import index
-from pipeline.datasets.shard import run_shard
+from pipeline.datasets import shard
 from pipeline.jobs import program
 from pipeline.jobs.progress import Progress
 from pipeline.storage.codecs import Codec
@@ -16,12 +15,12 @@ from pipeline.video.decode import decode
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return program.parser(__doc__, "clips", "videos", "out")
+    return shard.parser(__doc__)
 
 
 def main(options: argparse.Namespace) -> None:
     settings = options.settings
-    rows = index.read(options.clips, index.EXAMINED, options.videos)
+    rows = shard.read_rows(options)
     progress = Progress(f"frames {Path(options.out).stem}", len(rows), "clips")
 
     def frames(row: dict) -> Iterator[np.ndarray]:
@@ -31,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
         progress.update(1, row["clip"])
 
     ffmpeg_version = ffmpeg.version()
-    run_shard(
+    shard.run_shard(
         options,
         settings,
         stage="frames",

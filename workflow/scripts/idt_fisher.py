@@ -10,8 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.datasets import index
-from pipeline.datasets.shard import run_shard
+from pipeline.datasets import shard
 from pipeline.idt import fisher
 from pipeline.idt.extract import trajectories
 from pipeline.jobs import program, record
@@ -21,7 +20,7 @@ from pipeline.video.decode import decode
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return program.parser(__doc__, "split", "clips", "videos", "codebook", "out")
+    return shard.parser(__doc__, "split", "codebook")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -29,7 +28,7 @@ def main(options: argparse.Namespace) -> None:
     # run has encoded with another codebook are not reused.
     codebook_digest = record.read(record.content_path(options.codebook))["digest"]
     settings = options.settings | {"codebook": codebook_digest}
-    rows = index.read(options.clips, index.EXAMINED, options.videos)
+    rows = shard.read_rows(options)
     codebooks = fisher.read(options.codebook)
     progress = Progress(
         f"idt fisher {options.split} {Path(options.out).stem}",
@@ -48,7 +47,7 @@ def main(options: argparse.Namespace) -> None:
 
         yield fisher.encode(trajectories(frames(), row["frames"]), codebooks)
 
-    run_shard(
+    shard.run_shard(
         options,
         settings,
         stage="idt_fisher",

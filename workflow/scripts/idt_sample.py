@@ -8,8 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.datasets import index
-from pipeline.datasets.shard import run_shard
+from pipeline.datasets import shard
 from pipeline.idt.extract import trajectories
 from pipeline.idt.sample import choose_window, clip_rng, draw_sample
 from pipeline.jobs import program
@@ -19,12 +18,12 @@ from pipeline.video.decode import decode
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return program.parser(__doc__, "clips", "videos", "out")
+    return shard.parser(__doc__)
 
 
 def main(options: argparse.Namespace) -> None:
     settings, idt = options.settings, options.settings["idt"]
-    rows = index.read(options.clips, index.EXAMINED, options.videos)
+    rows = shard.read_rows(options)
     progress = Progress(f"idt sample {Path(options.out).stem}", len(rows), "clips")
     # A shard is the work of one core; more cores take more shards.
     cv2.setNumThreads(1)
@@ -38,7 +37,7 @@ def main(options: argparse.Namespace) -> None:
         yield draw_sample(batches, idt["samples_per_clip"], rng)
         progress.update(1, row["clip"])
 
-    run_shard(
+    shard.run_shard(
         options,
         settings,
         stage="idt_sample",

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.datasets import index
-from pipeline.datasets.examine import merge, read_examined
-from pipeline.datasets.load import load_set
+from pipeline.datasets.examine import bad_clips, merge, read_examined
+from pipeline.datasets.load import load_set, skips_bad
 from pipeline.datasets.videos import locate
+from pipeline.errors import listed
 from pipeline.jobs import program, record
 from pipeline.video import ffmpeg
 
@@ -21,12 +22,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     clip_set, folder = load_set(options.set, options.entry), options.entry["videos"]
-    _, unlisted = locate(clip_set, Path(folder))
+    skip = skips_bad(options.entry)
+    _, unlisted = locate(clip_set, Path(folder), skip)
     for video in unlisted:
         record.log(f"note: {folder}/{video} is in no split list and is not used")
     clips = list(clip_set.clips.values())
     examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
-    rows = merge(clip_set, clips, examined)
+    rows = merge(clip_set, clips, examined, skip)
+    skipped = bad_clips(clips, examined) if skip else {}
+    if skipped:
+        record.log(
+            f"note: {len(skipped)} of {len(clips)} clips of set '{options.set}' are skipped, since "
+            f"they cannot be used: {listed(list(skipped))}; {options.record} has the reasons"
+        )
     index.write(options.index, rows, index.COLUMNS + clip_set.splits)
     record.write(
         options.record,
@@ -38,6 +46,7 @@ def main(options: argparse.Namespace) -> None:
         clips=len(rows),
         frames=sum(row["frames"] for row in rows),
         extra=unlisted,
+        skipped=skipped,
     )
 
 

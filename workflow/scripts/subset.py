@@ -3,8 +3,8 @@
 import argparse
 
 from pipeline.datasets import index
-from pipeline.datasets.examine import merge, read_examined
-from pipeline.datasets.load import load_set
+from pipeline.datasets.examine import bad_clips, merge, read_examined, require_enough
+from pipeline.datasets.load import load_set, skips_bad
 from pipeline.jobs import program
 
 
@@ -17,7 +17,11 @@ def main(options: argparse.Namespace) -> None:
     clip_set = load_set(options.set, options.entry)
     clips = clip_set.subset(options.split, options.subset)
     examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
-    index.write(options.out, merge(clip_set, clips, examined), index.COLUMNS)
+    skip = skips_bad(options.entry)
+    rows = merge(clip_set, clips, examined, skip)
+    if skip:
+        require_enough(clip_set, options.split, options.subset, bad_clips(clips, examined))
+    index.write(options.out, rows, index.COLUMNS)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline import files
 from pipeline.datasets import index
-from pipeline.datasets.clips import Clip, ClipSet
-from pipeline.errors import PipelineError, require
+from pipeline.datasets.clips import TRAIN, Clip, ClipSet
+from pipeline.errors import PipelineError, listed, require
 from pipeline.jobs.progress import Progress
 from pipeline.video.decode import probe
 
@@ -36,17 +36,21 @@ def examine(
     return rows
 
 
-def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]]) -> list[dict]:
+def merge(
+    clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]], skip: bool = False
+) -> list[dict]:
     """Return a row of the index per clip, with the clip's splits, in the order of `clips`.
 
     `clips` are some or all clips of `clip_set`; `examined` are the rows of `index.EXAMINED` by
-    shard.
+    shard. With `skip` the clips of `bad_clips` have no row.
 
     Raises PipelineError with one line per clip that has a problem or was not examined.
     """
     row_by_clip = {
         row["clip"]: {**row, "shard": shard} for shard, rows in examined.items() for row in rows
     }
+    bad = bad_clips(clips, examined) if skip else {}
+    clips = [clip for clip in clips if clip.id not in bad]
     rows = [row_by_clip.get(clip.id) or _not_examined(clip_set, clip) for clip in clips]
     require([row["problem"] for row in rows if row["problem"]])
     labels = {class_name: label for label, class_name in enumerate(clip_set.classes)}
@@ -59,6 +63,40 @@ def merge(clip_set: ClipSet, clips: list[Clip], examined: dict[str, list[dict]])
             **clip.splits,
         }
         for clip, row in zip(clips, rows, strict=True)
+    ]
+
+
+def bad_clips(clips: list[Clip], examined: dict[str, list[dict]]) -> dict[str, str]:
+    """Return what is wrong with each of the `clips` that cannot be used, by clip id."""
+    problems = {row["clip"]: row["problem"] for rows in examined.values() for row in rows}
+    return {clip.id: problems[clip.id] for clip in clips if problems.get(clip.id)}
+
+
+def require_enough(clip_set: ClipSet, split: str, subset: str, bad: dict[str, str]) -> None:
+    """Check that a split's 'train' or 'test' holds without its `bad` clips.
+
+    Raises PipelineError where none of its clips is left, or no train clip of some class.
+    """
+    clips = clip_set.subset(split, subset)
+    left = [clip for clip in clips if clip.id not in bad]
+    lost = sorted({clip.class_name for clip in clips} - {clip.class_name for clip in left})
+    if left and (subset != TRAIN or not lost):
+        return
+    what = f"of {listed(lost)} " if left else ""
+    names = [clip.id for clip in clips if clip.id in bad and clip.class_name in lost]
+    raise PipelineError(
+        f"set '{clip_set.name}': {split} has no {subset} clip {what}left when bad clips are "
+        f"skipped ({listed(names)}); replace these files, or remove what is left of their classes "
+        "from the lists"
+    )
+
+
+def missing_rows(clips: list[Clip], paths: dict[str, str]) -> list[dict]:
+    """Return a row of `index.EXAMINED` for each clip that has no video among `paths`."""
+    return [
+        {"clip": clip.id, "path": clip.file, "problem": f"{clip.file}: there is no such video"}
+        for clip in clips
+        if clip.id not in paths
     ]
 
 

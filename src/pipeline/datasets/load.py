@@ -10,6 +10,11 @@ from pipeline.datasets.clips import ClipSet
 from pipeline.datasets.split_lists import check_counts
 
 
+def skips_bad(settings: dict) -> bool:
+    """Whether a set is used without the clips that cannot be, by its entry in the config."""
+    return settings.get("on_bad_clip") == "skip"
+
+
 def load_set(name: str, settings: dict) -> ClipSet:
     """Return the clips, classes and splits of the data set `name`.
 

@@ -1,14 +1,43 @@
-"""The job of one shard: write its clips, or reuse those of an interrupted run, then its record."""
+"""The job of one shard: write its clips, or reuse those of an interrupted run, then its record.
+
+A clip that cannot be used, or has changed since it was examined, is never written.
+"""
 
 import argparse
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipeline.jobs import record
+from pipeline import files
+from pipeline.datasets import index
+from pipeline.errors import PipelineError, require
+from pipeline.jobs import program, record
 from pipeline.jobs.progress import Progress
 from pipeline.storage import writer
 from pipeline.storage.codecs import DEFAULT_CODEC, Codec
+
+
+def parser(description: str, *more: str) -> argparse.ArgumentParser:
+    """Return a parser of the options that all jobs of shards share, and of the options `more`."""
+    result = program.parser(description, "clips", "videos", *more, "out")
+    result.add_argument(
+        "--on-bad-clip",
+        choices=("fail", "skip"),
+        default="fail",
+        help="what is done with clips that cannot be used (default fail)",
+    )
+    return result
+
+
+def read_rows(options: argparse.Namespace) -> list[dict]:
+    """Return the rows of the examined clips of the shard that can be used.
+
+    Raises PipelineError with one line per clip that cannot, unless such are skipped.
+    """
+    rows = index.read(options.clips, index.EXAMINED, options.videos)
+    if options.on_bad_clip == "fail":
+        require([row["problem"] for row in rows if row["problem"]])
+    return [row for row in rows if not row["problem"]]
 
 
 def run_shard(
@@ -47,13 +76,14 @@ def run_shard(
         attributes: more attributes of the file, which the record has, too.
 
     Raises:
-        PipelineError: a clip gives another number of frames or fields than the index wants.
+        PipelineError: a clip gives another number of frames or fields than the index wants, or its
+            video is another one than was examined.
     """
     digest = writer.write_shard(
         options.out,
         kind,
         rows,
-        make_arrays,
+        lambda row: _of_examined(row, make_arrays),
         settings,
         options.code,
         made_with,
@@ -73,3 +103,32 @@ def run_shard(
         **facts,
         **attributes,
     )
+
+
+def _of_examined(
+    row: dict, make_arrays: Callable[[dict], Iterator[np.ndarray]]
+) -> Iterator[np.ndarray]:
+    """Yield the arrays of a clip; at the end its video must still be the one that was examined.
+
+    So nothing of a video that was replaced meanwhile is kept, also where half of it was read.
+    """
+    try:
+        yield from make_arrays(row)
+    except PipelineError:
+        # What is wrong may be that it was replaced, and then this says so.
+        _check_unchanged(row)
+        raise
+    _check_unchanged(row)
+
+
+def _check_unchanged(row: dict) -> None:
+    with files.reading(row["path"]):
+        try:
+            found = files.digest(row["path"])
+        except FileNotFoundError:
+            found = "nothing"
+    if found != row["sha256"]:
+        raise PipelineError(
+            f"{row['path']}: clip '{row['clip']}' has changed since it was examined; run the same "
+            "snakemake command again, which examines it again"
+        )

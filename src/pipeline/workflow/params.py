@@ -59,10 +59,11 @@ class JobParams:
         accepted damage.
         """
         name, clips = wildcards.set, self.sets.shards(wildcards.set)[wildcards.shard]
+        # A clip without a video is among the bad ones, where such are skipped.
         files = self.sets.videos(name)
         # A rendered set's videos are an input file, and may not be there yet.
         ids = {} if self.sets.is_demo(name) else self.sets.video_ids(name)
-        listed = [[clip.id, files[clip.id], ids.get(clip.id)] for clip in clips]
+        listed = [[clip.id, files.get(clip.id), ids.get(clip.id)] for clip in clips]
         return settings.dump(
             {"accept_damaged": self._accepted(wildcards), "clips": _digest(listed)}
         )
@@ -70,7 +71,8 @@ class JobParams:
     def subset(self, wildcards) -> str:
         """What the table of a split's train or test clips depends on."""
         clip_set = self.sets.clip_set(wildcards.set)
-        return settings.dump({"identity": clip_set.digest(wildcards.split, wildcards.subset)})
+        identity = clip_set.digest(wildcards.split, wildcards.subset)
+        return settings.dump({"identity": identity} | self._policies(wildcards))
 
     def splits(self, wildcards) -> str:
         """What the index of a set depends on: the clips of every split."""
@@ -79,7 +81,7 @@ class JobParams:
             split: [clip_set.digest(split, subset) for subset in ("train", "test")]
             for split in clip_set.splits
         }
-        return settings.dump({"identity": identity})
+        return settings.dump({"identity": identity} | self._policies(wildcards))
 
     def rendering(self, name: str) -> str:
         """What the videos of a demo set depend on."""
@@ -130,6 +132,11 @@ class JobParams:
         """The clips of a shard whose damage the config accepts."""
         clips = {clip.id for clip in self.sets.shards(wildcards.set).get(wildcards.shard, [])}
         return sorted(clips & set(self.sets.entry(wildcards.set)["accept_damaged"]))
+
+    def _policies(self, wildcards) -> dict:
+        """What a set says on bad clips and leaks; nothing where it says nothing."""
+        entry = self.sets.entry(wildcards.set)
+        return {key: entry[key] for key in ("on_bad_clip", "accept_leaks") if key in entry}
 
     def _files_by_content(self, own: dict) -> dict:
         """Settings in which the digest of a file of weights stands in place of its path."""

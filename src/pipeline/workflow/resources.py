@@ -74,6 +74,10 @@ class JobResources:
         """The folder of a set's videos."""
         return self.sets.entry(wildcards.set)["videos"]
 
+    def on_bad_clip(self, wildcards) -> str:
+        """What is done with clips that cannot be used: fail or skip."""
+        return self.sets.entry(wildcards.set).get("on_bad_clip", "fail")
+
     def entry(self, wildcards) -> str:
         """The entry of a set in the config, as JSON: where its videos and lists lie, and how these
         are read.

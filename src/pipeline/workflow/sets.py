@@ -11,7 +11,7 @@ from pipeline.config.check import check_run
 from pipeline.config.runs import Run
 from pipeline.datasets import clips
 from pipeline.datasets.clips import ClipSet
-from pipeline.datasets.load import load_set
+from pipeline.datasets.load import load_set, skips_bad
 from pipeline.datasets.videos import locate
 from pipeline.errors import PipelineError
 from pipeline.streams import DIRECTIONS, STREAMS
@@ -90,7 +90,7 @@ class Sets:
             return {clip.id: clip.file for clip in clip_set.clips.values()}
         return {
             clip: str(Path(path).relative_to(folder))
-            for clip, path in locate(clip_set, folder)[0].items()
+            for clip, path in locate(clip_set, folder, skips_bad(self.entry(name)))[0].items()
         }
 
     def video_ids(self, name: str) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Sets:
     def _settings(self, name: str, run: Run | None, classes: list[str]) -> dict:
         own = check_run(self.config, name, run, len(classes))
         written = settings.for_set(self.config, name)["granularities"]
-        if run is None and written != own["granularities"]:
+        if run is None and len(classes) > 1 and written != own["granularities"]:
             self._note(
                 f"set '{name}' has {len(classes)} classes, so its granularities "
                 f"{_listed(written)} are taken as {_listed(own['granularities'])}"
