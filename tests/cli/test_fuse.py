@@ -74,6 +74,17 @@ def test_command_by_hand(tmp_path):
     [
         (["--weights", "1"], "1 for 2 files"),
         (["--weights", "1,x"], "numbers with commas"),
+        (["--weights", ""], "numbers with commas"),
+        (["--weights", "1,,2"], "numbers with commas"),
+        (["--weights", "1,2,3"], "3 for 2 files"),
+        (["--weights", "nan,1"], "finite numbers of 0 or more"),
+        (["--weights", "1,inf"], "finite numbers of 0 or more"),
+        (["--weights", "1,1e999"], "finite numbers of 0 or more"),
+        (["--weights", "1,-1"], "finite numbers of 0 or more"),
+        (["--weights", "-1,-2"], "finite numbers of 0 or more"),
+        (["--weights", "0,0"], "at least one above 0"),
+        (["--weights", "1e300,1"], "scale all of them"),
+        (["--weights", "1e-320,0"], "scale all of them"),
         (["--normalise", "l1"], "none, l2, softmax"),
     ],
 )
@@ -85,6 +96,34 @@ def test_command_answers_with_one_sentence(tmp_path, options, word):
         and done.stdout == ""
         and word in done.stderr
         and done.stderr.count("\n") == 1
+    )
+
+
+def test_a_weight_of_zero_leaves_a_source_out(tmp_path):
+    one, two = npz(tmp_path / "one.npz"), npz(tmp_path / "two.npz", scores=np.eye(3)[LABELS])
+    found = percents(fuse(one, two, "--weights", "0,0.5").stdout)
+    assert found["fused"] == found[str(two)] == (100, 100)
+
+
+def test_the_largest_scores_and_weights_do_not_overflow(tmp_path):
+    right = np.where(np.eye(3)[LABELS] == 1, 3.4e38, -3.4e38)
+    one, two = npz(tmp_path / "one.npz", scores=right), npz(tmp_path / "two.npz", scores=right)
+    for how in ("none", "l2", "softmax"):
+        done = fuse(one, two, "--weights", "1e100,1e100", "--normalise", how)
+        assert percents(done.stdout)["fused"] == (100, 100)
+
+
+def test_differences_are_counted_and_a_few_of_them_named(tmp_path):
+    names = [f"clip{number:03}" for number in range(300)]
+    values, labels = np.tile(VALUES, (50, 1)), np.tile(LABELS, 50)
+    one = npz(tmp_path / "one.npz", scores=values, names=names, labels=labels)
+    few = [name if row < 100 else f"{name}x" for row, name in enumerate(names)]
+    two = npz(tmp_path / "two.npz", scores=values, names=few, labels=labels)
+    done = fuse(one, two)
+    assert done.exit_code == 1 and done.stderr.count("\n") == 1
+    assert (
+        "200 of 300 clips have no scores: clip100, clip101, clip102, clip103, clip104 and 195 more;"
+        in done.stderr
     )
 
 

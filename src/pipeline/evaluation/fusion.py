@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import softmax
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed
 from pipeline.evaluation.score_files import Scores
 from pipeline.streams import DIRECTIONS, STREAMS
 
@@ -23,13 +23,13 @@ def align(sources: dict[str, Scores]) -> dict[str, Scores]:
         if len(row_of_clip) != len(source.clips):
             doubled = sorted({clip for clip in source.clips if source.clips.count(clip) > 1})
             raise PipelineError(
-                f"scores of {name}: clips stand twice: {', '.join(doubled)}; keep one row each"
+                f"scores of {name}: clips stand twice: {listed(doubled)}; keep one row each"
             )
         different = sorted(set(row_of_clip) ^ set(first.clips))
         if different:
             raise PipelineError(
                 f"scores of {name} and of {first_name} are not of the same clips: "
-                f"{', '.join(different)}; make both for the same split"
+                f"{listed(different)}; make both for the same split"
             )
         if source.classes != first.classes:
             raise PipelineError(

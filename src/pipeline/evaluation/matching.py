@@ -7,10 +7,11 @@ labels of the clips: public score files have classes in other orders.
 from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed
 from pipeline.evaluation.score_files import Scores
 
 VIDEO_SUFFIXES = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".mpg")
@@ -37,7 +38,7 @@ def match_scores(scores: Scores, wanted: Scores, path: str) -> Scores:
     Clips are matched by name, ignoring case, folders (unless all names have one) and endings.
     `path` is the file of `scores`. Raises PipelineError that lists what does not match.
     """
-    folders = all("/" in name for name in [*scores.clips, *wanted.clips])
+    folders = all("/" in name.replace("\\", "/") for name in [*scores.clips, *wanted.clips])
     keys = [_key(name, folders) for name in scores.clips]
     wanted_keys = [_key(name, folders) for name in wanted.clips]
     _require_distinct(f"{path}: ", keys, scores.clips)
@@ -49,7 +50,7 @@ def match_scores(scores: Scores, wanted: Scores, path: str) -> Scores:
     if missing:
         raise PipelineError(
             f"{path}: {len(missing)} of {len(wanted_keys)} clips have no scores: "
-            f"{', '.join(missing)}; add their rows, or name the file of this split"
+            f"{listed(missing)}; add their rows, or name the file of this split"
         )
     order = np.array([row_of_key[key] for key in wanted_keys])
     labels = scores.labels[order]
@@ -71,7 +72,7 @@ def _require_distinct(where: str, keys: list[str], clips: list[str]) -> None:
     counts = Counter(keys)
     doubled = [clip for key, clip in zip(keys, clips, strict=True) if counts[key] > 1]
     if doubled:
-        raise PipelineError(f"{where}clips stand twice: {', '.join(doubled)}; keep one row each")
+        raise PipelineError(f"{where}clips stand twice: {listed(doubled)}; keep one row each")
 
 
 def _columns_by_name(classes: list[str], wanted: list[str], path: str) -> np.ndarray:
@@ -79,8 +80,7 @@ def _columns_by_name(classes: list[str], wanted: list[str], path: str) -> np.nda
     absent = sorted(set(wanted) ^ set(classes))
     if absent:
         raise PipelineError(
-            f"{path}: classes differ from those wanted: {', '.join(absent)}; make it for the same "
-            "set"
+            f"{path}: classes differ from those wanted: {listed(absent)}; make it for the same set"
         )
     return np.array([classes.index(name) for name in wanted])
 
@@ -101,8 +101,8 @@ def _columns_by_label(labels: np.ndarray, wanted: Scores, count: int, path: str)
         )
     unseen = sorted(set(range(number)) - set(columns))
     if unseen:
-        names = ", ".join(
-            wanted.classes[label] if wanted.classes else str(label) for label in unseen
+        names = listed(
+            [wanted.classes[label] if wanted.classes else str(label) for label in unseen]
         )
         raise PipelineError(
             f"{path}: without clips of {names} nothing says which of its columns these classes "
@@ -116,7 +116,8 @@ def _key(name: str, folders: bool) -> str:
 
     With `folders` it is 'run/v_run_g01_c01'.
     """
-    path = PurePosixPath(name.casefold())
+    # An accented letter may be one character or two, and Windows parts folders by backslashes.
+    path = PurePosixPath(normalize("NFC", name.casefold()).replace("\\", "/"))
     if path.suffix in VIDEO_SUFFIXES:
         path = path.with_suffix("")
     return str(path) if folders else path.name

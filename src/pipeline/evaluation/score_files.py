@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, first_line
 from pipeline.storage import writer
 from pipeline.storage.reader import open_checked
 
@@ -55,11 +55,28 @@ def read_scores(path: str) -> Scores:
     Raises PipelineError when the file is not a scores.h5, or holds a value that is no number.
     """
     with open_checked(path, "scores") as file:
-        scores = Scores(
-            [clip.decode() for clip in file["clips"]],
-            file["labels"][...],
-            [name.decode() for name in file["classes"]],
-            file["scores"][...].astype(np.float64),
+        try:
+            scores = Scores(
+                [clip.decode() for clip in file["clips"]],
+                file["labels"][...],
+                [name.decode() for name in file["classes"]],
+                file["scores"][...].astype(np.float64),
+            )
+        # What h5py raises depends on what is broken or missing.
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise PipelineError(
+                f"{path}: its scores cannot be read ({first_line(error)}); make it again"
+            ) from error
+    clips, classes, labels = len(scores.clips), len(scores.classes), scores.labels
+    if (
+        scores.values.shape != (clips, classes)
+        or labels.shape != (clips,)
+        or labels.dtype.kind not in "iu"
+        or not (clips and 0 <= labels.min() <= labels.max() < classes)
+    ):
+        raise PipelineError(
+            f"{path}: scores of shape {scores.values.shape}, {clips} clips, {classes} classes and "
+            f"{len(labels.ravel())} labels do not fit together; make it again"
         )
     return require_finite(scores, path)
 

@@ -1,9 +1,13 @@
 """The fusion of any score files, as lines of text."""
 
+import math
+
 from pipeline.errors import PipelineError
 from pipeline.evaluation import fusion, metrics
 from pipeline.evaluation.external_scores import read, split_array_name
 from pipeline.evaluation.matching import match_scores
+
+LARGEST_WEIGHT = 1e100
 
 
 def fusion_lines(files: list[str], weights: str | None, normalise: str) -> list[str]:
@@ -46,12 +50,26 @@ def fusion_lines(files: list[str], weights: str | None, normalise: str) -> list[
 
 def _parse_weights(weights: str | None, count: int) -> list[float]:
     """The numbers of '1,1.5', which must be `count`; 1 each by default."""
+    if weights is None:
+        return [1.0] * count
     try:
-        factors = [float(weight) for weight in weights.split(",")] if weights else [1.0] * count
+        factors = [float(weight) for weight in weights.split(",")]
     except ValueError:
         raise PipelineError(
             f"--weights {weights}: numbers with commas between them are wanted, such as 1,1.5"
         ) from None
     if len(factors) != count:
         raise PipelineError(f"--weights {weights}: {len(factors)} for {count} files; give one each")
+    # A negative weight would count the scores of a source against its own classes.
+    if not all(math.isfinite(factor) and factor >= 0 for factor in factors) or not any(factors):
+        raise PipelineError(
+            f"--weights {weights}: finite numbers of 0 or more are wanted, at least one above 0"
+        )
+    # With the largest scores that a file may hold, a sum with larger weights would overflow, and
+    # with smaller ones it would be zero.
+    if not 1 / LARGEST_WEIGHT <= max(factors) <= LARGEST_WEIGHT:
+        raise PipelineError(
+            f"--weights {weights}: the largest is to be between {1 / LARGEST_WEIGHT:g} and "
+            f"{LARGEST_WEIGHT:g}; only their ratios count, so scale all of them"
+        )
     return factors
