@@ -11,14 +11,13 @@ from snakemake.utils import min_version
 min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
 
 # The package and the programs beside this file, also where another copy is installed. A prefix
-# takes the place of Snakemake's own, which makes a job fail when any of its commands does; a path
-# in `params` would rerun all in a moved copy.
+# takes the place of Snakemake's own; a path in `params` would rerun all in a moved copy.
 HERE = Path(workflow.basedir)
 sys.path.insert(0, str(HERE / "src"))
 shell.prefix(
-    "set -euo pipefail;"
-    f" export PYTHONPATH={quote(str(HERE / 'src'))}"
-    f" SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))}; "
+    f"export PYTHONPATH={quote(str(HERE / 'src'))}"
+    f" SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))};"
+    ' . "$SCRIPTS"/job.sh; '
 )
 
 
@@ -57,3 +56,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/idt.smk"
 include: "workflow/rules/fuse.smk"
 include: "workflow/rules/tables.smk"
+
+
+onstart:
+    RUN.catch_signals()

@@ -1,8 +1,8 @@
 """Files that are complete or do not exist, and seals, which say what was written to them.
 
 The seal of `<folder>/<name>` is the small file `<folder>/.sums/<name>`. Each of its lines is a
-content that the file may have: its SHA-256, its size, and a checksum of the line itself, so that a
-damaged seal is no seal. `replacing` adds a line before the new content takes its place, so a kill
+content that the file may have: its SHA-256, its size, checksums of its beginnings, and a checksum
+of the line itself, so that a damaged seal is no seal. `replacing` adds a line before the new content takes its place, so a kill
 at any moment leaves a file that agrees with its seal. A file without a seal, as of an earlier
 version or copied alone, is used unchecked.
 
@@ -18,14 +18,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from pipeline.errors import MachineError, PipelineError, remake
+from pipeline.errors import MachineError, PipelineError, remake, set_aside
 
 # The folder of the seals of the files beside it; Snakemake does not know it.
 SEALS = ".sums"
 # Contents that a seal keeps, the last ones: one that is put back from a backup is as good.
 CONTENTS_KEPT = 16
+# Bytes of the beginnings of a content by which a file that was cut short is known as what is left
+# of it, each twice as long as the one before.
+SHORTEST_BEGINNING, LONGEST_BEGINNING = 64, 1 << 20
 # A file that has changed within so many seconds may change again with the same time stamp.
 UNSETTLED_SECONDS = 2
 # What the system says where the machine fails, not the path.
@@ -39,8 +42,19 @@ MACHINE_ERRORS = (
     errno.EREMOTEIO,
     errno.ENOTCONN,
 )
+# Begins the note on an error that says which file was being written.
+WRITING = "while writing "
 # Files that this process has found intact: {path: what `os.stat` said of it then}.
 _intact: dict[Path, tuple[int, ...]] = {}
+
+
+class _Content(NamedTuple):
+    """What a file may hold: a line of its seal."""
+
+    sha256: str
+    size: int
+    # As of `_beginnings`.
+    beginnings: tuple[str, ...]
 
 
 @contextmanager
@@ -59,6 +73,10 @@ def replacing(path: str | Path, sealed: bool = True) -> Iterator[Path]:
         if sealed:
             _seal(path, temporary)
         os.replace(temporary, path)
+    except Exception as error:
+        # HDF5 and torch do not say which file they could not write.
+        error.add_note(f"{WRITING}{path}")
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -94,17 +112,15 @@ def require_intact(path: str | Path, whole: bool = True) -> bool:
         contents = _contents(path)
         if not contents:
             return False
-        if stat.st_size not in {size for _, size in contents}:
-            written = " or ".join(f"{size:,}" for size in sorted({size for _, size in contents}))
-            raise _changed_error(path, f"{stat.st_size:,} bytes where {written} were written")
-        if not whole:
-            return True
+        if stat.st_size not in {content.size for content in contents}:
+            raise _changed_error(path, contents)
         key, state = Path(path).absolute(), (stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if _intact.get(key) != state:
-            if _sha256(path) not in {sha256 for sha256, _ in contents}:
-                raise _changed_error(path, "its SHA-256 is another")
-            if time.time() - stat.st_mtime > UNSETTLED_SECONDS:
-                _intact[key] = state
+        if not whole or _intact.get(key) == state:
+            return True
+        if _sha256(path) not in {content.sha256 for content in contents}:
+            raise _changed_error(path, contents)
+        if time.time() - stat.st_mtime > UNSETTLED_SECONDS:
+            _intact[key] = state
         return True
 
 
@@ -112,11 +128,9 @@ def read_intact(path: str | Path) -> bytes:
     """Return the content of a small file, checked as by `require_intact`, which it raises like."""
     with reading(path):
         content = Path(path).read_bytes()
-    contents = _contents(path)
-    if contents and (hashlib.sha256(content).hexdigest(), len(content)) not in contents:
-        # It says which of the two differs.
-        require_intact(path)
-        raise _changed_error(path, "it was changed while it was read")
+        contents = _contents(path)
+        if contents and hashlib.sha256(content).hexdigest() not in {c.sha256 for c in contents}:
+            raise _changed_error(path, contents)
     return content
 
 
@@ -155,19 +169,19 @@ def reading(path: str | Path) -> Iterator[None]:
 
 def _seal(path: Path, temporary: Path) -> None:
     """Add the content of `temporary` to those that `path` may have, before it replaces `path`."""
-    content = (_sha256(temporary), temporary.stat().st_size)
+    content = _Content(_sha256(temporary), temporary.stat().st_size, _beginnings(temporary))
     contents, seal = _contents(path), seal_of(path)
     if content in contents:
         return
     seal.parent.mkdir(exist_ok=True)
     if len(contents) >= CONTENTS_KEPT:
         with replacing(seal, sealed=False) as shorter:
-            shorter.write_text("".join(map(_line, contents[1 - CONTENTS_KEPT :])), "ascii")
+            shorter.write_bytes(b"".join(map(_line, contents[1 - CONTENTS_KEPT :])))
     with open(seal, "ab+") as file:
         # A line that a kill cut short ends here.
         if file.tell() and not _ends_line(file):
             file.write(b"\n")
-        file.write(_line(content).encode())
+        file.write(_line(content))
         file.flush()
         # A power cut must not leave the new content with the old seal.
         os.fsync(file.fileno())
@@ -179,26 +193,24 @@ def _ends_line(file: BinaryIO) -> bool:
     return file.read(1) == b"\n"
 
 
-def _line(content: tuple[str, int]) -> str:
-    """The line of a seal for a content, (SHA-256, size)."""
-    text = f"{content[0]} {content[1]}"
-    return f"{text} {zlib.crc32(text.encode()):08x}\n"
+def _line(content: _Content) -> bytes:
+    """The line of a seal for a content."""
+    text = f"{content.sha256} {content.size} {','.join(content.beginnings)}".encode()
+    return b"%b %08x\n" % (text, zlib.crc32(text))
 
 
-def _contents(path: str | Path) -> list[tuple[str, int]]:
-    """The contents that a file may have, each (SHA-256, size); none without an undamaged seal."""
+def _contents(path: str | Path) -> list[_Content]:
+    """The contents that a file may have; none without an undamaged seal."""
     try:
         lines = seal_of(path).read_bytes().splitlines(keepends=True)
     except OSError:
         return []
     contents = []
     for line in lines:
-        sha256, _, rest = line.partition(b" ")
-        size = rest.partition(b" ")[0]
-        if size.isdigit() and line == _line(content := (sha256.decode("latin"), int(size))).encode(
-            "latin"
-        ):
-            contents.append(content)
+        text, _, checksum = line.rpartition(b" ")
+        if checksum == b"%08x\n" % zlib.crc32(text):
+            sha256, size, beginnings = text.decode().split(" ")
+            contents.append(_Content(sha256, int(size), tuple(beginnings.split(","))))
     return contents
 
 
@@ -207,10 +219,43 @@ def _sha256(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _changed_error(path: str | Path, reason: str) -> PipelineError:
-    """The error to raise for a file that is this pipeline's and has another content now."""
+def _beginnings(path: str | Path) -> tuple[str, ...]:
+    """The CRC-32 of the first 64, 128, 256 .. bytes of a file, up to LONGEST_BEGINNING of them."""
+    with open(path, "rb") as file:
+        content = file.read(LONGEST_BEGINNING)
+    checksums, size = [], SHORTEST_BEGINNING
+    while size <= len(content):
+        checksums.append(f"{zlib.crc32(memoryview(content)[:size]):08x}")
+        size *= 2
+    return tuple(checksums)
+
+
+def _is_own(path: str | Path, contents: list[_Content]) -> bool:
+    """Whether a changed file is proven to be the one that was written, not another in its place: it
+    has the size, or it is the beginning of what was written, or it is empty.
+    """
+    size, found = os.stat(path).st_size, _beginnings(path)
+    return not size or any(
+        size == content.size
+        or (found and size < content.size and content.beginnings[: len(found)] == found)
+        for content in contents
+    )
+
+
+def _changed_error(path: str | Path, contents: list[_Content]) -> PipelineError:
+    """The error to raise for a file that holds something else than `contents`."""
+    size = os.stat(path).st_size
+    sizes = sorted({content.size for content in contents})
+    reason = "its SHA-256 is another"
+    if size not in sizes:
+        reason = f"{size:,} bytes where {' or '.join(f'{s:,}' for s in sizes)} were written"
+    kept = f"to use it as it is: rm {quote(str(seal_of(path)))}"
+    if _is_own(path, contents):
+        return PipelineError(
+            f"{path}: it is not as it was written ({reason}): a disk or a copy has damaged it; "
+            f"{remake(path)} (if you have changed it yourself, {kept})"
+        )
     return PipelineError(
-        f"{path}: it is not as it was written ({reason}): the disk or a copy has damaged it, or "
-        f"somebody has changed it; {remake(path)} (if you have changed it yourself, keep it by: "
-        f"rm {quote(str(seal_of(path)))})"
+        f"{path}: it is not what was written there ({reason}): somebody has replaced or changed "
+        f"it, or it is damaged; {set_aside(path)} ({kept})"
     )

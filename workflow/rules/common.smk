@@ -7,7 +7,11 @@ from pipeline.workflow import messages
 from pipeline.workflow.params import NUMERIC, JobParams
 from pipeline.workflow.paths import CONTENT, InputFiles
 from pipeline.workflow.resources import JobResources
+from pipeline.workflow.run import Run
 from pipeline.workflow.sets import Sets, split_of
+
+# What a run of the main process is: alone in its folder, and its jobs end with it.
+RUN = Run(workflow) if workflow.is_main_process else None
 
 messages.exit_on_pipeline_error(check.check)(config)
 

@@ -3,11 +3,15 @@
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed_in
+from pipeline.jobs import machine, watch
 from pipeline.jobs.record import content_path, log
 from pipeline.jobs.reuse import Reuse, input_digest
 
@@ -58,6 +62,19 @@ SUBJECT = ("set", "split", "stream", "direction", "sources")
 JSON_OPTIONS = ("entry",)
 
 
+# Signals that ask a program to stop: of a closed terminal, of Ctrl-C, and of others.
+STOPPING = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+# Seconds that a stopping program has for what a library or another process does for it.
+GRACE = 15.0
+
+
+class Stopped(BaseException):
+    """A signal asked this program to stop. It is no Exception, so that no reader takes it for one.
+
+    The argument is the number of the signal.
+    """
+
+
 def parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
     """Return a parser with --settings (JSON), --code, --record and the required text `options`.
 
@@ -100,16 +117,62 @@ def workers(options: argparse.Namespace) -> int:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; bad input ends the program with its sentences and status 1, no traceback."""
+    """Call `main`; what it cannot help ends the program with sentences and no traceback.
+
+    Bad input and a machine that fails end it with status 1, a signal with 128 and its number.
+    """
+    before = _stop_on_signals()
     try:
         main()
     except PipelineError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        sys.exit(1)
+        _end(str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Stopped as stopped:
+        name = signal.Signals(stopped.args[0]).name
+        _end(f"stopped by {name}; the same command goes on", 128 + stopped.args[0])
+    except Exception as error:
+        if sentence := machine.sentence(error):
+            _end(sentence, 1)
+        raise
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, handler)
+
+
+def _end(message: str, status: int) -> None:
+    """End the program with a line for each of the message's, and with `status`."""
+    # The disk of a log may be full, too.
+    with suppress(OSError):
+        for line in message.split("\n"):
+            print(f"error: {line}", file=sys.stderr, flush=True)
+    sys.exit(status)
+
+
+def _stop_on_signals() -> dict:
+    """Have the first signal of STOPPING raise Stopped in the main thread, so that files, programs
+    and processes are left in order. The others change nothing. Returns the handlers before.
+    """
+
+    def stop(number: int, _) -> None:
+        for other in STOPPING:
+            signal.signal(other, signal.SIG_IGN)
+        # A library may keep the interpreter from going on, or another process from ending.
+        end = threading.Timer(GRACE, os.kill, (os.getpid(), signal.SIGKILL))
+        end.daemon = True
+        end.start()
+        raise Stopped(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    # What is ignored, as by nohup, stays ignored. The shell of a job ignores Ctrl-C until here.
+    return {
+        number: signal.signal(number, stop)
+        for number in STOPPING
+        if signal.getsignal(number) != signal.SIG_IGN or number == signal.SIGINT
+    }
 
 
 def run_job(
@@ -129,11 +192,13 @@ def run_job(
 
     def job() -> None:
         options = parser.parse_args()
+        watch.join_run()
         options.inputs = input_digest(
             _paths(options, inputs), _paths(options, stores), getattr(options, "clips", None)
         )
         if not outputs:
-            return main(options)
+            with _listing(options):
+                return main(options)
         made = _paths(options, outputs)
         if "record" in outputs:
             made += map(content_path, _paths(options, ["record"]))
@@ -142,10 +207,18 @@ def run_job(
         before = Reuse(made, [options.settings, options.code, options.inputs, subject, machine])
         if before.take_over():
             return log(f"{made[0]}: same inputs, settings and code as before, so it is taken over")
-        main(options)
+        with _listing(options):
+            main(options)
         before.keep()
 
     run(job)
+
+
+def _listing(options: argparse.Namespace) -> AbstractContextManager:
+    """What has all problems of a job written beside its output, where its message tells some."""
+    outputs = [getattr(options, name, None) for name in ("index", "json", "record", "out")]
+    path = next((path for path in outputs if isinstance(path, str | Path)), None)
+    return listed_in(Path(path).with_suffix(".problems.txt")) if path else nullcontext()
 
 
 def _paths(options: argparse.Namespace, names: Sequence[str]) -> list[str]:

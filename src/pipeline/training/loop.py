@@ -48,13 +48,14 @@ def train(
     checkpoint_every. Iteration i learns from the samples i * batch .. (i + 1) * batch - 1, of which
     rank r of n takes every n-th from the r-th on.
 
-    A checkpoint is written to the folder `checkpoints` every `checkpoint_every` iterations and on
-    SIGTERM. `identity` says what is trained on which data: training resumes from a checkpoint of
-    the same identity and leaves any other alone. All random numbers follow from the seed, the
-    iteration and the rank, so a resumed run ends as an uninterrupted one, on a CPU bit-identical.
+    A checkpoint is written to the folder `checkpoints` every `checkpoint_every` iterations, on
+    Ctrl-C and SIGTERM, and where a worker or another rank has ended. `identity` says what is
+    trained on which data: training resumes from a checkpoint of the same identity and leaves any
+    other alone. All random numbers follow from the seed, the iteration and the rank, so a resumed
+    run ends as an uninterrupted one, on a CPU bit-identical.
 
     Raises PipelineError when the loss or a weight is not finite or the loss has grown out of
-    bounds, in which case the last good checkpoint stays, and when SIGTERM stopped the run.
+    bounds, in which case the last good checkpoint stays, and when a signal stopped the run.
     """
     path = Path(checkpoints) / f"{_run_key(identity, schedule, seed)}.pt"
     model.to(device, memory_format=resolve_layout(schedule["layout"], device))
@@ -68,18 +69,31 @@ def train(
         for iteration in range(state.iteration, iterations):
             # Dropout draws from the global generator.
             torch.manual_seed(dropout_seed(seed, iteration, rank))
-            state.add(step(iteration, islice(micro_batches, schedule["accumulate"])))
+            try:
+                loss = step(iteration, islice(micro_batches, schedule["accumulate"]))
+            except PipelineError:
+                # A worker or another rank has ended, before anything was learned from the batch.
+                if iteration and rank == 0:
+                    save_checkpoint(path, state, step.model, step.optimizer)
+                if stop.requested:
+                    raise _stopped(title, state) from None
+                raise
+            state.add(loss)
             stopping = ranks.any_of(stop.requested)
             note = _report_and_save(title, path, state, step, stopping)
             progress.update(1, note)
             if stopping and state.iteration < iterations:
-                raise PipelineError(
-                    f"{title}: stopped at iteration {state.iteration} as asked; the same command "
-                    "resumes from there"
-                )
+                raise _stopped(title, state)
     progress.close()
     model.to(memory_format=torch.contiguous_format)
     return state.history
+
+
+def _stopped(title: str, state: TrainingState) -> PipelineError:
+    return PipelineError(
+        f"{title}: stopped at iteration {state.iteration} as asked; the same command resumes from "
+        "there"
+    )
 
 
 def _run_key(identity: dict, schedule: dict, seed: int) -> str:

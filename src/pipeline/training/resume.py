@@ -7,7 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.errors import PipelineError, first_line, remake
+from pipeline.errors import PipelineError, first_line, set_aside
+from pipeline.files import require_intact
+from pipeline.jobs.program import STOPPING
 from pipeline.models.checkpoint import save_torch
 
 
@@ -52,10 +54,12 @@ def load_checkpoint(
     """Load the checkpoint at `path` into `model` and `optimizer` and return the run's state.
 
     Without a file at `path` nothing is loaded and the state is that of a run not yet begun.
-    Raises PipelineError for a file that is not such a checkpoint.
+    Raises PipelineError for a file that is not such a checkpoint, or is damaged: without it the
+    training begins anew.
     """
     if not path.is_file():
         return TrainingState()
+    require_intact(path)
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(content.pop("model"))
@@ -65,7 +69,7 @@ def load_checkpoint(
     except Exception as error:
         raise PipelineError(
             f"{path}: not a checkpoint that training can resume from ({first_line(error)}); "
-            f"{remake(path)}, which trains from the start"
+            f"{set_aside(path)}"
         ) from error
 
 
@@ -78,15 +82,23 @@ def save_checkpoint(
 
 
 class StopSignal:
-    """While open, notes SIGTERM, which clusters send before they kill, as a request to stop."""
+    """While open, notes signals that ask to stop: SIGTERM, which clusters send before they kill,
+    Ctrl-C, and that of a closed terminal.
+    """
 
     def __enter__(self) -> "StopSignal":
         self.requested = False
-        self._previous_handler = signal.signal(signal.SIGTERM, self._request)
+        self._previous_handlers = {
+            number: signal.signal(number, self._request)
+            for number in STOPPING
+            # What is ignored, as by nohup, stays ignored.
+            if signal.getsignal(number) != signal.SIG_IGN
+        }
         return self
 
     def _request(self, *_) -> None:
         self.requested = True
 
     def __exit__(self, *_) -> None:
-        signal.signal(signal.SIGTERM, self._previous_handler)
+        for number, handler in self._previous_handlers.items():
+            signal.signal(number, handler)

@@ -1,0 +1,189 @@
+"""A run of Snakemake: alone in its folder, with jobs that end when it ends, and a clear last line.
+
+`Run` takes the place of those methods of Snakemake's `Workflow` that change files. Looking (-n,
+--summary, --report, --lint) goes past it, so that it is always allowed.
+"""
+
+import atexit
+import errno
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.jobs import watch
+from pipeline.workflow.run_lock import RunLock
+
+# Methods of Workflow that change files, apart from `execute`.
+CHANGING = ("unlock", "cleanup_metadata", "cleanup_shadow", "delete_output")
+# What a run does when it is asked to stop. A closed terminal hangs up.
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+# Bytes of a disk that is full for all purposes of a run.
+FULL = 2**20
+# Sentences at the end of a run that failed.
+MOST_LINES = 10
+
+
+class Run:
+    """The run of this Snakemake, if it comes to one; made while the Snakefile is read."""
+
+    def __init__(self, workflow):
+        self.workflow, self.lock = workflow, RunLock()
+        self.stopped_by: signal.Signals | None = None
+        self.is_local = False
+        workflow.execute = self._executing(workflow.execute)
+        for name in CHANGING:
+            setattr(workflow, name, self._alone(getattr(workflow, name)))
+        # Before there is a run Ctrl-C is no more than a sentence, too.
+        sys.excepthook = _without_interrupt(sys.excepthook)
+
+    def catch_signals(self) -> None:
+        """Stop in order on Ctrl-C, SIGTERM and SIGHUP; called when Snakemake has its own handlers.
+
+        Jobs of a cluster are left to Snakemake: they outlive a run.
+        """
+        for number in SIGNALS if self.is_local else ():
+            # What is ignored, as by nohup, stays ignored.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._stop)
+
+    def _stop(self, number: int, _) -> None:
+        """Tell the jobs to stop, and have Snakemake wait for them."""
+        if self.stopped_by is None:
+            self.stopped_by = signal.Signals(number)
+            # Every job ends with an error now, and none of these is news.
+            logging.disable(logging.CRITICAL)
+            with suppress(OSError, PipelineError):
+                self.lock.stop_jobs()
+                os.write(2, b"stopping: waiting for the jobs to end in order\n")
+        raise KeyboardInterrupt
+
+    def _take_lock(self) -> None:
+        try:
+            self.lock.take()
+        except PipelineError as error:
+            _end([f"error: {line}" for line in str(error).splitlines()])
+
+    def _alone(self, method: Callable) -> Callable:
+        @wraps(method)
+        def alone(*arguments, **options):
+            if not options.get("dryrun"):
+                self._take_lock()
+            result = method(*arguments, **options)
+            if self.lock.record:
+                self.lock.release()
+            return result
+
+        return alone
+
+    def _executing(self, execute: Callable) -> Callable:
+        @wraps(execute)
+        def executing(*arguments, executor_plugin, **options):
+            kind = executor_plugin.common_settings
+            # With --nolock a user answers for it that nothing else works here.
+            if kind.dryrun_exec or not self.workflow.execution_settings.lock:
+                return execute(*arguments, executor_plugin=executor_plugin, **options)
+            self._take_lock()
+            self.is_local = kind.local_exec
+            # Jobs of a cluster outlive the Snakemake that submitted them.
+            os.environ[watch.VARIABLE] = self.lock.for_jobs() if kind.local_exec else ""
+            try:
+                result = execute(*arguments, executor_plugin=executor_plugin, **options)
+            except KeyboardInterrupt:
+                self.stopped_by = self.stopped_by or signal.SIGINT
+            except Exception as error:
+                if not self.stopped_by:
+                    self.lock.release()
+                    lines = self._last_words(error)
+                    if not lines:
+                        raise
+                    _end(lines)
+            if self.stopped_by:
+                # The record stays: the next run waits for jobs that have not ended yet.
+                _end([_stopped(self.stopped_by)], 128 + self.stopped_by)
+            self.lock.release()
+            return result
+
+        return executing
+
+    def _last_words(self, error: Exception) -> list[str]:
+        """Return sentences that say why a run failed, [] where Snakemake itself says it best."""
+        scheduler = self.workflow.scheduler
+        failed = sorted(getattr(scheduler, "failed", ()), key=str)
+        lines = list(dict.fromkeys(line for job in failed for line in _words_of_job(job)))
+        full = _full_disks([Path.cwd(), Path(os.environ.get("TMPDIR", "/tmp"))])
+        if full and (failed or _is_about_disk(error)):
+            lines = [line for line in lines if "disk full" not in line] + full
+        more = len(lines) - MOST_LINES
+        return lines[-MOST_LINES:] + ([f"error: and {more} more, see above"] if more > 0 else [])
+
+
+def _words_of_job(job) -> list[str]:
+    """Return what the log of a failed job says was wrong."""
+    logs = [Path(path) for path in job.log]
+    found = []
+    for log in logs:
+        with suppress(OSError):
+            text = log.read_text(errors="replace")
+            found += [line for line in text.splitlines() if line.startswith("error: ")]
+    if not found:
+        where = f"; its log: {logs[0]}" if logs else ""
+        return [f"error: rule {job.rule.name} failed{where}"]
+    memory = job.resources.get("mem_mb")
+    return [
+        f"{line} (it had asked for {memory} MB)" if "memory ran out" in line and memory else line
+        for line in found
+    ]
+
+
+def _full_disks(folders: Iterable[Path]) -> list[str]:
+    """Return a sentence for each disk of `folders` that has no room left."""
+    lines = []
+    for folder in folders:
+        try:
+            state = os.statvfs(folder)
+        except OSError:
+            continue
+        cure = "free some space, then the same command goes on"
+        if state.f_bavail * state.f_frsize < FULL:
+            free = state.f_bavail * state.f_frsize
+            lines.append(f"error: disk full: {free:,} bytes are free for {folder}; {cure}")
+        elif state.f_files and not state.f_favail:
+            lines.append(f"error: disk full: no more files can be made in {folder}; {cure}")
+    return list(dict.fromkeys(lines))
+
+
+def _is_about_disk(error: BaseException) -> bool:
+    """Return whether an error of Snakemake's own comes from a disk that is full."""
+    text = str(error)
+    return isinstance(error, OSError) or any(
+        os.strerror(number) in text for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    )
+
+
+def _stopped(number: int) -> str:
+    what = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
+    return f"{what}; the same command goes on"
+
+
+def _without_interrupt(hook: Callable) -> Callable:
+    """Return an excepthook that says an interrupt in one line, and all else as `hook` does."""
+
+    def say(kind, error, traceback) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            print(_stopped(signal.SIGINT), file=sys.stderr)
+        else:
+            hook(kind, error, traceback)
+
+    return say
+
+
+def _end(lines: list[str], status: int = 1) -> None:
+    """End Snakemake with `lines` as the last that it prints."""
+    atexit.register(lambda: print("\n".join(lines), file=sys.stderr, flush=True))
+    sys.exit(status)

@@ -1,0 +1,29 @@
+# What every job's shell does first: `shell.prefix` of the Snakefile reads this file.
+set -euo pipefail
+
+# The shells outlive signals to the whole group, and wait for their program, which ends in order.
+trap : HUP INT TERM
+
+# A program that was killed could say nothing, so its shell does. Ctrl-C would give a traceback
+# while the program is still being loaded; afterwards it has a handler of its own.
+python() {
+    trap : HUP INT TERM
+    local status=0
+    (
+        trap '' INT
+        exec python "$@"
+    ) || status=$?
+    case $status in
+        137) echo "error: the program was killed (signal 9), as is done where memory ran out;" \
+            "lower compute.workers or --cores; the same command goes on" >&2 ;;
+        13[1-689] | 1[4-9]?) echo "error: the program was ended by signal $((status - 128));" \
+            "the same command goes on" >&2 ;;
+    esac
+    return $status
+}
+
+# The log is written to the end, also where a signal reached the whole group.
+tee() {
+    trap '' HUP INT TERM
+    exec tee "$@"
+}
