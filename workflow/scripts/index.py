@@ -10,7 +10,7 @@ from pipeline import files
 from pipeline.datasets import index
 from pipeline.datasets.examine import bad_clips, merge, read_examined
 from pipeline.datasets.load import load_set, skips_bad
-from pipeline.datasets.videos import locate
+from pipeline.datasets.videos import locate, renamed
 from pipeline.errors import listed
 from pipeline.jobs import program, record
 from pipeline.video import ffmpeg
@@ -23,9 +23,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     clip_set, folder = load_set(options.set, options.entry), options.entry["videos"]
     skip = skips_bad(options.entry)
-    _, unlisted = locate(clip_set, Path(folder), skip)
-    for video in unlisted:
-        record.log(f"note: {folder}/{video} is in no split list and is not used")
+    paths, unlisted = locate(clip_set, Path(folder), skip)
+    note_names(folder, unlisted, renamed(clip_set, paths), options.record)
     clips = list(clip_set.clips.values())
     examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
     rows = merge(clip_set, clips, examined, skip)
@@ -48,6 +47,22 @@ def main(options: argparse.Namespace) -> None:
         extra=unlisted,
         skipped=skipped,
     )
+
+
+def note_names(folder: str, unlisted: list[str], others: list[str], record_path: Path) -> None:
+    """Say which videos are not used, and how many of those used have another ending than listed."""
+    if len(unlisted) == 1:
+        record.log(f"note: {folder}/{unlisted[0]} is in no split list and is not used")
+    elif unlisted:
+        record.log(
+            f"note: {len(unlisted):,} files in {folder} are in no split list and are not used: "
+            f"{listed(unlisted)} ({record_path} names all, as 'extra')"
+        )
+    if others:
+        record.log(
+            f"note: {len(others):,} clips have videos with another ending than the lists say, and "
+            f"are found by the rest of their names: {listed(others)}"
+        )
 
 
 if __name__ == "__main__":

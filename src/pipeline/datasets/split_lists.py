@@ -3,13 +3,16 @@
 What all formats of split lists share. Standard library only: the Snakefile imports this module.
 """
 
-import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.datasets.clips import TEST, TRAIN, Clip, ClipSet
 from pipeline.errors import PipelineError, require
+
+# What a file name says of its kind: .avi, .mp4, .3gp; not .5, nor a name that is all ending.
+ENDING = re.compile(r"(?<=[^/])\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")
 
 
 class Entry(NamedTuple):
@@ -25,6 +28,14 @@ class Entry(NamedTuple):
     subset: str
     file: str
     group: str
+
+
+def stem(file: str) -> str:
+    """Return a file name, or a path, without the ending of a kind of file, such as '.avi'.
+
+    An ending has a letter, so the name 'v_1.5' has none.
+    """
+    return ENDING.sub("", file)
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
@@ -93,7 +104,7 @@ class _Collector:
 
     def add(self, entry: Entry) -> None:
         """Add the clip of an entry, unless its class is unknown, and note what is wrong."""
-        clip_id = os.path.splitext(entry.file)[0]
+        clip_id = stem(entry.file)
         class_name = clip_id.split("/", 1)[0]
         if class_name not in self._classes:
             self._note(

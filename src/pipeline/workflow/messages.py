@@ -21,7 +21,7 @@ def exit_on_pipeline_error(function: Callable) -> Callable:
         try:
             result = function(*arguments, **options)
         except PipelineError as error:
-            sys.exit("\n".join(f"error: {line}" for line in str(error).splitlines()))
+            sys.exit("\n".join(f"error: {line}" for line in str(error).split("\n")))
         return exit_on_pipeline_error(result) if callable(result) else result
 
     return guarded

@@ -13,7 +13,7 @@ from pipeline.datasets import clips
 from pipeline.datasets.clips import ClipSet
 from pipeline.datasets.load import load_set, skips_bad
 from pipeline.datasets.videos import locate
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed_in
 from pipeline.streams import DIRECTIONS, STREAMS
 from pipeline.workflow.contents import Contents
 
@@ -60,7 +60,8 @@ class Sets:
 
     def clip_set(self, name: str) -> ClipSet:
         """The clips, classes and splits of a set, from its lists; its own settings fit them."""
-        clip_set = load_set(name, self.entry(name))
+        with listed_in(self._problems(name)):
+            clip_set = load_set(name, self.entry(name))
         self._settings(name, None, clip_set.classes)
         return clip_set
 
@@ -88,10 +89,9 @@ class Sets:
         clip_set, folder = self.clip_set(name), Path(self.entry(name)["videos"])
         if self.is_demo(name):
             return {clip.id: clip.file for clip in clip_set.clips.values()}
-        return {
-            clip: str(Path(path).relative_to(folder))
-            for clip, path in locate(clip_set, folder, skips_bad(self.entry(name)))[0].items()
-        }
+        with listed_in(self._problems(name)):
+            paths, _ = locate(clip_set, folder, skips_bad(self.entry(name)))
+        return {clip: str(Path(path).relative_to(folder)) for clip, path in paths.items()}
 
     def video_ids(self, name: str) -> dict[str, str]:
         """What stands for the content of each video of a set, by clip id; see `Contents.videos`."""
@@ -107,6 +107,10 @@ class Sets:
         """What is scored and fused in a run: streams, directions, or both."""
         streams = run.streams(self.config) == run
         return [*(STREAMS if streams else []), *(DIRECTIONS if run.fuses(self.config) else [])]
+
+    def _problems(self, name: str) -> Path:
+        """The file of all problems of a set, where a message tells some of them."""
+        return Path("results") / name / "problems.txt"
 
     def _settings(self, name: str, run: Run | None, classes: list[str]) -> dict:
         own = check_run(self.config, name, run, len(classes))
