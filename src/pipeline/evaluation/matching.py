@@ -35,12 +35,11 @@ def match_rows(scores: Scores, rows: list[dict], classes: list[str], path: str) 
 def match_scores(scores: Scores, wanted: Scores, path: str) -> Scores:
     """`scores` with the clips of `wanted`, in its order, and the columns in that of its classes.
 
-    Clips are matched by name, ignoring case, folders (unless all names have one) and endings.
+    Clips are matched by name, ignoring case and endings, and those outer folders that not all
+    names have.
     `path` is the file of `scores`. Raises PipelineError that lists what does not match.
     """
-    folders = all("/" in name.replace("\\", "/") for name in [*scores.clips, *wanted.clips])
-    keys = [_key(name, folders) for name in scores.clips]
-    wanted_keys = [_key(name, folders) for name in wanted.clips]
+    keys, wanted_keys = _keys(scores.clips, wanted.clips)
     _require_distinct(f"{path}: ", keys, scores.clips)
     _require_distinct("what scores are wanted of: ", wanted_keys, wanted.clips)
     row_of_key = {key: row for row, key in enumerate(keys)}
@@ -111,13 +110,23 @@ def _columns_by_label(labels: np.ndarray, wanted: Scores, count: int, path: str)
     return np.array([columns[label] for label in range(number)])
 
 
-def _key(name: str, folders: bool) -> str:
-    """What a clip is matched by: of 'Run/v_Run_g01_c01.avi' it is 'v_run_g01_c01'.
+def _keys(names: list[str], wanted: list[str]) -> tuple[list[str], list[str]]:
+    """What the clips `names` of a file and those `wanted` are matched by.
 
-    With `folders` it is 'run/v_run_g01_c01'.
+    Where the wanted ones are not all in the file, paths are cut to the depth that all have.
     """
-    # An accented letter may be one character or two, and Windows parts folders by backslashes.
+    paths, wanted_paths = [_path(name) for name in names], [_path(name) for name in wanted]
+    if not set(wanted_paths) <= set(paths):
+        depth = min(len(path.parts) for path in [*paths, *wanted_paths])
+        paths = [PurePosixPath(*path.parts[-depth:]) for path in paths]
+        wanted_paths = [PurePosixPath(*path.parts[-depth:]) for path in wanted_paths]
+    return [str(path) for path in paths], [str(path) for path in wanted_paths]
+
+
+def _path(name: str) -> PurePosixPath:
+    """The name of a clip as a path, without case and ending: of 'Run/v_Run.avi' it is 'run/v_run'.
+
+    An accented letter may be one character or two, and Windows parts folders by backslashes.
+    """
     path = PurePosixPath(normalize("NFC", name.casefold()).replace("\\", "/"))
-    if path.suffix in VIDEO_SUFFIXES:
-        path = path.with_suffix("")
-    return str(path) if folders else path.name
+    return path.with_suffix("") if path.suffix in VIDEO_SUFFIXES else path

@@ -44,18 +44,22 @@ FAILING = {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE}
 
 
 def call(
-    function: Callable[..., dict], path: str | Path, *arguments, cure: str, memory: int = MEMORY
+    function: Callable[..., dict],
+    path: str | Path,
+    *arguments,
+    cure: str,
+    memory: int | None = None,
 ) -> dict:
     """Return what `function(path, *arguments)` returns, called in a process with limits.
 
     `function` is one of a module; its arguments are text, numbers, truth values or None, and it
     returns a dict of arrays and of what JSON holds. `path` is the file that it reads, and `cure`
-    ends a sentence about it: what to do. `memory` is in bytes. The process takes 0.1 s to start,
-    and what imports of the function's module take.
+    ends a sentence about it: what to do. `memory` is in bytes, by default MEMORY. The process takes
+    0.1 s to start, and what imports of the function's module take.
     Raises PipelineError where the function does so, fails, crashes or goes beyond the limits, and
     MachineError where the process is killed from outside.
     """
-    seconds = SECONDS + _size(path) // SECOND
+    memory, seconds = memory or MEMORY, SECONDS + _size(path) // SECOND
     request = {
         "path": sys.path,
         "function": [function.__module__, function.__qualname__],
