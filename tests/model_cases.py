@@ -24,7 +24,9 @@ SETTINGS = {
     "groups": {"missing": "replace"},
     "network": {
         "kind": "co2fi",
+        "backbone": "vgg16",
         "weights": "none",
+        "batch_norm": "auto",
         "fc": 12,
         "side_connections": "all",
         "shared": False,

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from pipeline.models.cnn_m import CNNM2048
-from pipeline.models.co2fi import dropout_rates
+from pipeline.models.co2fi import dropout_rates, sides_of
 from pipeline.models.outputs import CO2FIOutput
 
 
@@ -38,7 +38,7 @@ class Baseline(nn.Module):
         self.vgg = backbone
         self.pool = nn.MaxPool2d(2, 2)
         # Height and width after the last pool: 7 at an input of 224.
-        side = size // (2 * backbone.strides[-1])
+        side = sides_of(backbone, size, smallest=2)[-1] // 2
         self.fc6 = nn.Linear(backbone.channels[-1] * side * side, fc)
         self.fc7 = nn.Linear(fc, fc)
         self.beside = cnn_m
@@ -54,7 +54,9 @@ class Baseline(nn.Module):
         nn.init.zeros_(self.classes.bias)
 
     def start_from(self, weights: str) -> None:
-        """Load ImageNet weights into the backbone, fc6 and fc7; see VGG16.start_from."""
+        """Load ImageNet weights into the backbone, and into fc6 and fc7 where they fit; see
+        VGG16.start_from.
+        """
         self.vgg.start_from(weights, {"classifier.0": self.fc6, "classifier.3": self.fc7})
 
     def forward(self, x: torch.Tensor) -> CO2FIOutput:
@@ -64,4 +66,47 @@ class Baseline(nn.Module):
             feature = dropout(torch.relu(layer(feature)))
         if self.beside:
             feature = torch.cat([feature, self.beside.hidden(x)], dim=1)  # (B, 4096 + 2048)
+        return CO2FIOutput(feature, self.classes(feature)[None], None)
+
+
+class PooledBaseline(nn.Module):
+    """A stream of the two-stream baseline on a backbone that has no fully connected layers.
+
+    The deepest feature maps are averaged over all positions, as the classifiers of such networks
+    do; dropout and the classes follow. With a `cnn_m` its last hidden layer is concatenated before
+    the classes, as in `Baseline`. The attribute `features` is the number of values that ASYN fuses.
+
+    `backbone` is as for CO2FI; `size` is the height and width of the input.
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        classes: int,
+        *,
+        size: int,
+        dropout: float | dict[str, float],
+        cnn_m: CNNM2048 | None = None,
+    ):
+        super().__init__()
+        sides_of(backbone, size)
+        # The names of modules are those of `Baseline`.
+        self.vgg = backbone
+        self.beside = cnn_m
+        self.features = backbone.channels[-1] + (cnn_m.classifier[-1].in_features if cnn_m else 0)
+        self.classes = nn.Linear(self.features, classes)
+        self.dropout = nn.Dropout(*dropout_rates(dropout, "fc7"))
+        nn.init.normal_(self.classes.weight, std=0.01)
+        nn.init.zeros_(self.classes.bias)
+
+    def start_from(self, weights: str) -> None:
+        """Load pretrained weights into the backbone; see TimmNet.start_from."""
+        self.vgg.start_from(weights)
+
+    def forward(self, x: torch.Tensor) -> CO2FIOutput:
+        """(B, channels, size, size) to a CO2FIOutput of one unit and no granularities."""
+        # (B, C, size/32, size/32) -> (B, C)
+        feature = self.dropout(self.vgg(x)[-1].mean(dim=(2, 3)))
+        if self.beside:
+            feature = torch.cat([feature, self.beside.hidden(x)], dim=1)  # (B, C + 2048)
         return CO2FIOutput(feature, self.classes(feature)[None], None)

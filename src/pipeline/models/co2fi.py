@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
+from pipeline.errors import PipelineError
 from pipeline.models.outputs import CO2FIOutput
 
 
@@ -12,12 +13,27 @@ def dropout_rates(dropout: float | dict[str, float], *layers: str) -> list[float
     return [dropout[layer] if isinstance(dropout, dict) else dropout for layer in layers]
 
 
+def sides_of(backbone: nn.Module, size: int, smallest: int = 1) -> list[int]:
+    """Return the height and width of each feature map of a backbone at an input of `size`.
+
+    Raises PipelineError where those of the deepest are less than `smallest`.
+    """
+    sides = backbone.sides(size)
+    if sides[-1] < smallest:
+        raise PipelineError(
+            f"crops.size {size} is too small: the backbone's deepest maps have {sides[-1]} x "
+            f"{sides[-1]} pixels, and {smallest} x {smallest} are wanted at least; set crops.size "
+            f"to {backbone.strides[-1] * smallest} or more"
+        )
+    return sides
+
+
 class CO2FI(nn.Module):
     """Features at several class granularities, integrated from coarse to fine by LSTM units.
 
     `backbone` maps (B, channels, size, size) to a list of feature maps, shallow to deep. It has the
-    attributes `channels` and `strides`, one number per feature map, and a method `start_from` that
-    loads ImageNet weights.
+    attributes `channels` and `strides`, one number per feature map, a method `sides` that tells the
+    height and width of each map, and a method `start_from` that loads ImageNet weights.
 
     Sizes with VGG-16 at full width and an input of 224: conv3_3 256 x 56 x 56, conv4_3
     512 x 28 x 28, conv5_3 512 x 14 x 14. A 1 x 1 convolution per stage makes 3 `side_maps` maps,
@@ -68,7 +84,7 @@ class CO2FI(nn.Module):
             for channels, groups in zip(backbone.channels, self.groups_per_stage, strict=True)
         )
         # Pixels of the side maps, which have the size of the shallowest stage.
-        pixels = (size // backbone.strides[0]) ** 2
+        pixels = sides_of(backbone, size)[0] ** 2
         self.fc1 = nn.ModuleList(
             nn.Linear(count * side_maps * pixels, fc1) for count in stages_per_group
         )

@@ -5,8 +5,9 @@ is the order in which their weights draw from torch's generator, so a change of 
 """
 
 from pipeline.models.asyn import ASYN, Fusion
+from pipeline.models.backbones.timm_net import TimmNet
 from pipeline.models.backbones.vgg import VGG16
-from pipeline.models.baseline import Baseline
+from pipeline.models.baseline import Baseline, PooledBaseline
 from pipeline.models.cnn_m import CNNM2048
 from pipeline.models.co2fi import CO2FI
 from pipeline.streams import DIRECTIONS, channels
@@ -31,7 +32,25 @@ def teacher(settings: dict, stream: str, classes: int) -> CNNM2048:
     )
 
 
-def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
+def backbone(settings: dict, stream: str) -> VGG16 | TimmNet:
+    """Build the backbone of a stream's network, with random weights.
+
+    Reads the settings stack, crops.size, network.backbone, network.width, network.batch_norm and
+    network.weights.
+    """
+    section, planes = settings["network"], channels(stream, settings["stack"])
+    if section["backbone"] == "vgg16":
+        return VGG16(planes, section["width"])
+    batch_norm = section["batch_norm"]
+    if batch_norm == "auto":
+        # Statistics that are stored with random weights are those of no images.
+        batch_norm = "batch" if section["weights"] == "none" else "frozen"
+    return TimmNet(
+        section["backbone"], planes, size=settings["crops"]["size"], batch_norm=batch_norm
+    )
+
+
+def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline | PooledBaseline:
     """Build the network of a stream, of the kind network.kind.
 
     Reads the settings stack, crops.size, network and granularities; kind direct also reads what
@@ -40,17 +59,19 @@ def stream_net(settings: dict, stream: str, classes: int) -> CO2FI | Baseline:
     section = settings["network"]
     size, dropout = settings["crops"]["size"], section["dropout"]
     cnn_m = teacher(settings, stream, classes) if section["kind"] == "direct" else None
-    backbone = VGG16(channels(stream, settings["stack"]), section["width"])
+    base = backbone(settings, stream)
     if section["kind"] == "co2fi":
         return CO2FI(
-            backbone,
+            base,
             classes,
             size=size,
             dropout=dropout,
             granularities=len(settings["granularities"]),
             **{key: section[key] for key in CO2FI_ARGUMENTS},
         )
-    return Baseline(backbone, classes, size=size, fc=section["fc"], dropout=dropout, cnn_m=cnn_m)
+    if isinstance(base, TimmNet):
+        return PooledBaseline(base, classes, size=size, dropout=dropout, cnn_m=cnn_m)
+    return Baseline(base, classes, size=size, fc=section["fc"], dropout=dropout, cnn_m=cnn_m)
 
 
 def asyn(settings: dict, direction: str, classes: int) -> ASYN:

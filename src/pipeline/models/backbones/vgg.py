@@ -51,6 +51,10 @@ class VGG16(nn.Module):
             outputs.append(x)
         return outputs[-len(self.strides) :]
 
+    def sides(self, size: int) -> list[int]:
+        """Return the height and width of each side output at an input of `size`."""
+        return [size // stride for stride in self.strides]
+
     def convolutions(self) -> list[list[nn.Conv2d]]:
         """Return the convolutions, stage by stage."""
         return [[layer for layer in stage if isinstance(layer, nn.Conv2d)] for stage in self.stages]
