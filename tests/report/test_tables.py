@@ -42,3 +42,18 @@ def test_markdown_shows_every_row():
     assert f"| Whole | 55.0 ± 7.1 [{100 * low:.1f}, {100 * high:.1f}] (81.7) | 60.0" in text
     assert "| With IDT | - | - |" in text and "seeds 1, 2" in text
     assert all(row["name"] in text for row in PLAN["rows"])
+
+
+def test_what_results_leave_out_is_said_by_split():
+    skipped = {"count": 1, "train": {"Run/a": "empty"}, "test": {}}
+    results = {
+        key: result | {"data": {"skipped": skipped if key[1] == "split1" else {"count": 0}}}
+        for key, result in RESULTS.items()
+    }
+    filled = tables.fill("ucf101", PLAN, results)
+    assert filled["data"]["split1"] == {"skipped": skipped}
+    text = markdown(filled)
+    assert "\nsplit1: bad clips left out: 1, of train 1 and of test 0: Run/a.\n" in text
+    assert "split2: " not in text and "bad clips" not in markdown(
+        tables.fill("ucf101", PLAN, RESULTS)
+    )

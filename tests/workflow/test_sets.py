@@ -3,14 +3,15 @@
 import pytest
 
 from pipeline.config.runs import Run
+from pipeline.datasets import clips
 from pipeline.errors import PipelineError
 from pipeline.workflow.sets import run_of, split_of
 
 
 def test_every_clip_is_in_one_shard(rules):
     shards = rules.sets.shards("mini")
-    clips = [clip.id for shard in shards.values() for clip in shard]
-    assert sorted(clips) == sorted(rules.sets.clip_set("mini").clips) and len(clips) == 48
+    held = [clip.id for shard in shards.values() for clip in shard]
+    assert sorted(held) == sorted(rules.sets.clip_set("mini").clips) and len(held) == 48
     train, test = (rules.sets.subset_shards("mini", "split1", side) for side in ("train", "test"))
     assert sorted({*train, *test}) == sorted(shards)
 
@@ -95,3 +96,76 @@ def test_settings_of_a_set_are_checked_with_its_lists(rules):
     rules.mini["settings"] = {"granularities": [1, 3, 5]}
     with pytest.raises(PipelineError, match="granularities of set 'mini' are .1, 3, 5."):
         rules.start().inputs.rendered(rules.wildcards(shard="000"))
+
+
+def people(rules, files: dict[str, str], **entry) -> None:
+    """Put lists of `files`, by their side, in place of those of 'mini', with videos."""
+    folder = rules.folder / "lists"
+    for path in folder.glob("*.txt"):
+        path.unlink()
+    (folder / "classInd.txt").write_text("1 Walk\n2 Run\n")
+    for side in ("train", "test"):
+        lines = [file for file, of in files.items() if of == side]
+        (folder / f"{side}list01.txt").write_text("\n".join(lines) + "\n")
+    for file in files:
+        path = rules.folder / "videos" / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(file)
+    rules.mini.update(entry)
+    rules.start()
+
+
+PEOPLE = {"Walk/ann_1.avi": "train", "Run/bob_1.avi": "train", "Run/ann_2.avi": "test"}
+
+
+def test_people_in_train_and_test_are_refused_before_anything_starts(rules):
+    people(rules, PEOPLE, group="^([a-z]+)_")
+    with pytest.raises(PipelineError, match="set 'mini': 1 group is in both train and test"):
+        rules.inputs.rendered(rules.wildcards(shard="000"))
+
+
+def test_accepted_leaks_are_said_once(rules, capsys):
+    people(rules, PEOPLE, group="^([a-z]+)_", accept_leaks=True)
+    rules.sets.shards("mini"), rules.sets.clip_set("mini")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "in both" in line]
+    assert line.startswith("note: set 'mini': 1 group is in both train and test of split1: ann")
+
+
+@pytest.mark.parametrize(
+    "entry, words",
+    [
+        ({"group": "^(b[a-z]+)_"}, "group matches 1 of 3 file names; the others are groups of"),
+        ({"group": "(zzz)"}, "group matches 0 of 3 file names"),
+        ({}, "the group of its format matches 0 of 3 file names"),
+    ],
+)
+def test_patterns_that_match_few_names_are_said(rules, capsys, entry, words):
+    people(rules, PEOPLE, **entry)
+    rules.sets.clip_set("mini")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "match" in line]
+    assert line.startswith("note: set 'mini': ") and words in line
+
+
+def test_damage_accepted_of_no_clip_is_refused_with_the_nearest(rules):
+    rules.mini["accept_damaged"] = ["SwayFew/v_SwayFew_g01_c01.avi", "SwayFew/v_SwayFew_g01_c02"]
+    with pytest.raises(PipelineError) as caught:
+        rules.start().inputs.rendered(rules.wildcards(shard="000"))
+    assert str(caught.value) == (
+        "config.yaml: accept_damaged of set 'mini' has SwayFew/v_SwayFew_g01_c01.avi, but there is "
+        "no such clip; did you mean 'SwayFew/v_SwayFew_g01_c01'?"
+    )
+
+
+def test_missing_clips_may_be_skipped(rules):
+    video = rules.folder / "videos/SwayFew/v_SwayFew_g01_c01.avi"
+    video.unlink()
+    with pytest.raises(PipelineError, match="1 of 48 clips of set 'mini' are missing"):
+        rules.sets.videos("mini")
+    rules.mini["on_bad_clip"] = "skip"
+    rules.start()
+    shard = clips.shard_of("SwayFew/g01", 3)
+    without = rules.params.videos(rules.wildcards(shard=shard))
+    assert len(rules.sets.videos("mini")) == 47
+    assert rules.resources.on_bad_clip(rules.wildcards()) == "skip"
+    video.write_text("it is back")
+    assert rules.start().params.videos(rules.wildcards(shard=shard)) != without

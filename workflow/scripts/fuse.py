@@ -7,7 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
-from pipeline.datasets import index
+from pipeline.datasets import index, leaks
+from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import fusion, metrics
 from pipeline.evaluation.provenance import provenance, shard_records
 from pipeline.evaluation.score_files import read_scores
@@ -39,6 +40,27 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def data(options: argparse.Namespace, train: list[dict], test: list[dict]) -> dict:
+    """What the clips of a split are, by the rows of its tables: their counts, those that are left
+    out with the reason, and leaks.
+    """
+    about, split = record.read(f"{options.results}/index.json"), options.run.partition("/")[0]
+    skipped = {
+        subset: {
+            clip: bad["reason"]
+            for clip, bad in about.get("skipped", {}).items()
+            if bad["splits"].get(split) == subset
+        }
+        for subset in (TRAIN, TEST)
+    }
+    return {
+        "train_clips": len(train),
+        "test_clips": len(test),
+        "skipped": {"count": sum(map(len, skipped.values())), **skipped},
+        "leaks": leaks.leaks(train, test, about.get("groups_span_classes", False)).summary(),
+    }
+
+
 def main(options: argparse.Namespace) -> None:
     sources = fusion.align(
         {Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]}
@@ -47,13 +69,15 @@ def main(options: argparse.Namespace) -> None:
     # All sources are aligned: their clips, labels and classes are the same.
     aligned = next(iter(sources.values()))
     config = options.config | {"set": options.entry}
-    train, test = ({row["shard"] for row in index.read(p)} for p in (options.train, options.test))
+    train, test = index.read(options.train), index.read(options.test)
     codebook = next((path for path in options.records if path.endswith("codebook.json")), None)
-    records = [*shard_records(options.results, train, test, codebook), *options.records]
+    shards = ({row["shard"] for row in rows} for rows in (train, test))
+    records = [*shard_records(options.results, *shards, codebook), *options.records]
     result = {
         "set": options.set,
         "split": options.run,
         **metrics.summary(fused, aligned.labels, aligned.classes, headline),
+        "data": data(options, train, test),
         "provenance": provenance(records, config, options.code),
     }
     draw_result(result, options.png)

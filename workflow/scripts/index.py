@@ -7,9 +7,9 @@ import argparse
 from pathlib import Path
 
 from pipeline import files
-from pipeline.datasets import index
+from pipeline.datasets import index, leaks
 from pipeline.datasets.examine import bad_clips, merge, read_examined
-from pipeline.datasets.load import load_set, skips_bad
+from pipeline.datasets.load import load_set, skips_bad, spans_classes
 from pipeline.datasets.videos import locate, renamed
 from pipeline.errors import listed
 from pipeline.jobs import program, record
@@ -28,7 +28,13 @@ def main(options: argparse.Namespace) -> None:
     clips = list(clip_set.clips.values())
     examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
     rows = merge(clip_set, clips, examined, skip)
-    skipped = bad_clips(clips, examined) if skip else {}
+    for sentence in leaks.check_copies(options.set, rows, clip_set.splits, options.entry):
+        record.log(f"note: {sentence}")
+    bad = bad_clips(clips, examined) if skip else {}
+    skipped = {
+        clip: {"reason": reason, "splits": clip_set.clips[clip].splits}
+        for clip, reason in bad.items()
+    }
     if skipped:
         record.log(
             f"note: {len(skipped)} of {len(clips)} clips of set '{options.set}' are skipped, since "
@@ -46,6 +52,7 @@ def main(options: argparse.Namespace) -> None:
         frames=sum(row["frames"] for row in rows),
         extra=unlisted,
         skipped=skipped,
+        groups_span_classes=spans_classes(options.entry),
     )
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pipeline.datasets import index
+from pipeline.datasets import index, leaks
 from pipeline.datasets.examine import bad_clips, merge, read_examined, require_enough
 from pipeline.datasets.load import load_set, skips_bad
 from pipeline.jobs import program
@@ -21,6 +21,8 @@ def main(options: argparse.Namespace) -> None:
     rows = merge(clip_set, clips, examined, skip)
     if skip:
         require_enough(clip_set, options.split, options.subset, bad_clips(clips, examined))
+    # Copies in train and test are found by the index, which has both.
+    leaks.check_copies(options.set, rows, [], options.entry)
     index.write(options.out, rows, index.COLUMNS)
 
 

@@ -5,6 +5,7 @@ What all formats of split lists share. Standard library only: the Snakefile impo
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ class Entry(NamedTuple):
     group: str
 
 
+# Cached because lists of several splits, and the folder of videos, have the same names.
+@lru_cache(maxsize=2**17)
 def stem(file: str) -> str:
     """Return a file name, or a path, without the ending of a kind of file, such as '.avi'.
 
@@ -38,29 +41,23 @@ def stem(file: str) -> str:
     return ENDING.sub("", file)
 
 
-def read_lines(path: Path) -> list[tuple[int, str]]:
-    """Return (line number, line) of every line that is not blank, without blanks at its ends.
-
-    Raises PipelineError when the file is not UTF-8 text.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise PipelineError(
-            f"{path}: not UTF-8 text ({error.reason} at byte {error.start}); write it as UTF-8"
-        ) from error
-    return [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
-
-
-def assemble(name: str, classes: list[str], entries: Iterable[Entry], source: Path) -> ClipSet:
+def assemble(
+    name: str,
+    classes: list[str],
+    entries: Iterable[Entry],
+    source: Path,
+    accept_leaks: bool = False,
+) -> ClipSet:
     """Return the ClipSet that the entries describe; `source` is the folder of the lists.
+
+    With `accept_leaks` a split may both train and test on a group.
 
     Raises PipelineError with one line per problem: a clip of an unknown class, a clip or a group
     that a split both trains and tests on, two files that differ only in their extension. Without
     such problems, it refuses the first split that lacks train or test clips, or train clips of
     some class.
     """
-    collector = _Collector(classes, source)
+    collector = _Collector(classes, source, accept_leaks)
     splits = set()
     for entry in entries:
         splits.add(entry.split)
@@ -95,10 +92,10 @@ def check_counts(clip_set: ClipSet, expected: dict[str, list[int]], source: Path
 class _Collector:
     """The clips of the entries that were added so far, and the problems with them."""
 
-    def __init__(self, classes: list[str], source: Path):
+    def __init__(self, classes: list[str], source: Path, accept_leaks: bool):
         self.clips: dict[str, Clip] = {}
         self.problems: list[str] = []
-        self._classes, self._source = classes, source
+        self._classes, self._source, self._accept_leaks = set(classes), source, accept_leaks
         # (split, group) -> subset -> the first file of the group in that subset
         self._first_files: dict[tuple[str, str], dict[str, str]] = {}
 
@@ -112,8 +109,10 @@ class _Collector:
                 "have; correct the line or add the class"
             )
             return
-        new_clip = Clip(clip_id, entry.file, f"{class_name}/{entry.group}")
-        clip = self.clips.setdefault(clip_id, new_clip)
+        clip = self.clips.get(clip_id)
+        if clip is None:
+            clip = Clip(clip_id, entry.file, f"{class_name}/{entry.group}")
+            self.clips[clip_id] = clip
         if clip.file != entry.file:
             self._note(f"'{clip.file}' and '{entry.file}' differ only in their ending; rename one")
         if entry.subset in (TRAIN, TEST):
@@ -126,7 +125,7 @@ class _Collector:
             self._note(f"clip '{file}' is in both train and test of {split}; remove it from one")
             return
         first_files = self._first_files.setdefault((split, clip.group), {subset: file})
-        if subset not in first_files:
+        if subset not in first_files and not self._accept_leaks:
             other_file = next(iter(first_files.values()))
             self._note(
                 f"group '{clip.group}' is in both train and test of {split} ('{other_file}' and "

@@ -74,13 +74,18 @@ def fill(set_name: str, plan: dict, results: dict[tuple[str, str, int], dict]) -
     """The tables of a set, as tables.json holds them.
 
     `plan` is the section `tables` of the config, with the paper's numbers in `paper` of its rows
-    (`published.rows`); `results` are the contents of acc.json by variant, split and seed.
+    (`published.rows`); `results` are the contents of acc.json by variant, split and seed. 'data'
+    says of each split which clips its results leave out, and what leaks.
     """
     for result in results.values():
         check_classes(set_name, plan, result["per_class"])
     return {
         "set": set_name,
         "seeds": plan["seeds"],
+        # The clips of a split are the same in all its results.
+        "data": {
+            split: result["data"] for (_, split, _), result in results.items() if "data" in result
+        },
         "rows": [_fill_row(set_name, plan, row, results) for row in plan["rows"]],
     }
 

@@ -1,5 +1,7 @@
 """The paper's tables beside ours, as Markdown."""
 
+from pipeline.report.text import data_lines
+
 TITLES = {
     0: "Further rows",
     1: "Table 1: coarse-to-fine network",
@@ -24,6 +26,9 @@ def markdown(tables: dict) -> str:
     the paper's number.
     """
     lines = [f"# {tables['set']}", "", _legend(tables)]
+    for split, data in sorted(tables.get("data", {}).items()):
+        for note in data_lines({"data": data}):
+            lines += ["", f"{split}: {note}."]
     # Further rows, table 0, stand last.
     for number in sorted({row["table"] for row in tables["rows"]}, key=lambda number: number or 99):
         rows = [row for row in tables["rows"] if row["table"] == number]

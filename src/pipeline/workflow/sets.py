@@ -9,11 +9,11 @@ from pathlib import Path
 from pipeline.config import settings
 from pipeline.config.check import check_run
 from pipeline.config.runs import Run
-from pipeline.datasets import clips
+from pipeline.datasets import clips, leaks
 from pipeline.datasets.clips import ClipSet
-from pipeline.datasets.load import load_set, skips_bad
+from pipeline.datasets.load import load_set, skips_bad, spans_classes
 from pipeline.datasets.videos import locate
-from pipeline.errors import PipelineError, listed_in
+from pipeline.errors import FEW, PipelineError, listed_in, nearest, require
 from pipeline.streams import DIRECTIONS, STREAMS
 from pipeline.workflow.contents import Contents
 
@@ -62,6 +62,7 @@ class Sets:
         """The clips, classes and splits of a set, from its lists; its own settings fit them."""
         with listed_in(self._problems(name)):
             clip_set = load_set(name, self.entry(name))
+            self._check_clips(clip_set)
         self._settings(name, None, clip_set.classes)
         return clip_set
 
@@ -121,6 +122,31 @@ class Sets:
                 f"{_listed(written)} are taken as {_listed(own['granularities'])}"
             )
         return own
+
+    def _check_clips(self, clip_set: ClipSet) -> None:
+        """Compare the entry of a set with its clips; say which groups leak, or are none.
+
+        Raises PipelineError for leaks that it does not accept, and for damage that it accepts of
+        clips that there are not.
+        """
+        entry = self.entry(clip_set.name)
+        absent = [clip for clip in entry["accept_damaged"] if clip not in clip_set.clips]
+        require(
+            [
+                f"config.yaml: accept_damaged of set '{clip_set.name}' has {clip}, but there is no "
+                "such clip" + (nearest(clip, clip_set.clips) if number < FEW else "")
+                for number, clip in enumerate(absent)
+            ]
+        )
+        for sentence in leaks.check_groups(clip_set, entry, spans_classes(entry)):
+            self._note(sentence)
+        matched, count = leaks.matched(clip_set.clips.values()), len(clip_set.clips)
+        if matched < count:
+            pattern = "group" if "group" in entry else "the group of its format"
+            self._note(
+                f"set '{clip_set.name}': {pattern} matches {matched:,} of {count:,} file names; "
+                "the others are groups of their own"
+            )
 
     def _note(self, sentence: str) -> None:
         """Say something to the user, once; the jobs of a cluster leave it to the run that
