@@ -61,3 +61,72 @@ def test_bad_input_is_answered_with_one_sentence(name, tmp_path, shard):
         and result.stderr.count("\n") == 1
     )
     assert word in result.stderr
+
+
+def add_external(file):
+    file["Run/run_9"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def add_soft(file):
+    file["Run/run_9"] = h5py.SoftLink("/Run/run_9")
+
+
+def add_external_storage(file):
+    file.create_dataset("Run/run_9", (8,), "u1", external=[("/etc/passwd", 0, 8)])
+
+
+def add_virtual(file):
+    file.create_virtual_dataset("Run/run_9", h5py.VirtualLayout((8,), "u1"))
+
+
+def add_giant(file):
+    file.create_dataset("Run/run_9", (2**40, 4), "u1", chunks=(1024, 4))
+
+
+def add_depth(file):
+    file.create_group("/".join(["Run", *["g"] * 60]))
+
+
+def add_settings(file):
+    file.attrs["settings"] = "{"
+
+
+def add_no_settings(file):
+    del file.attrs["settings"]
+
+
+def add_deep_settings(file):
+    file.attrs["settings"] = "[" * 60000
+
+
+@pytest.mark.parametrize(
+    "change, word",
+    [
+        (add_external, "a link to another file (/etc/passwd:/)"),
+        (add_soft, "a link to another place"),
+        (add_external_storage, "'Run/run_9' is kept in other files"),
+        (add_virtual, "'Run/run_9' is a virtual dataset"),
+        (add_giant, "'Run/run_9' claims 4,398.0 GB"),
+        (add_depth, "more than 50 deep"),
+        (add_settings, "cannot be read (JSONDecodeError"),
+        (add_no_settings, "cannot be read (KeyError"),
+        (add_deep_settings, "cannot be read (RecursionError"),
+    ],
+)
+def test_hostile_files_are_answered_with_one_sentence(tmp_path, shard, change, word):
+    # Apart from its seal, as a file that somebody sends is.
+    path = shard.rename(tmp_path / "hostile.h5")
+    with h5py.File(path, "a") as file:
+        change(file)
+    result = inspect(path)
+    assert result.exit_code == 1 and result.stdout == "" and result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"error: {path}: ") and word in result.stderr
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path, shard):
+    path = shard.rename(tmp_path / "hostile.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["made_with"] = "\x1b[2Jcleared"
+    result = inspect(path)
+    assert result.exit_code == 0 and "\x1b" not in result.output
+    assert "\\x1b[2Jcleared" in result.output

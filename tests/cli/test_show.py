@@ -1,6 +1,7 @@
 """The command `pipeline show` as a user meets it."""
 
 import json
+import os
 
 import pytest
 from typer.testing import CliRunner
@@ -12,19 +13,21 @@ def show(path):
     return CliRunner().invoke(app, ["show", str(path)])
 
 
+RESULT = {
+    "set": "demo",
+    "split": "split1",
+    "clips": 64,
+    "classes": 8,
+    "headline": "asyn",
+    "accuracy": {"motion": 0.5, "asyn": 0.8125},
+    "mean_class_accuracy": {"motion": 0.25, "asyn": 0.75},
+    "top5_accuracy": {"motion": 0.9, "asyn": 1.0},
+}
+
+
 def test_accuracies_and_what_to_open(tmp_path):
-    result = {
-        "set": "demo",
-        "split": "split1",
-        "clips": 64,
-        "classes": 8,
-        "headline": "asyn",
-        "accuracy": {"motion": 0.5, "asyn": 0.8125},
-        "mean_class_accuracy": {"motion": 0.25, "asyn": 0.75},
-        "top5_accuracy": {"motion": 0.9, "asyn": 1.0},
-    }
     path = tmp_path / "acc.json"
-    path.write_text(json.dumps(result))
+    path.write_text(json.dumps(RESULT))
     done = show(path)
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
@@ -36,7 +39,17 @@ def test_accuracies_and_what_to_open(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, word", [(None, "there is no such result"), ("[1]", "not a result"), ("{", "not a")]
+    "content, word",
+    [
+        (None, "there is no such"),
+        ("[1]", "not a result"),
+        ("{", "not a result"),
+        ("[" * 100_000, "nested too deep"),
+        (json.dumps(RESULT | {"clips": "\n" * 100_000}), "'clips' is no count"),
+        (json.dumps(RESULT | {"data": 3}), "not a result"),
+        (json.dumps(RESULT | {"data": {"skipped": {"count": 1}}}), "not a result"),
+        (json.dumps(RESULT | {"data": {"leaks": {"groups": [1]}}}), "not a result"),
+    ],
 )
 def test_other_files_are_answered_with_one_sentence(tmp_path, content, word):
     path = tmp_path / "acc.json"
@@ -45,3 +58,18 @@ def test_other_files_are_answered_with_one_sentence(tmp_path, content, word):
     done = show(path)
     assert done.exit_code == 1 and done.stdout == "" and done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"error: {path}: ") and word in done.stderr
+
+
+def test_folders_pipes_and_huge_files_are_no_results(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    with open(tmp_path / "huge.json", "wb") as file:
+        file.truncate(1 << 40)
+    for name in ("", "pipe.json", "huge.json"):
+        done = show(tmp_path / name)
+        assert done.exit_code == 1 and "not a file of up to 64 MB" in done.stderr
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path):
+    path = tmp_path / "acc.json"
+    path.write_text(json.dumps(RESULT | {"set": "\x1b[2J"}))
+    assert show(path).stdout.startswith("\\x1b[2J split1: 64 test clips")

@@ -34,6 +34,21 @@ def test_results_of_few_classes_have_no_top_5():
     assert second.split()[2:] == ["93.7%", "93.0%", "<-", "the", "result"]
 
 
+def test_bad_clips_and_leaks_are_told():
+    leaks = {
+        "groups": {"count": 2, "test_clips": 3, "names": ["ann", "bob"]},
+        "copies": {"count": 0, "clips": []},
+        "copies_in_several_classes": {"count": 1, "clips": [["A/1", "B/1"]]},
+    }
+    skipped = {"count": 2, "train": {"A/1": "empty", "B/1": "cut short"}, "test": {}}
+    *_, first, second, third = result_lines(
+        RESULT | {"data": {"skipped": skipped, "leaks": leaks}}
+    ).splitlines()
+    assert first == "bad clips left out: 2, of train 2 and of test 0: A/1, B/1"
+    assert second == "leak: groups (scenes, people, films) in both train and test: 2"
+    assert third == "leak: files in several classes: 1"
+
+
 def test_results_are_read_back(tmp_path):
     path = tmp_path / "acc.json"
     path.write_text(json.dumps(RESULT))
@@ -46,5 +61,5 @@ def test_other_files_are_refused(tmp_path, content):
     path.write_text(content)
     with pytest.raises(PipelineError, match="not a result of this program"):
         read_result(path)
-    with pytest.raises(PipelineError, match="there is no such result; make it with: snakemake"):
+    with pytest.raises(PipelineError, match="there is no such file; make it with: snakemake"):
         read_result(tmp_path / "none.json")

@@ -43,13 +43,27 @@ def inspect(
 
 
 def _print(file: Path, name: str | None, png: Path | None, everything: bool) -> None:
+    from pipeline.jobs import limits
+    from pipeline.report.layout import visible
+
+    # Longer lines are hard to read.
+    width = min(get_terminal_size().columns, 140)
+    picture = None if png is None else str(png)
+    cure = "it is damaged, or this pipeline did not make it"
+    # HDF5 may crash on a damaged file, or never end.
+    found = limits.call(show_file, file, name, picture, everything, width, cure=cure)
+    typer.echo("\n".join(map(visible, found["lines"])))
+
+
+def show_file(
+    path: str, name: str | None, png: str | None, everything: bool, width: int
+) -> dict[str, list[str]]:
+    """Return lines about a file or a clip in it, and draw the clip as `png`; see `inspect`."""
     from pipeline.report import inspect
     from pipeline.report.clip import find_clip
     from pipeline.report.describe import describe_clip
 
-    # Longer lines are hard to read.
-    width = min(get_terminal_size().columns, 140)
-    with inspect.open_file(file) as opened:
+    with inspect.open_file(path) as opened:
         clip = find_clip(opened, name) if name is not None or png else None
         if png:
             from pipeline.report import pictures
@@ -63,4 +77,4 @@ def _print(file: Path, name: str | None, png: Path | None, everything: bool) -> 
     if png:
         first = ", the first clip" if name is None else ""
         lines += ["", f"{png}: a picture of {clip.id}{first}"]
-    typer.echo("\n".join(lines))
+    return {"lines": lines}

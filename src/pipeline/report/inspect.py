@@ -19,16 +19,23 @@ from pipeline.report.layout import (
     size_texts,
     table_lines,
 )
+from pipeline.storage import attributes
+from pipeline.storage.foreign import require_whole
 from pipeline.storage.reader import open_checked
 
 
 def open_file(path: str | Path) -> h5py.File:
-    """A file of any kind that the pipeline wrote; raises PipelineError for all other paths."""
+    """A file of any kind that the pipeline wrote; raises PipelineError for all other paths.
+
+    A file that takes something from other files is none.
+    """
     if Path(path).is_dir():
         raise PipelineError(f"{path}: this is a folder; name one of the .h5 files in it")
     if Path(path).is_file() and not h5py.is_hdf5(path):
         raise PipelineError(f"{path}: this is not an HDF5 file")
-    return open_checked(path)
+    file = open_checked(path)
+    require_whole(file)
+    return file
 
 
 def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list[str]:
@@ -36,7 +43,7 @@ def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list
 
     Long lists of clips and names are cut unless `everything` is wanted.
     """
-    facts = {key.replace("_", " "): value for key, value in file.attrs.items()}
+    facts = {key.replace("_", " "): value for key, value in attributes.read(file).items()}
     about, settings = facts.pop("about"), json.loads(facts.pop("settings"))
     return [
         file.filename,

@@ -6,6 +6,10 @@ import textwrap
 import h5py
 import numpy as np
 
+from pipeline.storage import attributes
+
+# Control characters, which would act on a terminal, as text.
+_VISIBLE = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
 # Clips of a class, and names of a list, that are shown unless all are wanted.
 FEW = 3
 
@@ -21,10 +25,12 @@ def dataset_row(name: str, data: h5py.Dataset, everything: bool = False) -> tupl
     if h5py.check_string_dtype(data.dtype):
         return name, f"str {shape}", *sizes, value_text(data.asstr()[...], everything)
     # The attribute 'clip' says something new only where HDF5's path of the clip is another.
-    attributes = {
-        key: value for key, value in data.attrs.items() if key != "clip" or f"/{value}" != data.name
+    facts = {
+        key: value
+        for key, value in attributes.read(data).items()
+        if key != "clip" or f"/{value}" != data.name
     }
-    return name, f"{data.dtype} {shape}", *sizes, value_text(attributes)
+    return name, f"{data.dtype} {shape}", *sizes, value_text(facts)
 
 
 def evenly_spaced(count: int, most: int) -> list[int]:
@@ -93,6 +99,11 @@ def value_text(value, everything: bool = True) -> str:
             names = [*names[:FEW], f".. {len(names)} in all"]
         return ", ".join(names)
     return str(value) if isinstance(value, str | np.generic) else json.dumps(value)
+
+
+def visible(text: str) -> str:
+    r"""A line of text, its control characters written as '\x1b' is here."""
+    return text.translate(_VISIBLE)
 
 
 def count_text(count: int, noun: str) -> str:

@@ -1,9 +1,12 @@
 """A result, acc.json, as lines of text."""
 
-import json
+import os
+import stat
 from pathlib import Path
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed
+from pipeline.evaluation import results
+from pipeline.files import read_intact, reading
 
 # What people call the sources of a result.
 NAMES = {
@@ -14,21 +17,25 @@ NAMES = {
     "idt": "trajectories (IDT)",
     "asyn_idt": "asynchronous fusion + IDT",
 }
+# What makes a result look better than it is, by its key in acc.json.
+LEAKS = {
+    "groups": "groups (scenes, people, films) in both train and test",
+    "copies": "files in both train and test, under several names",
+    "copies_in_several_classes": "files in several classes",
+}
 
 
 def read_result(path: str | Path) -> dict:
-    """Read an acc.json. Raises PipelineError when it is missing, or another file."""
-    try:
-        result = json.loads(Path(path).read_text())
-        # Every result has the accuracy of its headline.
-        result["accuracy"][result["headline"]]
-        return result
-    except FileNotFoundError:
+    """Read an acc.json. Raises PipelineError when it is missing, damaged, or another file."""
+    with reading(path):
+        found = os.stat(path)
+    # To read a pipe would take for ever.
+    if not stat.S_ISREG(found.st_mode) or found.st_size > results.LARGEST:
         raise PipelineError(
-            f"{path}: there is no such result; make it with: snakemake --cores all '{path}'"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise PipelineError(f"{path}: not a result of this program; name an acc.json") from None
+            f"{path}: not a file of up to {results.LARGEST >> 20} MB, as results are; name an "
+            "acc.json"
+        )
+    return results.parse(read_intact(path), str(path))
 
 
 def result_lines(result: dict) -> str:
@@ -44,4 +51,20 @@ def result_lines(result: dict) -> str:
         mark = "  <- the result" if source == result["headline"] else ""
         mean, top = result["mean_class_accuracy"][source], f" {top5[source]:6.1%}" if top5 else ""
         lines.append(f"{NAMES.get(source, source):26} {accuracy:8.1%}  {mean:9.1%}{top}{mark}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *data_lines(result)])
+
+
+def data_lines(result: dict) -> list[str]:
+    """What a reader of a result must know of its clips: bad ones that are left out, and leaks."""
+    data, lines = result.get("data", {}), []
+    skipped, leaks = data.get("skipped", {}), data.get("leaks", {})
+    if skipped.get("count"):
+        names = [*skipped["train"], *skipped["test"]]
+        lines.append(
+            f"bad clips left out: {skipped['count']:,}, of train {len(skipped['train']):,} and of "
+            f"test {len(skipped['test']):,}: {listed(names)}"
+        )
+    for kind, what in LEAKS.items():
+        if leaks.get(kind, {}).get("count"):
+            lines.append(f"leak: {what}: {leaks[kind]['count']:,}")
+    return lines
