@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import PipelineError
+from pipeline.jobs import record
 from pipeline.models.backbones.vgg_weights import TORCHVISION, load
 
 # Output channels of the convolutions of each stage (torchvision's cfg 'D'). A 2 x 2 max pool stands
@@ -63,8 +64,10 @@ class VGG16(nn.Module):
         """Load ImageNet weights.
 
         `weights` is 'imagenet' (torchvision downloads them), a file as `vgg_weights.load` takes it,
-        or 'none', which leaves the network as it is. `extra_layers` are layers of the network
-        around this one that also have weights in the file, by torchvision's names.
+        or 'none', which leaves the network as it is. `extra_layers` are fc6 and fc7 of the network
+        around this one, by torchvision's names. They start from the file where it has them and
+        they fit; a file of the convolutions alone, and inputs of another size than 224, leave them
+        as they are.
 
         A network whose input is not RGB gets the mean of the first layer's RGB weights in every
         channel (Wang et al., 2015; tsn-pytorch models.py).
@@ -73,12 +76,15 @@ class VGG16(nn.Module):
         """
         if weights == "none":
             return
-        layers = {
+        layers: dict[str, nn.Module] = {
             f"features.{index}": conv
             for stage, indices in zip(self.convolutions(), TORCHVISION, strict=True)
             for conv, index in zip(stage, indices, strict=True)
-        } | (extra_layers or {})
-        state = load(weights, list(layers))
+        }
+        extra = extra_layers or {}
+        state = load(weights, list(layers), list(extra))
+        if _extra_layers_fit(weights, state, extra):
+            layers |= extra
         first = self.convolutions()[0][0]
         if first.in_channels != 3:
             mean = state["features.0.weight"].mean(dim=1, keepdim=True)  # (64, 1, 3, 3)
@@ -91,7 +97,26 @@ class VGG16(nn.Module):
                         raise PipelineError(
                             f"{weights}: '{name}.{part}' is {tuple(value.shape)}, the network "
                             f"wants {tuple(parameter.shape)}; ImageNet weights fit network.width "
-                            "1.0, network.fc 4096 and crops.size 224 only: set them, or "
-                            "network.weights to 'none'"
+                            "1.0 and network.fc 4096 only: set them, or network.weights to 'none'"
                         )
                     parameter.copy_(value)
+
+
+def _extra_layers_fit(
+    weights: str, state: dict[str, torch.Tensor], extra: dict[str, nn.Linear]
+) -> bool:
+    """Return whether fc6 and fc7 start from a file, and log the reason where they do not."""
+    if not extra:
+        return False
+    name, layer = next(iter(extra.items()))
+    value = state.get(f"{name}.weight")
+    if value is None:
+        record.log(f"{weights}: convolutions alone; fc6 and fc7 start at random")
+        return False
+    if value.shape[1:] != layer.weight.shape[1:] and value.shape[0] == layer.weight.shape[0]:
+        record.log(
+            f"{weights}: fc6 reads {value.shape[1]:,} values of an input of 224 pixels, here "
+            f"{layer.weight.shape[1]:,}; fc6 and fc7 start at random"
+        )
+        return False
+    return True

@@ -12,11 +12,13 @@ unit variance is 0.27. The values themselves do: one known filter of the origina
 
 import re
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.jobs import record
@@ -69,16 +71,16 @@ ALIKE = 0.98
 ORIGINAL_MEAN = (123.68, 116.779, 103.939)
 
 
-def load(source: str, wanted: list[str]) -> dict[str, torch.Tensor]:
+def load(source: str, wanted: list[str], optional: Sequence[str] = ()) -> dict[str, torch.Tensor]:
     """Return weights and biases by torchvision's names, such as 'features.0.weight'.
 
     They include those of the layers `wanted`, by torchvision's names, and expect pixels as
     `transforms.normalise` gives them: the original's pixel scale, mean and channel order are
-    converted into the first layer (`adapt`).
+    converted into the first layer (`adapt`). A file has all layers `optional` or none of them.
 
-    `source` is 'imagenet', which torchvision downloads, or a file of torch, .npz or HDF5, with
-    torchvision's names, Caffe's (conv1_1, fc6) or Keras's (block1_conv1, fc1). Kernels may be
-    (out, in, h, w) or, as in Keras, (h, w, in, out). Nothing is unpickled.
+    `source` is 'imagenet', which torchvision downloads, or a file of torch, safetensors, .npz or
+    HDF5, with torchvision's names, Caffe's (conv1_1, fc6) or Keras's (block1_conv1, fc1). Kernels
+    may be (out, in, h, w) or, as in Keras, (h, w, in, out). Nothing is unpickled.
 
     Raises PipelineError when the file cannot be read, lacks a layer or holds values that are not
     finite, or when it cannot be told which pixels it expects.
@@ -91,7 +93,8 @@ def load(source: str, wanted: list[str]) -> dict[str, torch.Tensor]:
             f"{source}: no layer of VGG-16 in it by torchvision's names (features.0.weight), "
             "Keras's (block1_conv1) or Caffe's (conv1_1); set network.weights to another file"
         )
-    for layer in wanted:
+    has_optional = any(key.rpartition(".")[0] in optional for key in state)
+    for layer in [*wanted, *(optional if has_optional else ())]:
         _check_layer(source, state, layer, names[layer], layout)
     if state["features.0.weight"].shape[:2] == (3, 3):
         state = _kernels_first(state)
@@ -229,13 +232,15 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         elif _is_npz(path):
             with np.load(path, allow_pickle=False) as file:
                 content = dict(file)
+        elif path.suffix == ".safetensors":
+            content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     # torch raises exceptions of many types for a file that is no plain set of tensors.
     except Exception as error:
         raise PipelineError(
-            f"{path}: not a file of plain tensors that torch, NumPy or HDF5 can load safely "
-            f"({first_line(error)}); convert it, or set network.weights to another"
+            f"{path}: not a file of plain tensors that torch, safetensors, NumPy or HDF5 can load "
+            f"safely ({first_line(error)}); convert it, or set network.weights to another"
         ) from error
     if not isinstance(content, dict):
         raise PipelineError(
