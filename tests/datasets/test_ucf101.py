@@ -1,5 +1,7 @@
 """Split lists in UCF101's layout: the official ones, hand-made ones and broken ones."""
 
+import os
+import re
 from collections import Counter
 
 import pytest
@@ -103,7 +105,7 @@ WRONG = {
         [["testlist01.txt:2:", "Jump/b.avi", "2"]],
     ),
     "gap in the class numbers": ({"classInd": "1 Run\n3 Jump\n"}, [["classInd.txt"]]),
-    "class numbers from 0": ({"classInd": "0 Run\n1 Jump\n"}, [["classInd.txt"]]),
+    "class numbers from 2": ({"classInd": "2 Run\n3 Jump\n"}, [["classInd.txt"]]),
     "doubled class number": ({"classInd": "1 Run\n1 Jump\n"}, [["classInd.txt:2:"]]),
     "doubled class": ({"classInd": "1 Run\n2 Run\n"}, [["classInd.txt:2:"]]),
     "doubled class, more blanks": (
@@ -156,3 +158,105 @@ def test_missing_list(lists, name):
     (folder / f"{name}.txt").unlink()
     (message,) = refusal(ucf101.read, "set", folder)
     assert str(folder) in message and f"{name}.txt" in message and CURE.search(message)
+
+
+# How other programs write the lists of the same set: the lists that differ.
+OTHERS = {
+    "labels from 0": {
+        "trainlist01": re.sub(r" (\d)", lambda m: f" {int(m[1]) - 1}", LISTS["trainlist01"]),
+        "testlist01": "Run/v_Run_g02_c01.avi 0\nJump/v_Jump_g02_c01.avi 1\n",
+    },
+    "all numbers from 0": {
+        "classInd": "0 Run\n1 Jump\n",
+        "trainlist01": re.sub(r" (\d)", lambda m: f" {int(m[1]) - 1}", LISTS["trainlist01"]),
+    },
+    "classes from 0, labels from 1": {"classInd": "0 Run\n1 Jump\n"},
+    "frames": {"trainlist01": re.sub(r" (\d)", r" 120 \1", LISTS["trainlist01"])},
+    "CSV": {
+        "trainlist01": "path,label\n" + LISTS["trainlist01"].replace(" ", ","),
+        "classInd": "1,Run\n2,Jump\n",
+    },
+    "absolute": {"trainlist01": re.sub("(?m)^(?=.)", "/data/UCF-101/", LISTS["trainlist01"])},
+    "Windows": {"testlist01": LISTS["testlist01"].replace("/", "\\").replace("\n", "\r\n")},
+    "comments": {
+        "trainlist01": "# mine\n" + LISTS["trainlist01"],
+        "classInd": "# classes\n1 Run\n2 Jump",
+    },
+    "UTF-16": {name: text.encode("utf-16") for name, text in LISTS.items()},
+    "UTF-8 with a mark": {name: text.encode("utf-8-sig") for name, text in LISTS.items()},
+}
+
+
+@pytest.mark.parametrize("changed", OTHERS.values(), ids=OTHERS)
+def test_lists_of_other_programs_are_the_same_set(lists, changed):
+    plain, other = ucf101.read("set", lists()), ucf101.read("set", lists("other", **changed))
+    assert other == plain
+    for subset in ("train", "test"):
+        assert other.digest("split1", subset) == plain.digest("split1", subset)
+    assert [clip.splits for clip in other.clips.values()] == [
+        clip.splits for clip in plain.clips.values()
+    ]
+
+
+def test_names_of_lists(lists):
+    plain = ucf101.read("set", lists())
+    for number, name in enumerate(["list", "list1", "list001"]):
+        folder = lists(f"named{number}")
+        for subset in ("train", "test"):
+            (folder / f"{subset}list01.txt").rename(folder / f"{subset}{name}.txt")
+        assert ucf101.read("set", folder) == plain
+
+
+def test_two_lists_of_one_split_are_refused(lists):
+    (message,) = refusal(ucf101.read, "set", lists(trainlist1=LISTS["trainlist01"]))
+    assert "trainlist01.txt" in message and "trainlist1.txt" in message and CURE.search(message)
+
+
+def test_lists_with_the_names_of_other_programs(lists):
+    folder = lists()
+    for subset, name in (("train", "ucf101_train_split_1_videos"), ("test", "ucf101_val_split_1")):
+        (folder / f"{subset}list01.txt").rename(folder / f"{name}.txt")
+    (message,) = refusal(ucf101.read, "set", folder)
+    assert "rename ucf101_train_split_1_videos.txt to trainlist01.txt" in message
+
+
+def test_lists_of_hmdb51_are_told(tmp_path):
+    (tmp_path / "climb_test_split1.txt").write_text("a.avi 1\nb.avi 2\n")
+    (message,) = refusal(ucf101.read, "mine", tmp_path)
+    assert "correct sets.mine.format to hmdb51" in message
+
+
+def test_labels_of_another_class_list_are_refused(lists):
+    changed = {"classInd": "1 Run\n2 Jump\n3 Walk\n", "trainlist01": "Run/a 3\nJump/b 1\nWalk/c 2"}
+    lines = refusal(ucf101.read, "set", lists(**changed))
+    assert len(lines) == 3 and all("correct one of them" in line for line in lines)
+
+
+def test_one_name_below_two_folders_is_refused(lists):
+    train = "train/Run/a.avi 1\ntrain/Jump/b.avi 2\n"
+    test = "test/Run/a.avi 1\ntest/Jump/c.avi 2\n"
+    (message,) = refusal(ucf101.read, "set", lists(trainlist01=train, testlist01=test))
+    assert "test/Run/a.avi, train/Run/a.avi" in message and CURE.search(message)
+
+
+def test_every_list_that_cannot_be_read_is_named(lists):
+    folder = lists(trainlist02=LISTS["trainlist01"], testlist02=b"\xff\x00")
+    (folder / "trainlist01.txt").unlink()
+    (folder / "trainlist01.txt").mkdir()
+    (folder / "testlist01.txt").unlink()
+    os.mkfifo(folder / "testlist01.txt")
+    lines = refusal(ucf101.read, "set", folder)
+    assert len(lines) == 3 and all(CURE.search(line) for line in lines)
+    for name in ("trainlist01.txt", "testlist01.txt", "testlist02.txt"):
+        assert any(line.startswith(f"{folder / name}: ") for line in lines)
+
+
+def test_a_flood_of_malformed_lines_is_short(lists):
+    test = "".join(f"v_{number}.avi\n" for number in range(3000))
+    lines = refusal(ucf101.read, "set", lists(testlist01=test))
+    assert len(lines) == 6 and "2,995 more" in lines[-1]
+
+
+def test_a_class_that_is_no_folder(lists):
+    (message,) = refusal(ucf101.read, "set", lists(classInd="1 Run\n2 Jump\n3 a/b\n"))
+    assert "classInd.txt:3:" in message and CURE.search(message)
