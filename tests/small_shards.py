@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.files import SEALS
 from pipeline.storage import writer
 
 SETTINGS = {"decode": {"short_side": 256}}
@@ -48,5 +49,6 @@ def write(
 
 
 def files(folder: Path) -> list[str]:
-    """The paths of all files in a folder, relative to it."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """The paths of all files in a folder but seals, relative to it."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != SEALS)
+    return sorted(str(path.relative_to(folder)) for path in found)

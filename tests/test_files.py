@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import files
-from pipeline.errors import MachineError, PipelineError
+from pipeline.errors import MachineError, PipelineError, remake
 from pipeline.files import read_intact, replacing, require_intact, seal_of
 
 
@@ -42,12 +42,32 @@ def test_what_was_written_is_intact_and_nothing_else(tmp_path):
     assert require_intact(path)
 
 
-def test_a_file_cut_short_says_how_much_is_missing(tmp_path):
-    path = write(tmp_path / "a", bytes(2000))
-    path.write_bytes(bytes(1500))
+@pytest.mark.parametrize("size", [0, 64, 100, 1500, 1999])
+def test_a_file_cut_short_is_known_as_what_is_left(tmp_path, size):
+    content = os.urandom(2000)
+    path = write(tmp_path / "a", content)
+    path.write_bytes(content[:size])
     for whole in (True, False):
-        with pytest.raises(PipelineError, match="1,500 bytes where 2,000 were written"):
+        with pytest.raises(PipelineError) as caught:
             require_intact(path, whole)
+        message = str(caught.value)
+        assert (
+            f"{size:,} bytes where 2,000 were written" in message and f"; {remake(path)}" in message
+        )
+
+
+@pytest.mark.parametrize(
+    "other", [b"x", b"a foreign file" * 100, b"a longer foreign file" * 1000], ids=len
+)
+def test_another_file_in_its_place_is_not_to_be_deleted(tmp_path, other):
+    path = write(tmp_path / "a b", os.urandom(2000))
+    path.write_bytes(other)
+    for check in (require_intact, read_intact):
+        with pytest.raises(PipelineError) as caught:
+            check(path)
+        message = str(caught.value)
+        assert f"rm '{path}'" not in message and f"mv '{path}' '{path}.old'" in message
+        assert message.endswith(f"(to use it as it is: rm '{seal_of(path)}')")
 
 
 def test_size_alone_does_not_read_the_file(tmp_path):
@@ -122,7 +142,7 @@ def die(*arguments, **options):
 if step == "before the seal":
     files._seal = die
 elif step == "within the seal":
-    files._line = lambda content, line=files._line: line(content)[:-20]
+    files._line = lambda content, line=files._line: line(content)[:-5]
     os.fsync = die
 elif step == "before the file":
     os.replace = die

@@ -2,9 +2,9 @@
 
 The seal of `<folder>/<name>` is the small file `<folder>/.sums/<name>`. Each of its lines is a
 content that the file may have: its SHA-256, its size, checksums of its beginnings, and a checksum
-of the line itself, so that a damaged seal is no seal. `replacing` adds a line before the new content takes its place, so a kill
-at any moment leaves a file that agrees with its seal. A file without a seal, as of an earlier
-version or copied alone, is used unchecked.
+of the line itself, so that a damaged seal is no seal. `replacing` adds a line before the new
+content takes its place, so a kill at any moment leaves a file that agrees with its seal. A file
+without a seal, as of an earlier version or copied alone, is used unchecked.
 
 Standard library only: the Snakefile imports this module.
 """

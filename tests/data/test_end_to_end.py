@@ -221,7 +221,7 @@ def stored(folder: Path, kind: str) -> np.ndarray:
     """
     path = folder / kind / "000.h5"
     with h5py.File(path, locking=False) as file:
-        data, coding = file[CLIP], file.attrs["coding"].split(":")[0]
+        data, coding = file[CLIP], file.attrs["coding"].decode().split(":")[0]
         if coding == "jpeg":
             chunks = [
                 np.frombuffer(data.id.read_direct_chunk((t, 0, 0, 0))[1], np.uint8)
@@ -246,9 +246,9 @@ def test_the_files_are_in_the_codings_that_are_meant(folder):
     expected = {"default": ("jpeg", "lz4"), "gzip": ("gzip", "gzip")}[folder.name]
     for kind, coding in zip(("frames", "flow"), expected, strict=True):
         with h5py.File(folder / kind / "000.h5", locking=False) as file:
-            assert file.attrs["coding"].startswith(f"{coding}: ") and len(file[CLIP]) == FRAMES - (
-                kind == "flow"
-            )
+            assert file.attrs["coding"].decode().startswith(f"{coding}: ") and len(
+                file[CLIP]
+            ) == FRAMES - (kind == "flow")
 
 
 def test_frames_show_their_instant_in_rgb(folder):

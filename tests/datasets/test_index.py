@@ -5,10 +5,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from dataset_cases import CURE, FILES, refusal
+from dataset_cases import FILES, refusal
 
 from pipeline.datasets import clips, examine, index
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, remake, set_aside
+from pipeline.files import SEALS, seal_of
 
 
 def examined(clip_set, paths, accept_damaged=(), workers=1):
@@ -87,7 +88,7 @@ def test_table_round_trip(tmp_path):
     ]
     index.write(tmp_path / "index.csv", rows, [*index.COLUMNS, "split1", "split2"])
     assert index.read(tmp_path / "index.csv") == [row | {"split2": ""} for row in rows]
-    assert [path.name for path in tmp_path.iterdir()] == ["index.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SEALS, "index.csv"]
     with open(tmp_path / "index.csv", newline="", encoding="utf-8") as file:
         assert next(csv.reader(file)) == [*index.COLUMNS, "split1", "split2"]
 
@@ -97,4 +98,29 @@ def test_foreign_table_is_refused(tmp_path, content):
     path = tmp_path / "index.csv"
     path.write_bytes(content)
     (message,) = refusal(index.read, path)
-    assert message.startswith(str(path)) and CURE.search(message)
+    assert message.startswith(f"{path}: not a table of this program") and "rm " not in message
+    assert message.endswith(set_aside(path))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:-5],
+        lambda text: text[: text.rindex(b"\n", 0, -1) + 1],
+        lambda text: text.replace(b",5,32", b",7,32"),
+        lambda text: text[:40] + bytes(len(text) - 40),
+    ],
+    ids=["cut short", "a row less", "another number", "zeros"],
+)
+def test_damaged_tables_are_refused(tmp_path, damage):
+    path = tmp_path / "train.csv"
+    row = dict.fromkeys(index.COLUMNS, "x") | {"label": 1, "frames": 5, "width": 32, "height": 24}
+    index.write(path, [row, row], index.COLUMNS)
+    path.write_bytes(damage(path.read_bytes()))
+    (message,) = refusal(index.read, path)
+    assert message.startswith(f"{path}: ") and remake(path) in message
+    # Without its seal a table is refused where a row has another number of columns, or is none.
+    seal_of(path).unlink()
+    if b",7,32" not in path.read_bytes() and not path.read_bytes().endswith(b"24\n"):
+        (message,) = refusal(index.read, path)
+        assert message.startswith(f"{path}: not a table") and "rm " not in message

@@ -53,7 +53,7 @@ def test_files_hold_logits_where_there_are_any(tmp_path):
         assert set(file) == {"clips", "labels", "classes", "logits", "scores"}
         assert file["logits"].compression == "gzip" and (file["logits"][...] == logits).all()
         assert (file["scores"][...] == scores).all() and file["scores"].dtype == np.float32
-        assert file.attrs["source"] == "motion" and file.attrs["code"] == "c0de"
+        assert file.attrs["source"] == b"motion" and file.attrs["code"] == b"c0de"
         assert json.loads(file.attrs["settings"]) == {"key": 1}
     with h5py.File(tmp_path / "scores.h5") as file:
         assert set(file) == {"clips", "labels", "classes", "scores"}

@@ -25,9 +25,8 @@ def test_command_writes_both_files(clip, tmp_path):
         for name in ("a.h5", "a.txt")
     ]
     with reader.open_checked(tmp_path / "a.h5", "trajectories") as file:
-        assert (file["trajectories"][...] == expected).all() and file.attrs[
-            "source"
-        ] == "a square.avi"
+        assert (file["trajectories"][...] == expected).all()
+        assert file.attrs["source"] == b"a square.avi"
     text = np.loadtxt(tmp_path / "a.txt", ndmin=2)
     assert text == pytest.approx(expected, abs=1e-6) and len(expected)
 

@@ -53,7 +53,7 @@ def test_rankings_are_written_and_counted(tmp_path):
     assert hits.positions == 4
     assert [hits.share(size) for size in (1, 2, 3)] == [0.25, 0.5, 0.75]
     with h5py.File(path) as file:
-        assert list(file.attrs["classes"]) == classes
+        assert [name.decode() for name in file.attrs["classes"]] == classes
         assert (file["Jump/a%20b"][...] == rankings[0]).all()
         assert (file["Bow/c"][...] == rankings[1]).all()
         assert dict(file["Jump/a%20b"].attrs) == {"clip": "Jump/a b", "label": 2}

@@ -6,6 +6,8 @@ import platform
 import numpy
 import pytest
 
+from pipeline.errors import PipelineError, remake
+from pipeline.files import SEALS, seal_of
 from pipeline.jobs import record
 
 
@@ -13,7 +15,11 @@ def test_record_says_what_made_it(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "_begun", record.time.monotonic() - 3)
     path = tmp_path / "000.json"
     record.write(path, "frames", "abc", {"decode": {"short_side": 256}}, "c0de", clips=3)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["000.content.json", "000.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        SEALS,
+        "000.content.json",
+        "000.json",
+    ]
     found = record.read(path)
     assert found == json.loads(path.read_text())
     expected = {
@@ -47,3 +53,24 @@ def test_the_content_file_says_what_an_artifact_is_and_no_more(tmp_path, monkeyp
     assert contents[0] == contents[1]
     assert json.loads(contents[0]) == {"digest": "abc", "solver": "cpu 1"}
     assert json.loads(path.read_text())["code"] == "c2"
+
+
+@pytest.mark.parametrize("damage", [b'{"digest": "abd"}', b"", bytes(300), b"\xff{", b"[]", b"{}"])
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_damaged_record_is_refused(tmp_path, damage, sealed):
+    """With its seal in any case, else where it is no record."""
+    path = tmp_path / "000.json"
+    record.write(path, "flow", "abc", {}, "c0de")
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    if not sealed:
+        seal_of(path).unlink()
+    if not sealed and b"digest" in damage:
+        assert record.read(path) == {"digest": "abd"}
+        return
+    with pytest.raises(PipelineError) as caught:
+        record.read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message
+    # Nothing proves that what else is there is the pipeline's; nothing at all can be deleted.
+    assert (remake(path) in message) == (sealed and len(damage) in (0, len(whole)))

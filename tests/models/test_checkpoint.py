@@ -7,7 +7,8 @@ import torch
 from model_cases import ABOUT, SETTINGS
 from torch import nn
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, remake
+from pipeline.files import SEALS
 from pipeline.models import checkpoint, factory
 
 
@@ -29,7 +30,7 @@ def test_models_are_kept_whole(tmp_path):
     checkpoint.save(tmp_path / "a.pt", net, **ABOUT)
     assert checkpoint.load(tmp_path / "a.pt", fresh, **ABOUT) is fresh
     assert torch.equal(net.weight, fresh.weight) and torch.equal(net.bias, fresh.bias)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [SEALS, "a.pt"]
 
 
 def test_equal_weights_give_equal_bytes(tmp_path):
@@ -89,17 +90,39 @@ def test_the_order_of_training_clips_leaves_the_bytes(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    [None, b"", b"hello", Path("a/pickle"), torch.zeros(3), {}, {"about": "{}", "weights": {}}],
-    ids=["missing", "empty", "text", "object", "tensor", "nothing", "no state"],
+    [b"", b"hello", Path("a/pickle"), torch.zeros(3), {}, {"about": "{}", "weights": {}}],
+    ids=["empty", "text", "object", "tensor", "nothing", "no state"],
 )
 def test_files_that_are_no_models_are_refused(tmp_path, content):
     path = tmp_path / "a.pt"
     if isinstance(content, bytes):
         path.write_bytes(content)
-    elif content is not None:
+    else:
         torch.save(content, path)
-    with pytest.raises(PipelineError, match="not a model"):
+    with pytest.raises(PipelineError, match="not a model") as caught:
         checkpoint.load(path, nn.Linear(3, 2), kind="co2fi")
+    # It may be somebody's own.
+    assert "rm " not in str(caught.value)
+
+
+def test_a_missing_model_is_said_to_be_missing(tmp_path):
+    with pytest.raises(PipelineError, match="a.pt: there is no such file; make it with: snakemake"):
+        checkpoint.load(tmp_path / "a.pt", nn.Linear(3, 2), kind="co2fi")
+
+
+def test_one_flipped_bit_of_the_weights_is_found(tmp_path):
+    path = tmp_path / "a.pt"
+    model = nn.Linear(3, 2)
+    checkpoint.save(path, model, **ABOUT)
+    content = bytearray(path.read_bytes())
+    content[content.index(model.weight.detach().numpy().tobytes()) + 5] ^= 4
+    path.write_bytes(content)
+    # Neither torch nor zip finds it.
+    assert torch.load(path, weights_only=True)["state"]["weight"].shape == (2, 3)
+    for read in (checkpoint.classes_of, lambda path: checkpoint.load(path, model, **ABOUT)):
+        with pytest.raises(PipelineError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}: ") and remake(path) in str(caught.value)
 
 
 def test_models_of_another_size_are_refused(tmp_path):

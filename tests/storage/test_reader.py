@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from small_shards import CLIP_IDS, index_rows, pixels, write
 
-from pipeline.errors import PipelineError
-from pipeline.storage import reader, writer
+from pipeline.errors import PipelineError, remake
+from pipeline.files import seal_of
+from pipeline.storage import attributes, damage, decoding, reader, writer
 from pipeline.storage.codecs import Codec
 
 # Files that cannot be read
@@ -21,6 +22,16 @@ from pipeline.storage.codecs import Codec
 def make_foreign(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file["x"] = 1
+
+
+def make_looping(path: Path) -> None:
+    """A file of the oldest format with a heap of texts full of zeros, at which HDF5 2.0 loops."""
+    with h5py.File(path, "w") as file:
+        file.attrs["format"] = "pipeline/frames"
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL")
+    content[heap + 16 :] = bytes(len(content) - heap - 16)
+    path.write_bytes(content)
 
 
 def make_newer(path: Path) -> None:
@@ -37,19 +48,49 @@ BAD = {
     "foreign": (make_foreign, "pipeline/frames"),
     "other kind": (lambda path: write(path, kind="flow"), "pipeline/flow"),
     "other schema": (make_newer, "99"),
+    "looping": (make_looping, "no end with it in 1 s"),
 }
+# What is left of the file that was written, by which it is known as the pipeline's.
+OWN = {"empty", "truncated"}
 
 
-@pytest.mark.parametrize("spoil, part", BAD.values(), ids=BAD)
-def test_bad_files_are_refused_with_a_cure(tmp_path, spoil, part):
-    path = tmp_path / "a shard.h5"
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("sealed", [True, False])
+def test_bad_files_are_refused_with_a_cure(tmp_path, monkeypatch, bad, sealed):
+    """What may be somebody's own is not to be deleted."""
+    monkeypatch.setattr(damage, "MOST_SECONDS", 1)
+    path, (spoil, part) = tmp_path / "a shard.h5", BAD[bad]
     write(path)
     spoil(path)
+    if not sealed:
+        seal_of(path).unlink()
     with pytest.raises(PipelineError) as caught:
         reader.open_checked(path, "frames")
     message = str(caught.value)
-    assert message.startswith(f"{path}: ") and part in message
-    assert "\n" not in message and "snakemake" in message
+    assert message.startswith(f"{path}: ") and "\n" not in message and "snakemake" in message
+    assert (f"rm '{path}'" in message) == (sealed and bad in OWN)
+    # What is put there by `replacing` is the pipeline's.
+    if bad == "missing" or bad == "other kind" or not sealed:
+        assert part in message
+    else:
+        assert "written" in message
+
+
+def test_damaged_tables_of_a_store_are_found(tmp_path):
+    """Its seal is looked at for the size alone, as it is large; HDF5 checks its tables."""
+    path = tmp_path / "000.h5"
+    write(path, codec=Codec("lz4"))
+    whole = path.read_bytes()
+    expected = {row["clip"]: pixels(row) for row in index_rows()}
+    for offset in range(0, len(whole), 7):
+        path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 16]) + whole[offset + 1 :])
+        try:
+            shards = reader.Shards(path, "frames")
+            found = {row["clip"]: decoding.read(shards.dataset(row)) for row in index_rows()}
+        except PipelineError as error:
+            assert str(path) in str(error) and f"; {remake(path)}" in str(error)
+        else:
+            assert all((found[clip] == expected[clip]).all() for clip in expected)
 
 
 def test_any_kind_can_be_opened(tmp_path):
@@ -163,8 +204,9 @@ def test_lossless_codings_have_one_digest_and_may_be_mixed_but_a_lossy_one_may_n
         digests[codec] = write(path, kind=kind, settings=settings, codec=codec)
         rows.append(index_rows()[0] | {"shard": f"{number:03}"})
         with h5py.File(path) as file:
-            assert file.attrs["coding"].startswith(codec.name)
-            assert ("lossless" in file.attrs["coding"]) == (codec.name != "jpeg")
+            coding = attributes.read(file)["coding"]
+            assert coding.startswith(codec.name)
+            assert ("lossless" in coding) == (codec.name != "jpeg")
     assert digests[Codec("gzip")] == digests[Codec("lz4")] and len(set(digests.values())) == 3
     shards = reader.Shards(tmp_path, kind)
     shards.check_same_settings(rows[:2])

@@ -12,7 +12,7 @@ from small_shards import CLIP_IDS, CODE, SETTINGS, files, index_rows, pixels, wr
 
 from pipeline.errors import PipelineError
 from pipeline.jobs import code_id
-from pipeline.storage import layout, reader, writer
+from pipeline.storage import attributes, layout, reader, writer
 from pipeline.storage.layout import BLOCK, SCHEMA
 
 
@@ -202,7 +202,7 @@ def test_create_is_all_or_nothing(tmp_path):
         file["x"] = 1
     assert files(tmp_path) == ["new/scores.h5"]
     with reader.open_checked(path, "scores") as file:
-        assert file["x"][()] == 1 and file.attrs["source"] == "motion"
+        assert file["x"][()] == 1 and attributes.read(file)["source"] == "motion"
 
 
 # The code that writes

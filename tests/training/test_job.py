@@ -160,7 +160,7 @@ def test_two_processes_that_are_asked_to_stop_go_on_as_if_they_had_not(trained, 
     assert (
         stopped.returncode and "stopped at iteration" in printed and "Traceback" not in printed
     ), printed[-3000:]
-    (checkpoint,) = (tmp_path / "stopped" / "checkpoints").iterdir()
+    (checkpoint,) = (tmp_path / "stopped" / "checkpoints").glob("*.pt")
     assert 0 < torch.load(checkpoint, weights_only=True)["iteration"] < 400
     going_on = torchrun("co2fi", arguments(trained, tmp_path / "stopped", "co2fi", "motion", own))
     printed, _ = going_on.communicate(timeout=300)

@@ -3,9 +3,12 @@
 import signal
 
 import pytest
+import torch
 from loop_cases import BATCH, ITERATIONS, Killed, Loss, kill, net, run, same, sigterm
+from torch import nn
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, remake
+from pipeline.training.resume import TrainingState, load_checkpoint, save_checkpoint
 
 
 @pytest.mark.parametrize("at", [0, 9, 17, 43])
@@ -51,10 +54,30 @@ def test_asked_to_stop_in_the_last_iteration_it_ends(tmp_path, uninterrupted):
 def test_another_training_starts_anew(tmp_path, change):
     with pytest.raises(PipelineError, match="stopped"):
         run(tmp_path, net(), Loss(17, sigterm))
-    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob("*.pt")}
     criterion = Loss()
     run(tmp_path, net(), criterion, **change)
     assert criterion.draws == list(range(ITERATIONS * BATCH))
     assert len(kept) == 1 and all(
         (tmp_path / name).read_bytes() == content for name, content in kept.items()
     )
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    path, model = tmp_path / "run.pt", nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    model(torch.ones(3)).sum().backward()
+    optimizer.step()
+    save_checkpoint(path, TrainingState(7), model, optimizer)
+    whole = path.read_bytes()
+    weights = whole.index(model.weight.detach().numpy().tobytes())
+    for damaged in (
+        whole[:weights] + bytes([whole[weights] ^ 1]) + whole[weights + 1 :],
+        whole[: len(whole) // 2],
+    ):
+        path.write_bytes(damaged)
+        with pytest.raises(PipelineError) as caught:
+            load_checkpoint(path, model, optimizer, torch.device("cpu"))
+        assert str(caught.value).startswith(f"{path}: ") and remake(path) in str(caught.value)
+    path.write_bytes(whole)
+    assert load_checkpoint(path, model, optimizer, torch.device("cpu")).iteration == 7

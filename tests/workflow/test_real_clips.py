@@ -95,7 +95,8 @@ def test_genuine_clips_down_to_flow(shared, tmp_path, name, shards, clips):
             assert pixels.shape[:2] == (counted, 48) and pixels.shape[2] % 2 == 0
             assert abs(pixels.shape[2] / 48 - row["width"] / row["height"]) < 0.05
             assert fields.shape == (counted - 1, 2, *pixels.shape[1:3])
-            assert pixels.attrs["clip"] == row["clip"] and pixels.attrs["sha256"] == row["sha256"]
+            assert pixels.attrs["clip"].decode() == row["clip"]
+            assert pixels.attrs["sha256"].decode() == row["sha256"]
             assert np.abs(dequantise(decoding.read(fields))).max() > 0.3, (
                 "nothing moves in a clip of an action"
             )

@@ -8,7 +8,7 @@ from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.evaluation.score_files import write_scores
 from pipeline.jobs import program, record
-from pipeline.storage import reader
+from pipeline.storage import attributes, reader
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -18,8 +18,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
-    with reader.open_checked(options.svm, "svm") as file:
-        trained = file.attrs["set"], file.attrs["split"]
+    with reader.opened(options.svm, "svm") as file:
+        facts = attributes.read(file)
+        trained = facts["set"], facts["split"]
         weights, bias = file["weights"][...], file["bias"][...]
         classes = list(file["classes"].asstr())
     if trained != (options.set, options.split):

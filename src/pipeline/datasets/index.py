@@ -1,11 +1,12 @@
 """The tables of a data set as CSV: one row per clip, and the columns that programs read."""
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline import files
-from pipeline.errors import PipelineError, remake
+from pipeline.errors import PipelineError, first_line, listed, set_aside
 
 # Columns of the index; that of a whole set has one more for each split.
 COLUMNS = [
@@ -50,21 +51,32 @@ def read(
     Tables name videos inside the folder of the set's videos, wherever that lies; given `videos`,
     that folder, 'path' leads to the video.
 
-    Raises PipelineError when the table does not start with `columns`.
+    Raises PipelineError when the table does not start with `columns`, or is damaged.
     """
+    content = files.read_intact(path)
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            header, rows = reader.fieldnames or [], list(reader)
-    except (UnicodeDecodeError, csv.Error):
-        header, rows = [], []
-    if header[: len(columns)] != columns:
-        raise PipelineError(f"{path}: not a table of this program; {remake(path)}")
-    for row in rows:
-        row |= {key: int(row[key]) for key in NUMBERS if row.get(key)}
-        if videos is not None:
-            row["path"] = str(Path(videos) / row["path"])
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        header, rows = reader.fieldnames or [], list(reader)
+        _check_table(header, rows, columns)
+        for row in rows:
+            row |= {key: int(row[key]) for key in NUMBERS if row.get(key)}
+            if videos is not None:
+                row["path"] = str(Path(videos) / row["path"])
+    except (ValueError, csv.Error) as error:
+        raise PipelineError(
+            f"{path}: not a table of this program ({first_line(error)}); {set_aside(path)}"
+        ) from error
     return rows
+
+
+def _check_table(header: list[str], rows: list[dict], columns: list[str]) -> None:
+    """Raise ValueError where a table does not start with `columns`, or a row is cut short."""
+    if header[: len(columns)] != columns:
+        raise ValueError(f"its columns are {listed(header) or 'none'}")
+    for number, row in enumerate(rows, start=2):
+        # DictReader fills a short row with None, and has what is too much under None.
+        if None in row or None in row.values():
+            raise ValueError(f"row {number} has another number of columns")
 
 
 def class_names(rows: list[dict]) -> list[str]:

@@ -94,5 +94,5 @@ def _hdf5_writer(
 @contextmanager
 def _text_writer(text: Path) -> Iterator[Callable[[np.ndarray], None]]:
     """Open a new text file, and give a function that appends rows to it, one per line."""
-    with replacing(text) as temporary, open(temporary, "w") as file:
+    with replacing(text, sealed=False) as temporary, open(temporary, "w") as file:
         yield lambda rows: np.savetxt(file, rows, fmt=FORMAT)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from pipeline.storage.reader import open_checked
+from pipeline.storage.reader import opened
 
 # Columns of a trajectory that hold each descriptor.
 DESCRIPTORS = {
@@ -126,9 +126,9 @@ def learn(samples: np.ndarray, components: int, seed: int) -> Codebook:
 def read(path: str) -> dict[str, Codebook]:
     """Return the codebooks of a codebook.h5 by descriptor.
 
-    Raises PipelineError when the file is missing or of another kind.
+    Raises PipelineError when the file is missing, damaged or of another kind.
     """
-    with open_checked(path, "codebook") as file:
+    with opened(path, "codebook") as file:
         return {
             name: Codebook(*(file[f"{name}_{field.name}"][...] for field in fields(Codebook)))
             for name in DESCRIPTORS

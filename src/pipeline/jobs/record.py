@@ -14,7 +14,8 @@ import time
 from importlib import metadata
 from pathlib import Path
 
-from pipeline.files import replacing
+from pipeline.errors import PipelineError, first_line, set_aside
+from pipeline.files import read_intact, replacing
 
 PACKAGES = (
     "numpy",
@@ -63,8 +64,17 @@ def content_path(path: str | Path) -> Path:
 
 
 def read(path: str | Path) -> dict:
-    """A record or a content file."""
-    return json.loads(Path(path).read_text())
+    """A record or a content file. Raises PipelineError where it is neither, or is damaged."""
+    content = read_intact(path)
+    try:
+        found = json.loads(content)
+        # Both have it, whatever else they say.
+        found["digest"]
+        return found
+    except (ValueError, KeyError, TypeError) as error:
+        raise PipelineError(
+            f"{path}: not a record of this program ({first_line(error)}); {set_aside(path)}"
+        ) from error
 
 
 def versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ in any case.
 
 import csv
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ def input_digest(paths: list[str | Path], stores: list[str | Path], clips: str |
     `stores`: folders of shards '<shard>.h5'; `clips`: a table with a column 'shard'. An artifact
     counts by what its content file says, any other file by its bytes.
     """
-    shards = _shards(clips) if stores else []
+    shards = shards_of(clips) if stores else []
     paths = [*paths, *(Path(store) / f"{shard}.h5" for store in stores for shard in shards)]
     digests = [_content(Path(path)) for path in paths]
     return hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]
@@ -33,12 +34,19 @@ def input_digest(paths: list[str | Path], stores: list[str | Path], clips: str |
 
 def _content(path: Path) -> str:
     content = content_path(path)
-    return content.read_text() if content.is_file() else files.digest(path)
+    if content.is_file():
+        return files.read_intact(content).decode()
+    with files.reading(path):
+        files.require_intact(path)
+        return files.digest(path)
 
 
-def _shards(clips: str | Path) -> list[str]:
-    with open(clips, newline="", encoding="utf-8") as file:
-        return sorted({row["shard"] for row in csv.DictReader(file)})
+def shards_of(clips: str | Path) -> list[str]:
+    """The shards that hold the clips of a table, by its column 'shard'."""
+    text = files.read_intact(clips).decode("utf-8", "replace")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    # The program itself refuses what is no table.
+    return sorted({row["shard"] for row in rows if row.get("shard")})
 
 
 class Reuse:
@@ -62,7 +70,7 @@ class Reuse:
         except (OSError, ValueError):
             return False
         copies = self._copies(self.folder)
-        if kept["identity"] != self.identity or kept["digests"] != _digests(copies):
+        if kept != {"identity": self.identity, "digests": _digests(copies)}:
             return False
         if _is_first_process():
             for copy, output in zip(copies, self.outputs, strict=True):

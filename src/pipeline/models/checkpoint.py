@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pipeline.errors import PipelineError, first_line, remake
-from pipeline.files import replacing
+from pipeline.errors import PipelineError, first_line, set_aside
+from pipeline.files import replacing, require_intact
 
 
 def save_torch(path: str | Path, content: object) -> None:
@@ -67,7 +67,7 @@ def load(path: str | Path, model: nn.Module, unseen: Sequence[dict] = (), **expe
     except RuntimeError as error:
         raise PipelineError(
             f"{path}: weights of a network of another size "
-            f"({str(error).splitlines()[-1].strip()}); {remake(path)}"
+            f"({str(error).splitlines()[-1].strip()}); {set_aside(path)}"
         ) from error
     return model
 
@@ -87,6 +87,8 @@ def _check_unseen(path: str | Path, about: dict, rows: Sequence[dict]) -> None:
 
 def _read(path: str | Path) -> tuple[dict, dict]:
     """Return what a model file is about, and its weights."""
+    # Neither torch nor the zip archive that it writes checks what it reads.
+    require_intact(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         about = json.loads(content["about"])
@@ -96,5 +98,5 @@ def _read(path: str | Path) -> tuple[dict, dict]:
     # torch raises exceptions of many types for a file that it did not write.
     except Exception as error:
         raise PipelineError(
-            f"{path}: not a model of this program ({first_line(error)}); {remake(path)}"
+            f"{path}: not a model of this program ({first_line(error)}); {set_aside(path)}"
         ) from error

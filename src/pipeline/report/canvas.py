@@ -23,11 +23,11 @@ def titled_figure(clip: Clip, width: float, height: float, content: str):
 
 
 def save_figure(figure, path: str | Path) -> None:
-    """Write a figure as PNG, complete or not at all, and free its memory."""
+    """Write a figure as PNG, complete or not at all, and free its memory. No program reads it."""
     from matplotlib import pyplot
 
     try:
-        with replacing(path) as temporary:
+        with replacing(path, sealed=False) as temporary:
             figure.savefig(temporary, dpi=110, format="png")
     finally:
         pyplot.close(figure)

@@ -8,6 +8,7 @@ from scipy.special import softmax
 from pipeline.report.canvas import titled_figure
 from pipeline.report.clip import Clip
 from pipeline.report.measures import crop_count, form_group, rank_classes, score_meaning
+from pipeline.storage import attributes
 
 # Classes in a chart of scores, besides the true one.
 BARS = 10
@@ -123,11 +124,12 @@ def draw_scores(clip: Clip):
     values, order, true_rank = rank_classes(clip)
     ranks = sorted({*range(min(BARS, len(order))), true_rank})
     chosen = order[ranks]
+    source = attributes.read(clip.file)["source"]
     figure = titled_figure(
         clip,
         12,
         1.9 + 0.34 * len(chosen),
-        f"source {clip.file.attrs['source']}; truth has rank {true_rank + 1} of {len(order)}",
+        f"source {source}; truth has rank {true_rank + 1} of {len(order)}",
     )
     over_time = clip.data.ndim == 3
     bars, *charts = figure.subplots(

@@ -8,12 +8,13 @@ from functools import cached_property
 import h5py
 
 from pipeline.errors import PipelineError
+from pipeline.storage import attributes
 from pipeline.storage.keys import id_of, key_of
 
 
 def kind_of(file: h5py.File) -> str:
     """What the file holds, one of `storage.layout.ABOUT`: frames, flow, groups, scores ..."""
-    return file.attrs["format"].removeprefix("pipeline/")
+    return attributes.read(file)["format"].removeprefix("pipeline/")
 
 
 def clip_ids(file: h5py.File) -> list[str]:
@@ -60,7 +61,7 @@ class Clip:
         """Names of all classes in the order of their labels; only groups and scores know them."""
         if self.kind == "scores":
             return list(self.file["classes"].asstr())
-        return list(self.file.attrs["classes"])
+        return attributes.read(self.file)["classes"]
 
     @cached_property
     def label(self) -> int:

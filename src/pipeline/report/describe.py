@@ -14,15 +14,16 @@ from pipeline.report.measures import (
     rank_classes,
     score_meaning,
 )
+from pipeline.storage import attributes
 
 
 def describe_clip(clip: Clip, width: int = 80) -> list[str]:
     """Lines about one clip: its attributes, and what its numbers say."""
     facts = {"file": clip.file.filename, "class": clip.class_name}
     if clip.kind == "scores":
-        facts["source"] = clip.file.attrs["source"]
+        facts["source"] = attributes.read(clip.file)["source"]
     else:
-        facts |= {key: value for key, value in clip.data.attrs.items() if key != "clip"}
+        facts |= {key: value for key, value in attributes.read(clip.data).items() if key != "clip"}
         facts["data"] = "{}, {} on disk, {} in memory, ratio {}".format(
             *dataset_row("", clip.data)[1:5]
         )

@@ -8,11 +8,13 @@
 
 Filters 32004 and 32019 are registered with The HDF Group: programs that have them read the datasets
 like any other. The chunks of both are encoded here and written directly, so HDF5 copies nothing and
-needs no plug-in. The module `decoding` reads them. docs/store.md says what was measured, and how to
-read the files elsewhere.
+needs no plug-in. Behind each stands the CRC-32 of its bytes, which other decoders pass over; behind
+a chunk of gzip, zlib puts a checksum of its own. The module `decoding` reads them. docs/store.md
+says what was measured, and how to read the files elsewhere.
 """
 
 import struct
+import zlib
 from dataclasses import dataclass
 
 import h5py
@@ -23,6 +25,12 @@ from pipeline.storage import jpeg
 
 # Numbers of HDF5 filters.
 LZ4_FILTER, JPEG_FILTER = 32004, 32019
+# The last option of such a filter where each chunk ends with its checksum: 'crc3' in ASCII.
+CHECKED = 0x63726333
+# The checksum, a CRC-32 in big-endian order as all numbers of filter 32004.
+CHECKSUM = struct.Struct(">I")
+# libdeflate's CRC-32 is ten times as fast as zlib's; the numbers are the same.
+crc32 = imagecodecs.deflate_crc32 if imagecodecs.DEFLATE.available else zlib.crc32
 # Flow fields per chunk of lz4: half of a stack of 10.
 FIELDS_PER_CHUNK = 5
 # Level of LZ4's high compression. It writes 235 fields per second; level 9 takes 4 % less room and
@@ -64,11 +72,12 @@ class Codec:
             filters = {"compression": "gzip", "compression_opts": 1}
         elif self.name == "lz4":
             chunks = (1 if is_frames else FIELDS_PER_CHUNK, *shape)
-            filters = _external_filter(LZ4_FILTER, int(np.prod(shape)))
+            filters = _external_filter(LZ4_FILTER, int(np.prod(shape)), CHECKED)
         else:
             height, width = shape[:2] if is_frames else shape[1:]
             chunks = (1, *shape) if is_frames else (1, 1, height, width)
-            filters = _external_filter(JPEG_FILTER, self.quality, width, height, int(is_frames))
+            options = (self.quality, width, height, int(is_frames), CHECKED)
+            filters = _external_filter(JPEG_FILTER, *options)
         return file.create_dataset(
             key, (0, *shape), np.uint8, maxshape=(None, *shape), chunks=chunks, **filters
         )
@@ -93,7 +102,7 @@ class Codec:
             chunk_length = dataset.chunks[0]
             for first in range(0, len(arrays), chunk_length):
                 chunk = _lz4_chunk(arrays[first : first + chunk_length], chunk_length)
-                dataset.id.write_direct_chunk((start + first, 0, 0, 0), chunk)
+                _write_chunk(dataset, (start + first, 0, 0, 0), chunk)
         return arrays.tobytes()
 
     def _write_jpeg(self, dataset: h5py.Dataset, index: int, array: np.ndarray) -> bytes:
@@ -102,7 +111,7 @@ class Codec:
         images = [array] if dataset.chunks[-1] == 3 else array
         contents = [jpeg.encode(image, self.quality) for image in images]
         for plane, content in enumerate(contents):
-            dataset.id.write_direct_chunk((index, plane, 0, 0), content)
+            _write_chunk(dataset, (index, plane, 0, 0), content)
         return b"".join(contents)
 
 
@@ -112,6 +121,11 @@ DEFAULT_CODEC = Codec()
 def _external_filter(number: int, *options: int) -> dict:
     """Arguments of `create_dataset` for a filter that HDF5 itself need not have installed."""
     return {"compression": number, "compression_opts": options, "allow_unknown_filter": True}
+
+
+def _write_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], content: bytes) -> None:
+    """Write a chunk with its checksum behind it."""
+    dataset.id.write_direct_chunk(offset, content + CHECKSUM.pack(crc32(content)))
 
 
 def _lz4_chunk(arrays: np.ndarray, chunk_length: int) -> bytes:

@@ -9,6 +9,7 @@ the columns of a rectangle of pixels. A buffer is memory for a whole frame or fi
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import repeat
 
 import h5py
@@ -17,10 +18,13 @@ import numpy as np
 
 from pipeline.errors import PipelineError, first_line, remake
 from pipeline.storage import jpeg_decoding
-from pipeline.storage.codecs import JPEG_FILTER, LZ4_FILTER
+from pipeline.storage.codecs import CHECKED, CHECKSUM, JPEG_FILTER, LZ4_FILTER, crc32
+from pipeline.storage.damage import broken
 from pipeline.storage.keys import id_of
 
 Rect = tuple[slice, slice]
+# Takes the offset of a chunk, gives its filter mask and its content.
+ReadChunk = Callable[[tuple[int, ...]], tuple[int, bytes | memoryview]]
 
 
 def frames_or_fields(
@@ -63,29 +67,59 @@ def _decode(
 
     Outside the rectangle a buffer need not be written.
     """
-    decode = _decoder(dataset)
-    try:
-        yield from decode(dataset, indices, buffers, rect)
-    except (OSError, RuntimeError, ValueError, IndexError, struct.error) as error:
-        path = dataset.file.filename
-        clip = f"{path}: clip '{id_of(dataset.name.strip('/'))}'"
-        reason = first_line(error)
-        if "filter" in reason and "regist" in reason or "plugin" in reason:
-            raise PipelineError(
-                f"{clip} is coded by a filter that HDF5 does not find ({reason}); "
-                "pip install hdf5plugin, then export HDF5_PLUGIN_PATH="
-                "$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
-            ) from error
-        raise PipelineError(f"{clip} cannot be decoded ({reason}); {remake(path)}") from error
+    path, clip = dataset.file.filename, f"clip '{id_of(dataset.name.strip('/'))}'"
+    with broken(path, clip):
+        decode, checked = _decoder(dataset)
+        read_chunk = partial(_read_chunk, dataset, checked)
+        try:
+            yield from decode(dataset, read_chunk, indices, buffers, rect)
+        except OSError as error:
+            reason = first_line(error)
+            if "filter" in reason and "regist" in reason or "plugin" in reason:
+                raise PipelineError(
+                    f"{path}: {clip} is coded by a filter that HDF5 does not find ({reason}); "
+                    "pip install hdf5plugin, then export HDF5_PLUGIN_PATH="
+                    "$(python -c 'import hdf5plugin as h; print(h.PLUGIN_PATH)')"
+                ) from error
+            raise
 
 
-def _decoder(dataset: h5py.Dataset) -> Callable[..., Iterator[np.ndarray]]:
-    """The function that decodes a dataset; HDF5 decodes what has an unknown filter, or several."""
+def _decoder(dataset: h5py.Dataset) -> tuple[Callable[..., Iterator[np.ndarray]], bool]:
+    """The function that decodes a dataset, and whether its chunks end with checksums.
+
+    HDF5 decodes what has an unknown filter, or several.
+    """
     properties = dataset.id.get_create_plist()
     if properties.get_nfilters() != 1:
-        return _decode_by_hdf5
-    (number, *_) = properties.get_filter(0)
-    return {LZ4_FILTER: _decode_lz4, JPEG_FILTER: _decode_jpeg}.get(number, _decode_by_hdf5)
+        return _decode_by_hdf5, False
+    number, _, options, _ = properties.get_filter(0)
+    decode = {LZ4_FILTER: _decode_lz4, JPEG_FILTER: _decode_jpeg}.get(number, _decode_by_hdf5)
+    return decode, options[-1:] == (CHECKED,)
+
+
+def _read_chunk(
+    dataset: h5py.Dataset, checked: bool, offset: tuple[int, ...]
+) -> tuple[int, bytes | memoryview]:
+    """Read a chunk: the mask of the filters that it was written without, and its content.
+
+    Raises PipelineError where the content has another checksum than stands behind it.
+    """
+    filter_mask, content = dataset.id.read_direct_chunk(offset)
+    # What another program wrote without the filter has no checksum.
+    if not checked or filter_mask:
+        return filter_mask, content
+    content, checksum = memoryview(content)[: -CHECKSUM.size], content[-CHECKSUM.size :]
+    if CHECKSUM.pack(crc32(content)) != checksum:
+        path = dataset.file.filename
+        raise PipelineError(
+            f"{path}: clip '{id_of(dataset.name.strip('/'))}' is damaged: the chunk of "
+            f"{_item(dataset)} {offset[0]} has another checksum than was written; {remake(path)}"
+        )
+    return filter_mask, content
+
+
+def _item(dataset: h5py.Dataset) -> str:
+    return "frame" if _is_frames(dataset) else "field"
 
 
 def _is_frames(dataset: h5py.Dataset) -> bool:
@@ -99,7 +133,11 @@ def _within_item(dataset: h5py.Dataset, rect: Rect) -> tuple[slice, ...]:
 
 
 def _decode_by_hdf5(
-    dataset: h5py.Dataset, indices: np.ndarray | range, buffers: Iterable[np.ndarray], rect: Rect
+    dataset: h5py.Dataset,
+    _: ReadChunk,
+    indices: np.ndarray | range,
+    buffers: Iterable[np.ndarray],
+    rect: Rect,
 ) -> Iterator[np.ndarray]:
     """Decode through h5py; consecutive indices are one read."""
     crop = _within_item(dataset, rect)
@@ -112,7 +150,11 @@ def _decode_by_hdf5(
 
 
 def _decode_lz4(
-    dataset: h5py.Dataset, indices: np.ndarray | range, buffers: Iterable[np.ndarray], rect: Rect
+    dataset: h5py.Dataset,
+    read_chunk: ReadChunk,
+    indices: np.ndarray | range,
+    buffers: Iterable[np.ndarray],
+    rect: Rect,
 ) -> Iterator[np.ndarray]:
     """Decode blocks of LZ4, each a frame or field; a chunk is read once for all of its blocks."""
     crop = _within_item(dataset, rect)
@@ -121,7 +163,7 @@ def _decode_lz4(
     for index, buffer in zip(indices, buffers, strict=False):
         chunk, position = divmod(int(index), chunk_length)
         if chunk != current_chunk:
-            filter_mask, content = dataset.id.read_direct_chunk((chunk * chunk_length, 0, 0, 0))
+            filter_mask, content = read_chunk((chunk * chunk_length, 0, 0, 0))
             blocks = None if filter_mask else _lz4_blocks(memoryview(content), size, chunk_length)
             current_chunk = chunk
         if filter_mask:
@@ -161,26 +203,30 @@ def _lz4_blocks(content: memoryview, size: int, count: int) -> list[memoryview] 
 
 
 def _decode_jpeg(
-    dataset: h5py.Dataset, indices: np.ndarray | range, buffers: Iterable[np.ndarray], rect: Rect
+    dataset: h5py.Dataset,
+    read_chunk: ReadChunk,
+    indices: np.ndarray | range,
+    buffers: Iterable[np.ndarray],
+    rect: Rect,
 ) -> Iterator[np.ndarray]:
     """Decode JPEG files, of each no more than the rectangle needs."""
     # A frame is one file, a field is one file for x and one for y.
     file_per_frame = dataset.chunks[-1] == 3
     for index, buffer in zip(indices, buffers, strict=False):
         if file_per_frame:
-            yield _decode_jpeg_chunk(dataset, (int(index), 0, 0, 0), buffer, rect)
+            yield _decode_jpeg_chunk(read_chunk, (int(index), 0, 0, 0), buffer, rect)
         else:
             for number, plane in enumerate(buffer):
                 chunk = (int(index), number, 0, 0)
-                plane[rect] = _decode_jpeg_chunk(dataset, chunk, plane, rect)
+                plane[rect] = _decode_jpeg_chunk(read_chunk, chunk, plane, rect)
             yield buffer[:, *rect]
 
 
 def _decode_jpeg_chunk(
-    dataset: h5py.Dataset, offset: tuple[int, ...], buffer: np.ndarray, rect: Rect
+    read_chunk: ReadChunk, offset: tuple[int, ...], buffer: np.ndarray, rect: Rect
 ) -> np.ndarray:
     """Decode the rectangle of the chunk at `offset`; returns a view of `buffer`."""
-    filter_mask, content = dataset.id.read_direct_chunk(offset)
+    filter_mask, content = read_chunk(offset)
     if filter_mask:
         # The chunk was written without the filter.
         buffer[:] = np.frombuffer(content, np.uint8).reshape(buffer.shape)

@@ -1,7 +1,12 @@
 """What the pipeline's HDF5 files hold: their kinds, and the version of their layout."""
 
-# Raise it when the layout of a file changes: readers refuse files of another version.
-SCHEMA = 1
+# Raise it when the layout of a file changes. Since 2 all of HDF5's own tables have checksums, and
+# so have the chunks of frames and flow.
+SCHEMA = 2
+# The versions that readers know; they refuse files of others.
+READABLE = (1, 2)
+# Versions of HDF5 that bound the format of files: since 1.10 all tables can have checksums.
+LIBRARY_VERSIONS = ("v110", "v110")
 # The kinds of files. The text is a file's attribute 'about', for whoever opens it.
 ABOUT = {
     "frames": "Decoded video frames, one dataset a clip: (frame, row, column, RGB), uint8.",

@@ -3,17 +3,23 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from pipeline.errors import PipelineError, remake
-from pipeline.storage import layout
+from pipeline.errors import PipelineError, set_aside
+from pipeline.files import reading, require_intact
+from pipeline.storage import attributes, layout
 from pipeline.storage.codecs import Codec
+from pipeline.storage.damage import broken, require_end
 from pipeline.storage.keys import key_of
 from pipeline.storage.layout import ABOUT, PER_FRAME
 
+# How HDF5 files begin, and the byte behind it of files whose tables have checksums.
+SIGNATURE, CHECKED_TABLES = b"\x89HDF\r\n\x1a\n", b"\x02"
 # Files that `Shards` keeps open at a time; a process may often have no more than 1024.
 MAX_OPEN_FILES = 128
 
@@ -21,35 +27,49 @@ MAX_OPEN_FILES = 128
 def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
     """Open a file of a `kind` of ABOUT, or of any kind, for reading.
 
-    Raises PipelineError when it is missing, broken, not the pipeline's, or of another kind or
+    The file must be as it was written. Of frames and flow, which are large, the size is compared
+    now, HDF5 checks its tables, and the module `decoding` the chunks that it reads; all other files
+    are read whole.
+
+    Raises PipelineError when it is missing, damaged, not the pipeline's, or of another kind or
     schema.
     """
-    if not Path(path).is_file():
-        raise PipelineError(
-            f"{path}: there is no such file; make it with: snakemake --cores all '{path}'"
-        )
-    cure = f"if the pipeline made it, {remake(path)}"
-    try:
+    intact = require_intact(path, whole=kind not in PER_FRAME)
+    with reading(path), open(path, "rb") as file:
+        head = file.read(len(SIGNATURE) + 1)
+    if not intact and not (kind in PER_FRAME and head[len(SIGNATURE) :] >= CHECKED_TABLES):
+        require_end(path)
+    with broken(path):
         # HDF5 needs no cache of chunks: no chunk is read twice.
         file = h5py.File(path, "r", locking=False, rdcc_nbytes=0)
-    except OSError as error:
-        raise PipelineError(f"{path}: not an HDF5 file, or cut short ({error}); {cure}") from error
-    problem = _problem(file, kind)
+        # All of them, so that damage is found here.
+        found = attributes.read(file)
+    problem = _problem(found, kind)
     if problem:
         file.close()
-        raise PipelineError(f"{path}: {problem}; {cure}")
+        raise PipelineError(f"{path}: {problem}; {set_aside(path)}")
     return file
 
 
-def _problem(file: h5py.File, kind: str | None) -> str:
-    """Why a file is not a readable file of the pipeline's, of a `kind` or of any; '' if it is."""
-    file_format, schema = str(file.attrs.get("format", "")), file.attrs.get("schema")
+@contextmanager
+def opened(path: str | Path, kind: str) -> Iterator[h5py.File]:
+    """Open a file as `open_checked` does; whatever a block cannot read in it is a PipelineError."""
+    with open_checked(path, kind) as file, broken(path):
+        yield file
+
+
+def _problem(found: dict, kind: str | None) -> str:
+    """Why a file with the attributes `found` is not a readable file of the pipeline's, of a `kind`
+    or of any; '' if it is.
+    """
+    file_format, schema = str(found.get("format", "")), found.get("schema")
     accepted = [f"pipeline/{name}" for name in ([kind] if kind else ABOUT)]
     if file_format not in accepted:
         but = f" but {file_format}" if file_format else ""
         return f"not a file of kind {' or '.join(accepted)}{but}"
-    if schema != layout.SCHEMA:
-        return f"written with schema {schema}, this program reads {layout.SCHEMA}"
+    if schema not in layout.READABLE:
+        readable = " and ".join(map(str, layout.READABLE))
+        return f"written with schema {schema}, this program reads {readable}"
     return ""
 
 
@@ -61,7 +81,7 @@ def read_all(path: str | Path, kind: str) -> dict[str, np.ndarray]:
         if isinstance(node, h5py.Dataset):
             arrays[key] = node[...]
 
-    with open_checked(path, kind) as file:
+    with opened(path, kind) as file:
         file.visititems(visit)
     return arrays
 
@@ -80,7 +100,7 @@ def content_digest(path: str | Path, kind: str) -> str:
 
 def missing_clip_error(path: str | Path, row: dict) -> PipelineError:
     """The error to raise when a file lacks the clip of an index row."""
-    return PipelineError(f"{path}: clip '{row['clip']}' is not in it; {remake(path)}")
+    return PipelineError(f"{path}: clip '{row['clip']}' is not in it; {set_aside(path)}")
 
 
 class Shards:
@@ -106,20 +126,31 @@ class Shards:
         """
         path = self._path(row)
         file = self._open(path)
+        key = key_of(row["clip"])
         try:
             # This takes a third of the time of `file[key]`.
-            dataset_id = h5py.h5d.open(file.id, key_of(row["clip"]).encode())
-        except KeyError:
-            raise missing_clip_error(path, row) from None
-        dataset = h5py.Dataset(dataset_id, readonly=True)
+            dataset = h5py.Dataset(h5py.h5d.open(file.id, key.encode()), readonly=True)
+            # It reads the tables of the dataset.
+            len(dataset)
+        except Exception as error:
+            raise self._unread_error(path, file, row, error) from error
         if self.kind in PER_FRAME:
             expected = row["frames"] - PER_FRAME[self.kind]
             if len(dataset) != expected:
                 raise PipelineError(
                     f"{path}: clip '{row['clip']}' has {len(dataset)} {self.kind} where the index, "
-                    f"which counted {row['frames']} frames, wants {expected}; {remake(path)}"
+                    f"which counted {row['frames']} frames, wants {expected}; {set_aside(path)}"
                 )
         return dataset
+
+    def _unread_error(
+        self, path: Path, file: h5py.File, row: dict, error: Exception
+    ) -> PipelineError:
+        """The error to raise where the dataset of a clip cannot be opened."""
+        with broken(path, f"clip '{row['clip']}'"):
+            if key_of(row["clip"]) in file:
+                raise error
+        return missing_clip_error(path, row)
 
     def check_same_settings(self, rows: list[dict]) -> None:
         """Check that one solver with one set of settings made the files of all index rows.
@@ -140,7 +171,7 @@ class Shards:
         raise PipelineError.from_list(
             [
                 f"{path}: made otherwise than {first} and {len(more)} more: "
-                f"{_differences(json.loads(other), json.loads(common))}; {remake(path)}"
+                f"{_differences(json.loads(other), json.loads(common))}; {set_aside(path)}"
                 for other in others
                 for path in paths_by_settings[other]
             ]
@@ -148,9 +179,9 @@ class Shards:
 
     def _settings_and_solver(self, path: Path) -> dict:
         """The settings and the solver of a file, without what may differ between shards."""
-        with open_checked(path, self.kind) as file:
-            settings = json.loads(file.attrs["settings"])
-            solver = str(file.attrs.get("solver", ""))
+        with opened(path, self.kind) as file:
+            found = attributes.read(file)
+            settings, solver = json.loads(found["settings"]), found.get("solver", "")
         # The damaged clips of this shard alone.
         settings.pop("accept_damaged", None)
         if Codec.from_settings(settings, self.kind).lossless:

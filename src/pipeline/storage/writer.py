@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,33 +12,35 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pipeline.errors import PipelineError
-from pipeline.files import replacing
-from pipeline.storage import layout
+from pipeline.errors import PipelineError, first_line
+from pipeline.files import replacing, require_intact
+from pipeline.storage import attributes, layout
 from pipeline.storage.codecs import DEFAULT_CODEC, Codec
 from pipeline.storage.keys import key_of
 from pipeline.storage.layout import ABOUT, BLOCK, PER_FRAME
 
 
 @contextmanager
-def create(
-    path: str | Path, kind: str, settings: dict, code: str, **attributes
-) -> Iterator[h5py.File]:
+def create(path: str | Path, kind: str, settings: dict, code: str, **facts) -> Iterator[h5py.File]:
     """Open a new file of a `kind` of ABOUT for writing.
 
     The file gets its name when the block ends well; otherwise nothing is left of it. `settings`,
-    `code`, the id of the code that writes, and `attributes` become attributes of the file.
+    `code`, the id of the code that writes, and `facts` become attributes of the file.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", locking=False) as file:
-        file.attrs.update(
+    with (
+        replacing(path) as temporary,
+        h5py.File(temporary, "w", libver=layout.LIBRARY_VERSIONS, locking=False) as file,
+    ):
+        attributes.write(
+            file,
             {
                 "format": f"pipeline/{kind}",
                 "schema": layout.SCHEMA,
                 "about": ABOUT[kind],
                 "code": code,
                 "settings": json.dumps(settings, sort_keys=True),
-                **attributes,
-            }
+                **facts,
+            },
         )
         yield file
 
@@ -52,7 +55,7 @@ def write_shard(
     made_with: str,
     on_reused: Callable[[dict], None] = lambda row: None,
     codec: Codec = DEFAULT_CODEC,
-    **attributes: str,
+    **facts: str,
 ) -> str:
     """Write a shard clip by clip; the next run reuses the finished clips of a killed one.
 
@@ -70,7 +73,7 @@ def write_shard(
         made_with: names and versions of the programs that the content depends on.
         on_reused: called with the index row of each clip that an earlier run has finished.
         codec: how frames or fields are compressed.
-        attributes: more attributes of the file.
+        facts: more attributes of the file.
 
     Returns:
         The digest of all pixels: 16 hex digits, equal for equal content in any lossless codec.
@@ -81,25 +84,34 @@ def write_shard(
     path = Path(path)
     if kind in PER_FRAME:
         # Files have the codec in an attribute 'coding'.
-        attributes["coding"] = str(codec)
+        facts["coding"] = str(codec)
     folder = path.parent / ".partial" / path.stem
     folder.mkdir(parents=True, exist_ok=True)
     clip_files = []
     for row in rows:
         identity = json.dumps(
-            [row["clip"], row["sha256"], settings, code, layout.SCHEMA, attributes], sort_keys=True
+            [row["clip"], row["sha256"], settings, code, layout.SCHEMA, facts], sort_keys=True
         )
         clip_file = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
-        if clip_file.is_file():
+        if _is_finished(clip_file):
             on_reused(row)
         else:
             with create(clip_file, kind, settings, code) as file:
                 _write_clip(file, kind, row, make_arrays(row), codec)
         clip_files.append(clip_file)
-    with create(path, kind, settings, code, made_with=made_with, **attributes) as shard:
+    with create(path, kind, settings, code, made_with=made_with, **facts) as shard:
         digest = _join_clips(shard, rows, clip_files)
     shutil.rmtree(folder)
     return digest
+
+
+def _is_finished(clip_file: Path) -> bool:
+    """Whether an earlier run has written the file of a clip, and it is intact."""
+    try:
+        return clip_file.is_file() and require_intact(clip_file)
+    except PipelineError as error:
+        print(f"note: {first_line(error)}; the clip is computed again", file=sys.stderr)
+        return False
 
 
 def _write_clip(
@@ -147,11 +159,12 @@ def _join_clips(shard: h5py.File, rows: list[dict], clip_files: list[Path]) -> s
         with h5py.File(clip_file, "r", locking=False) as file:
             file.copy(file[key], shard.require_group(group), name=name)
             digest.update(f"{key}{file.attrs['pixels']}".encode())
-        shard[key].attrs.update(
+        attributes.write(
+            shard[key],
             {
                 "clip": row["clip"],
                 "source": os.path.basename(row["path"]),
                 "sha256": row["sha256"],
-            }
+            },
         )
     return digest.hexdigest()[:16]

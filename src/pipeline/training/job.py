@@ -3,7 +3,6 @@
 import argparse
 import json
 import shutil
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -72,7 +71,8 @@ def finish(
         if key in ("set", "split", "stream", "direction")
     }
     checkpoint.save(options.model, model, rows, kind=kind, classes=classes, **about)
-    Path(options.history).write_text("".join(json.dumps(line) + "\n" for line in history))
+    with files.replacing(options.history) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in history))
     record.write(
         options.record,
         kind,

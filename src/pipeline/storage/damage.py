@@ -1,0 +1,77 @@
+"""Damaged HDF5 files: what h5py and decoders raise as sentences, and files that HDF5 loops on."""
+
+import os
+import re
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.errors import PipelineError, first_line, set_aside
+from pipeline.files import reading, require_intact
+
+# What h5py and the decoders raise; which of them depends on what is broken or missing.
+UNREADABLE = (
+    OSError,
+    LookupError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
+# A program that reads the tables of an HDF5 file, its attributes and its texts, and so comes to an
+# end where reading the file does. What is wrong otherwise is found when the file is opened.
+READ_TABLES = """
+import sys, h5py
+with h5py.File(sys.argv[1], "r", locking=False) as file:
+    dict(file.attrs)
+    def visit(name, node):
+        dict(node.attrs)
+        if isinstance(node, h5py.Dataset) and node.dtype.kind == "O":
+            node[...]
+    file.visititems(visit)
+"""
+# Seconds for that; it takes less than one.
+MOST_SECONDS = 30
+
+
+@contextmanager
+def broken(path: str | Path, what: str = "") -> Iterator[None]:
+    """Turn what h5py raises of a damaged or incomplete file into a sentence.
+
+    `what` of the file is read, such as "clip 'a'". Advises to delete the file only where its seal
+    proves that it is damaged.
+    """
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = first_line(error)
+        if failed := re.search(r"errno = (\d+)", str(error)):
+            with reading(path):
+                raise OSError(int(failed[1]), os.strerror(int(failed[1]))) from error
+        require_intact(path)
+        problem = f"{what} cannot be decoded" if what else "not an HDF5 file, or cut short"
+        raise PipelineError(f"{path}: {problem} ({reason}); {set_aside(path)}") from error
+
+
+def require_end(path: str | Path) -> None:
+    """Read what HDF5 may loop on, in another process.
+
+    Raises PipelineError when that process does not end in time, or crashes.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", READ_TABLES, path],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=MOST_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        problem = f"HDF5 comes to no end with it in {MOST_SECONDS} s"
+    else:
+        problem = f"HDF5 crashes with it (signal {-done.returncode})" if done.returncode < 0 else ""
+    if problem:
+        raise PipelineError(f"{path}: {problem}, so it is damaged; {set_aside(path)}")
