@@ -14,11 +14,13 @@ min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
 # takes the place of Snakemake's own; a path in `params` would rerun all in a moved copy.
 HERE = Path(workflow.basedir)
 sys.path.insert(0, str(HERE / "src"))
-shell.prefix(
+prefix = (
     f"export PYTHONPATH={quote(str(HERE / 'src'))}"
     f" SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))};"
     ' . "$SCRIPTS"/job.sh; '
 )
+# Snakemake takes what stands in braces for a name.
+shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
 
 
 configfile: HERE / "config.yaml"
@@ -28,7 +30,7 @@ include: "workflow/rules/common.smk"
 
 
 wildcard_constraints:
-    set="[a-z0-9_]+",
+    set="[A-Za-z0-9_][A-Za-z0-9_.-]*",
     split="split[0-9]+",
     run="split[0-9]+(/[a-z][a-z0-9_]*)?(/seed[0-9]+)?",
     subset="train|test",

@@ -14,11 +14,16 @@ from pipeline.errors import PipelineError
 SCHEMA = yaml.safe_load(check.SCHEMA.read_text())
 
 
-def refusal(config: dict) -> list[str]:
+def refusal_of(config: dict) -> list[str]:
     """The lines of the error that a config must raise."""
     with pytest.raises(PipelineError) as caught:
         check.check(config, "my.yaml")
-    lines = str(caught.value).splitlines()
+    return str(caught.value).splitlines()
+
+
+def refusal(config: dict) -> list[str]:
+    """The lines of the error that a config must raise, each with the name of its file."""
+    lines = refusal_of(config)
     assert all(line.startswith("my.yaml: ") for line in lines)
     return lines
 
@@ -178,10 +183,77 @@ def test_missing_keys_of_a_set_are_named(path):
     assert len(line) < 200
 
 
-def test_set_names_are_plain():
-    assert any(
-        "My Set" in line for line in refusal(changed("sets.My Set", CONFIG["sets"]["ucf101"]))
-    )
+@pytest.mark.parametrize("name", ["My Set", "a/b", ".hidden", "-dash", "", "é", "{x}", "a\n"])
+def test_names_of_sets_that_cannot_be_are_refused(name):
+    config = changed("seed", 1)
+    config["sets"][name] = CONFIG["sets"]["ucf101"]
+    line = "\n".join(refusal_of(config))
+    assert f"'{name}' in 'sets' cannot be a name" in line and "rename it" in line
+
+
+@pytest.mark.parametrize("name", ["2024", "no", "my-set", "Set.1", "_x", "UCF101"])
+def test_names_of_sets_may_hold_what_folders_may(name):
+    config = changed("seed", 1)
+    config["sets"][name] = CONFIG["sets"]["ucf101"]
+    check.check(config)
+
+
+@pytest.mark.parametrize("name", ["seed1", "complete", "My", "a-b", "1a", "a\n"])
+def test_names_of_variants_that_cannot_be_are_refused(name):
+    config = changed("seed", 1)
+    config["variants"][name] = {}
+    assert f"'{name}' in 'variants' cannot be a name" in "\n".join(refusal_of(config))
+
+
+@pytest.mark.parametrize(
+    "path, text, number",
+    [
+        ("co2fi.lr", "1e-2", 0.01),
+        ("co2fi.lr", "1E-2", 0.01),
+        ("co2fi.lr", ".5e-1", 0.05),
+        ("co2fi.lr", "1.5e-3", 0.0015),
+        ("co2fi.iterations", "1e5", 100000),
+        ("co2fi.iterations", 1e5, 100000),
+        ("sets.demo.settings.co2fi.lr", "2e-2", 0.02),
+        ("variants.syn.settings", {"co2fi": {"lr": "1e-3"}}, {"co2fi": {"lr": 0.001}}),
+        ("loss.alpha", ["1e-1", 0.1, "1e0"], [0.1, 0.1, 1.0]),
+        ("sets.ucf101.shards", "1e2", 100),
+        ("sets.ucf101.counts", {"split1": ["1e3", 5]}, {"split1": [1000, 5]}),
+        ("crops.test", 224.0, 224),
+    ],
+)
+def test_numbers_with_an_exponent_are_numbers(path, text, number):
+    config = changed(path, text)
+    check.check(config)
+    found = config
+    for key in path.split("."):
+        found = found[key]
+    assert found == number and type(found) is type(number)
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [("co2fi.lr", float("nan")), ("flow.bound", float("inf")), ("co2fi.lr", "1e400")],
+)
+def test_numbers_must_be_finite(path, value):
+    (line,) = refusal(changed(path, value))
+    assert f"'{path}'" in line and "finite" in line
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("co2fi.lr", "1e"),
+        ("co2fi.lr", "0.1"),
+        ("co2fi.iterations", "15e-1"),
+        ("co2fi.iterations", 2.5),
+        ("sets.ucf101.shards", "1e99"),
+        ("seed", True),
+    ],
+)
+def test_what_is_no_number_stays_refused(path, value):
+    (line,) = refusal(changed(path, value))
+    assert f"'{path}'" in line
 
 
 @pytest.mark.parametrize(

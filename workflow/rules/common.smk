@@ -1,7 +1,7 @@
 # What the rules share. All that decides what is read, made again and run is Python in
 # src/pipeline/workflow, tested without Snakemake; here it meets Snakemake's `config` and
 # `workflow`. Bad input ends Snakemake with its own sentence.
-from pipeline.config import check
+from pipeline.config import check, spelling
 from pipeline.jobs.code_id import code_id as id_of_program
 from pipeline.workflow import messages
 from pipeline.workflow.params import NUMERIC, JobParams
@@ -13,6 +13,7 @@ from pipeline.workflow.sets import Sets, split_of
 # What a run of the main process is: alone in its folder, and its jobs end with it.
 RUN = Run(workflow) if workflow.is_main_process else None
 
+messages.exit_on_pipeline_error(spelling.restore)(config, workflow.configfiles)
 messages.exit_on_pipeline_error(check.check)(config)
 
 # The sets of the config, and what the rules ask about them: input files, params, and resources.

@@ -1,6 +1,8 @@
 """Check a config: its keys and values against the schema, then its settings against one another."""
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +11,12 @@ import yaml
 
 from pipeline.config.runs import COMPLETE, Run, for_run
 from pipeline.config.settings import for_classes, for_set
+from pipeline.config.spelling import LOADER
 from pipeline.errors import PipelineError, nearest, require
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "config.schema.yaml"
+# A number with an exponent.
+EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,4}")
 # Sections that hold a schedule of training, with a batch that processes share.
 SCHEDULES = ("teacher", "co2fi", "asyn")
 # Results that only a run with asynchronous fusion has.
@@ -21,7 +26,8 @@ NEED_FUSION = {"asyn", "idt", "asyn_idt"}
 def check(config: dict, source: str = "config.yaml") -> None:
     """Check a config; `source` is the name of its file for error messages.
 
-    Settings are compared with one another where a run uses them, by `check_run`.
+    Numbers that YAML left as text, such as 1e-2, become numbers, in place. Settings are compared
+    with one another where a run uses them, by `check_run`.
 
     Raises PipelineError. It names every unknown, missing or wrong key, one per line, with the
     nearest known key; if there is none, the first variant or row of tables that cannot be.
@@ -58,12 +64,17 @@ def check_run(
 
 def _check_schema(config: dict, source: str) -> None:
     """Refuse unknown keys and wrong values; in a config without these, also missing keys."""
-    schema = yaml.safe_load(SCHEMA.read_text())
+    schema = yaml.load(SCHEMA.read_text(), Loader=LOADER)
+    convert_numbers(config, schema, schema)
     errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
     problems = [
         f"{source}: {message}"
         for error in sorted(errors, key=lambda error: str(list(error.path)))
         for message in _messages(error)
+    ]
+    problems += [
+        f"{source}: '{where}' is {value}, which is not finite; write a number"
+        for where, value in _not_finite(config)
     ]
     if not problems:
         problems = [
@@ -159,12 +170,53 @@ def _messages(error: jsonschema.ValidationError) -> list[str]:
         absent = [key for key in error.validator_value if key not in error.instance]
         return [f"'{where}' lacks '{key}'" for key in absent]
     meaning = error.schema.get("description", "")
+    if "propertyNames" in error.absolute_schema_path:
+        return [f"'{error.instance}' in '{where}' cannot be a name ({meaning}); rename it"]
     # jsonschema repeats the whole value at the start of its message, however long it is.
     wrong = error.message.removeprefix(repr(error.instance)).strip()
     return [
         f"'{where}' is {json.dumps(error.instance, default=str)}, which {wrong}"
         + (f" ({meaning})" if meaning else "")
     ]
+
+
+def convert_numbers(value, part: dict, schema: dict):
+    """Return a value in which text that a number is wanted for is one, if it has an exponent.
+
+    YAML 1.1 reads 1e-2 and 1.5e3 as text, and only 1.0e-2 and 1.5e+3 as numbers. Where an integer
+    is wanted, a whole number becomes one. Mappings and lists are changed in place. `part` is what
+    `schema` says of the value.
+    """
+    if "$ref" in part:
+        part = schema["$defs"][part["$ref"].rsplit("/", 1)[-1]]
+    wanted = part.get("type")
+    if isinstance(value, dict):
+        for key in value:
+            of_key = part.get("properties", {}).get(key, part.get("additionalProperties"))
+            if isinstance(of_key, dict):
+                value[key] = convert_numbers(value[key], of_key, schema)
+    elif isinstance(value, list):
+        firsts = part.get("prefixItems", [])
+        for index, item in enumerate(value):
+            of_item = firsts[index] if index < len(firsts) else part.get("items")
+            if isinstance(of_item, dict):
+                value[index] = convert_numbers(item, of_item, schema)
+    elif wanted in ("number", "integer"):
+        if isinstance(value, str) and EXPONENT.fullmatch(value):
+            value = float(value)
+        if wanted == "integer" and isinstance(value, float) and value.is_integer():
+            value = int(value)
+    return value
+
+
+def _not_finite(value, where: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the dotted paths of numbers that are no numbers or infinite, and these."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield where, value
+    items = value.items() if isinstance(value, dict) else ()
+    items = enumerate(value) if isinstance(value, list) else items
+    for key, item in items:
+        yield from _not_finite(item, f"{where}.{key}" if where else str(key))
 
 
 def _unknown_key_message(path: str, key: str, known: dict) -> str:
