@@ -11,17 +11,14 @@ unit variance is 0.27. The values themselves do: one known filter of the origina
 """
 
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
-import numpy as np
 import torch
-from safetensors.torch import load_file
 
-from pipeline.errors import PipelineError, first_line
+from pipeline.errors import PipelineError
 from pipeline.jobs import record
+from pipeline.models.backbones import tensor_files
 from pipeline.streams import MEAN, STD
 
 # Indices of the convolutions in torchvision's vgg16().features, stage by stage.
@@ -87,17 +84,27 @@ def load(source: str, wanted: list[str], optional: Sequence[str] = ()) -> dict[s
     """
     if source == "imagenet":
         return _download()
-    state, names, layout = _by_layer(_read(Path(source)))
+    state, names, layout = _by_layer(source, tensor_files.read(Path(source)))
     if not state:
         raise PipelineError(
             f"{source}: no layer of VGG-16 in it by torchvision's names (features.0.weight), "
             "Keras's (block1_conv1) or Caffe's (conv1_1); set network.weights to another file"
         )
     has_optional = any(key.rpartition(".")[0] in optional for key in state)
-    for layer in [*wanted, *(optional if has_optional else ())]:
+    layers = [*wanted, *(optional if has_optional else ())]
+    for layer in layers:
         _check_layer(source, state, layer, names[layer], layout)
+    # Of other layers nothing is known.
+    state = {key: value for key, value in state.items() if key.rpartition(".")[0] in layers}
     if state["features.0.weight"].shape[:2] == (3, 3):
-        state = _kernels_first(state)
+        state = _kernels_first(source, state)
+    if state["features.0.bias"].shape != state["features.0.weight"].shape[:1]:
+        raise PipelineError(
+            f"{source}: layer '{names['features.0']}' has weights of shape "
+            f"{tuple(state['features.0.weight'].shape)} and biases of shape "
+            f"{tuple(state['features.0.bias'].shape)}, which do not fit; set network.weights to "
+            "another file"
+        )
     order = channel_order(state["features.0.weight"])
     if order:
         adapt(state, order)
@@ -116,13 +123,22 @@ def load(source: str, wanted: list[str], optional: Sequence[str] = ()) -> dict[s
 def _check_layer(
     source: str, state: dict[str, torch.Tensor], layer: str, name: str, layout: str
 ) -> None:
-    """Raise PipelineError where a layer, called `name` in the file, is missing or not finite."""
+    """Raise PipelineError where a layer, called `name` in the file, is missing or not numbers.
+
+    Weights of convolutions have four dimensions, those of other layers two.
+    """
     for part in ("weight", "bias"):
         value = state.get(f"{layer}.{part}")
         if value is None:
             raise PipelineError(
                 f"{source}: {layout}'s names, but no {part} of layer '{name}', so it is not the "
                 "whole VGG-16; set network.weights to a whole one"
+            )
+        dimensions = 1 if part == "bias" else 4 if layer.startswith("features") else 2
+        if value.ndim != dimensions or not value.numel():
+            raise PipelineError(
+                f"{source}: the {part} of layer '{name}' is of shape {tuple(value.shape)}, where "
+                f"{dimensions} dimensions are wanted; set network.weights to another file"
             )
         if not value.isfinite().all():
             raise PipelineError(
@@ -170,7 +186,7 @@ def adapt(state: dict[str, torch.Tensor], order: str) -> None:
     )
 
 
-def _kernels_first(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _kernels_first(source: str, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Convert Keras's layouts (h, w, in, out) and (in, out) to (out, in, h, w) and (out, in).
 
     The inputs of fc1 are flattened from (h, w, c) in Keras and from (c, h, w) in torch.
@@ -184,6 +200,11 @@ def _kernels_first(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         elif key == "classifier.0.weight":
             # Height and width of the feature map: 7 at 224.
             side = round((len(value) / channels) ** 0.5)
+            if side * side * channels != len(value):
+                raise PipelineError(
+                    f"{source}: fc1 reads {len(value)} values, which are no square map of "
+                    f"{channels} channels; set network.weights to another file"
+                )
             # (h w c, out) -> (h, w, c, out) -> (out, c, h, w) -> (out, c h w)
             turned[key] = (
                 value.reshape(side, side, channels, -1).permute(3, 2, 0, 1).flatten(1)
@@ -194,89 +215,44 @@ def _kernels_first(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _by_layer(
+    source: str,
     arrays: dict[str, torch.Tensor],
 ) -> tuple[dict[str, torch.Tensor], dict[str, str], str]:
     """Return the arrays by torchvision's names, the file's names of the layers, and the layout.
 
-    The file's names are by torchvision's names, and the layout is a key of LAYOUTS.
+    The file's names are by torchvision's names, and the layout is a key of LAYOUTS. Raises
+    PipelineError where a file with torchvision's names has two networks.
     """
     for layout, layers in LAYOUTS.items():
         pattern = re.compile(rf"(?:^|[/.])({'|'.join(map(re.escape, layers))})([/._].*)")
-        state = {}
+        state: dict[str, torch.Tensor] = {}
+        found: dict[str, str] = {}
         for key, value in arrays.items():
             match = pattern.search(key)
             words = re.split("[/._:]", match[2]) if match else []
             part = next((PARTS[word] for word in words if word in PARTS), None)
             # The first array counts: in a saved Keras model the optimiser's arrays follow the
             # model's under like names.
-            if part:
-                state.setdefault(f"{layers[match[1]]}.{part}", value)
+            if not part:
+                continue
+            name = f"{layers[match[1]]}.{part}"
+            first = state.setdefault(name, value)
+            if found.setdefault(name, key) != key and layout == "torchvision":
+                _require_equal(source, found[name], first, key, value)
         if state:
             return state, {layer: name for name, layer in layers.items()}, layout
     return {}, {}, ""
 
 
-def _read(path: Path) -> dict[str, torch.Tensor]:
-    """Return the float arrays of a file by their names, in its order.
-
-    A torch file may hold them under 'state_dict' or 'model'.
-    """
-    if not path.is_file():
+def _require_equal(
+    source: str, name: str, first: torch.Tensor, other: str, value: torch.Tensor
+) -> None:
+    """Refuse two arrays of one layer: nothing says which network is wanted."""
+    if not torch.equal(first, value):
         raise PipelineError(
-            f"{path}: there is no such weight file; correct network.weights "
-            "('imagenet', 'none' or a file)"
+            f"{source}: '{name}' and '{other}' are of the same layer, so it holds more than one "
+            "VGG-16; save the state_dict() of one"
         )
-    try:
-        if h5py.is_hdf5(path):
-            content = _read_hdf5(path)
-        elif _is_npz(path):
-            with np.load(path, allow_pickle=False) as file:
-                content = dict(file)
-        elif path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    # torch raises exceptions of many types for a file that is no plain set of tensors.
-    except Exception as error:
-        raise PipelineError(
-            f"{path}: not a file of plain tensors that torch, safetensors, NumPy or HDF5 can load "
-            f"safely ({first_line(error)}); convert it, or set network.weights to another"
-        ) from error
-    if not isinstance(content, dict):
-        raise PipelineError(
-            f"{path}: holds {type(content).__name__}, not a dict of tensors; save the model's "
-            "state_dict()"
-        )
-    for key in ("state_dict", "model"):
-        content = content[key] if isinstance(content.get(key), dict) else content
-    tensors = {}
-    for key, value in content.items():
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            value = torch.from_numpy(np.asarray(value, np.float32))
-        if isinstance(value, torch.Tensor) and value.is_floating_point():
-            tensors[str(key)] = value.float()
-    return tensors
-
-
-def _is_npz(path: Path) -> bool:
-    """Return whether a file is NumPy's .npz and not torch's, which is a zip file, too."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as file:
-        return all(name.endswith(".npy") for name in file.namelist())
-
-
-def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
-    """Return the datasets of all groups of a file by their paths in it."""
-    arrays = {}
-
-    def collect(name: str, item: h5py.Dataset | h5py.Group) -> None:
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = item[...]
-
-    with h5py.File(path) as file:
-        file.visititems(collect)
-    return arrays
 
 
 def _download() -> dict[str, torch.Tensor]:

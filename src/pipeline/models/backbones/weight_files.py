@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
-from pipeline.errors import PipelineError, first_line
+from pipeline.errors import PipelineError
 from pipeline.files import replacing
+from pipeline.models.backbones import tensor_files
 
 # Where a training program keeps the weights among other things, the most useful first.
 HOLDERS = ("state_dict_ema", "model_ema", "state_dict", "model")
@@ -29,17 +30,10 @@ def read_tensors(source: str | Path, backbone: str) -> dict[str, torch.Tensor]:
             f"{path}: there is no such weight file; correct network.weights ('imagenet', 'none' or "
             "a file)"
         )
-    try:
-        if path.suffix == ".safetensors":
-            content, about = _read_safetensors(path)
-        else:
-            content, about = torch.load(path, map_location="cpu", weights_only=True), {}
-    # Both readers raise exceptions of many types for a file that is no plain set of tensors.
-    except Exception as error:
-        raise PipelineError(
-            f"{path}: not a file of plain tensors that torch or safetensors can load safely "
-            f"({first_line(error)}); convert it, or set network.weights to another"
-        ) from error
+    if path.suffix == ".safetensors":
+        content, about = _read_safetensors(path)
+    else:
+        content, about = tensor_files.load_torch(path), {}
     if about.get("backbone", backbone) != backbone:
         raise PipelineError(
             f"{path}: weights of {about['backbone']}, and network.backbone is {backbone}; make "
@@ -55,16 +49,23 @@ def write_tensors(path: str | Path, state: dict[str, torch.Tensor], **about: str
     # safetensors writes the keys of its text in random order, so there is one.
     text = {ABOUT: json.dumps(about, sort_keys=True)}
     with replacing(path) as temporary:
-        temporary.write_bytes(save(state, metadata=text))
+        packed = {name: value.contiguous() for name, value in state.items()}
+        temporary.write_bytes(save(packed, metadata=text))
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     """Return the tensors of a file, and the text about them."""
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt", device="cpu") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
+            # A file of another program may say anything.
+            return tensors, about if isinstance(about, dict) else {}
+    # safetensors raises exceptions of many types for a file that is none.
+    except Exception as error:
+        raise tensor_files.unreadable(path, error) from error
 
 
 def _tensors(content: object) -> dict[str, torch.Tensor]:
