@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from pipeline import files
+from pipeline.datasets import index
 from pipeline.errors import PipelineError
 from pipeline.workflow.contents import Contents
 
@@ -110,3 +111,21 @@ def test_weights_are_known_by_content(folder):
 def test_missing_weights_are_named(folder):
     with pytest.raises(PipelineError, match="none.pth: there is no such weight file; correct"):
         Contents(folder / "results").weights("none.pth")
+
+
+def test_damaged_files_of_identities_cost_a_reading_and_damaged_tables_are_named(tmp_path):
+    """A digit of a digest that has changed would have everything made again."""
+    weights = tmp_path / "w.pt"
+    weights.write_bytes(b"weights")
+    digest = Contents(tmp_path).digest(weights)
+    path = tmp_path / ".files.json"
+    path.write_text(path.read_text().replace(digest, "0" * 16))
+    assert Contents(tmp_path).digest(weights) == digest
+    index.write(tmp_path / "mini/index/000.csv", [{"clip": "a"}], index.EXAMINED)
+    table = tmp_path / "mini/index/000.csv"
+    table.write_bytes(table.read_bytes().replace(b"a,", b"\xff,"))
+    known = Contents(tmp_path).videos("mini", tmp_path, {"a": "w.pt"})
+    os.utime(weights, (1, 1))
+    with pytest.raises(PipelineError, match="000.csv: it is not as it was written"):
+        Contents(tmp_path).videos("mini", tmp_path, {"a": "w.pt"})
+    assert len(known) == 1

@@ -6,6 +6,7 @@ content, as git does in its index. A file is read again only where these differ,
 """
 
 import csv
+import io
 import json
 import os
 from functools import cached_property
@@ -90,8 +91,8 @@ class _Examined:
     def _digests(self) -> dict[str, str]:
         found = {}
         for path in self.folder.glob("*.csv"):
-            with open(path, newline="", encoding="utf-8") as file:
-                found.update((row.get("clip"), row.get("sha256")) for row in csv.DictReader(file))
+            table = io.StringIO(files.read_intact(path).decode("utf-8", "replace"), newline="")
+            found.update((row.get("clip"), row.get("sha256")) for row in csv.DictReader(table))
         return found
 
 
@@ -105,8 +106,8 @@ def _read(path: Path) -> dict:
     the files.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(files.read_intact(path))
+    except (PipelineError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
