@@ -6,7 +6,7 @@ stream of its own.
 """
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import cv2
 import torch
@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from pipeline.data import memory
 from pipeline.data.batched import BatchedDataset
-from pipeline.errors import PipelineError
+from pipeline.errors import MachineError, PipelineError
+from pipeline.jobs import machine
 
 # Batches that each worker holds ready.
 PREFETCH = 2
@@ -32,7 +33,8 @@ def iterate_batches(
     """Yield batches of the samples `indices`, in their order, on `device`.
 
     The last batch may be smaller. `num_workers` processes read, each with open files of its own;
-    with 0 this process reads. Raises the PipelineError of a sample as it is.
+    with 0 this process reads. Raises the PipelineError of a sample as it is, and MachineError where
+    a worker was killed.
     """
     # A worker has one core. A forked worker cannot set this itself: it would wait for OpenCV's
     # threads, which it does not inherit.
@@ -50,7 +52,7 @@ def iterate_batches(
         # torch's own generator is that of dropout, which must resume by iteration.
         generator=torch.Generator(),
     )
-    host_batches = map(_raise_error, loader)
+    host_batches = map(_raise_error, _name_killed_worker(loader))
     if device.type == "cuda":
         yield from _prefetch_to_gpu(host_batches, device, dataset.finish)
     else:
@@ -108,6 +110,16 @@ class _Collate:
         except PipelineError as error:
             return str(error)
         return _map_tensors(memory.to_handle, batch)
+
+
+def _name_killed_worker(batches: Iterable) -> Iterator:
+    """Yield `batches`; raises MachineError where torch says that a worker was killed."""
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if sentence := machine.sentence(error):
+            raise MachineError(sentence) from error
+        raise
 
 
 def _raise_error(batch: dict | str) -> dict:

@@ -35,6 +35,11 @@ MEMORY = re.compile(
     r"unable to mmap|Cannot allocate memory|std::bad_alloc",
     re.IGNORECASE,
 )
+# What torch says of a worker of its loader that was killed, wherever the main thread is just then.
+WORKER = re.compile(
+    r"DataLoader worker \(pid\D*([\d, ]+)\) (?:is killed by signal: (.+?)\.|exited)"
+)
+SHARED_MEMORY = "/dev/shm"
 # torch tells no reason when a write fails.
 TORCH_WRITE = "PytorchStreamWriter failed"
 
@@ -46,10 +51,12 @@ def sentence(error: BaseException) -> str | None:
             isinstance(cause, RuntimeError | OSError | SystemError) and MEMORY.search(str(cause))
         ):
             return _memory(cause)
+        if found := WORKER.search(str(cause)):
+            return _worker(found[1], found[2] or "no message")
         number = _number(cause)
-        if number in FILES:
+        if number in FILES or "Too many open files" in str(cause):
             return (
-                f"too many files are open ({os.strerror(number)}); raise the limit, as by "
+                f"too many files are open ({os.strerror(errno.EMFILE)}); raise the limit, as by "
                 "`ulimit -n 4096`, then the same command goes on"
             )
         if number == errno.ENOMEM:
@@ -103,4 +110,18 @@ def _memory(error: BaseException) -> str:
     return (
         f"memory ran out{wanted}; lower compute.workers or --cores, or raise compute.accumulate; "
         "the same command goes on"
+    )
+
+
+def _worker(process: str, how: str) -> str:
+    """Return the sentence for a worker of a loader that was killed."""
+    if "Bus error" in how:
+        room = os.statvfs(SHARED_MEMORY) if os.path.isdir(SHARED_MEMORY) else None
+        size = f", which has {room.f_blocks * room.f_frsize / 1e6:,.0f} MB" if room else ""
+        why = f"as where shared memory ran out ({SHARED_MEMORY}{size}); make that larger, or lower"
+    else:
+        why = "as is done where memory ran out; lower"
+    return (
+        f"a process that reads batches for the network was killed (process {process}: {how}), "
+        f"{why} compute.workers; the same command goes on"
     )
