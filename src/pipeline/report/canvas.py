@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.files import replacing
 from pipeline.report.clip import Clip
+from pipeline.report.fonts import shown
 
 
 def titled_figure(clip: Clip, width: float, height: float, content: str):
@@ -18,7 +19,8 @@ def titled_figure(clip: Clip, width: float, height: float, content: str):
         str(Path(*Path(clip.file.filename).parts[-4:])),
     ]
     # A line has about 11 characters an inch at this size.
-    figure.suptitle("\n".join(textwrap.fill(line, int(11 * width)) for line in title), fontsize=12)
+    lines = [textwrap.fill(shown(line), int(11 * width)) for line in title]
+    figure.suptitle("\n".join(lines), fontsize=12)
     return figure
 
 

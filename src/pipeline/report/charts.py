@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from scipy.special import softmax
 
+from pipeline.report import fonts
 from pipeline.report.canvas import titled_figure
 from pipeline.report.clip import Clip
 from pipeline.report.measures import crop_count, form_group, rank_classes, score_meaning
@@ -106,14 +107,21 @@ def _add_class_legend(clip: Clip, figure, others: list[int], colours: np.ndarray
     """The names of the true class and of `others`, as far as the palette goes."""
     from matplotlib.patches import Patch
 
-    handles = [Patch(facecolor=TRUE, edgecolor="black", lw=1.5, label=f"{clip.class_name} (true)")]
+    handles = [
+        Patch(facecolor=TRUE, edgecolor="black", lw=1.5, label=f"{_name(clip, clip.label)} (true)")
+    ]
     handles += [
-        Patch(color=colours[label], label=clip.classes[label]) for label in others[: len(PALETTE)]
+        Patch(color=colours[label], label=_name(clip, label)) for label in others[: len(PALETTE)]
     ]
     if len(others) > len(PALETTE):
         handles.append(Patch(color="0.9", label=f"{len(others) - len(PALETTE)} more"))
     handles.append(Patch(color=FORCED, label="true class forced in"))
     figure.legend(handles=handles, loc="outside right center")
+
+
+def _name(clip: Clip, label: int) -> str:
+    """The name of a class as a picture can show it."""
+    return fonts.label(clip.classes[label], label)
 
 
 def draw_scores(clip: Clip):
@@ -138,7 +146,7 @@ def draw_scores(clip: Clip):
     colours = [TRUE if label == clip.label else OTHER for label in chosen]
     drawn = bars.barh(range(len(chosen)), values[chosen], color=colours)
     bars.bar_label(drawn, fmt="%.3f", padding=3, fontsize=9)
-    names = [f"{clip.classes[order[rank]]}  {rank + 1}" for rank in ranks]
+    names = [f"{_name(clip, order[rank])}  {rank + 1}" for rank in ranks]
     bars.set_yticks(range(len(chosen)), names)
     bars.get_yticklabels()[ranks.index(true_rank)].set(color=TRUE, weight="bold")
     bars.margins(x=0.18)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.report.canvas import save_figure
+from pipeline.report.fonts import as_written, label
 from pipeline.report.text import NAMES
 
 # Up to so many classes, names are large and counts stand in the confusion matrix.
@@ -19,15 +20,16 @@ def draw_result(result: dict, path: str | Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    class_count = len(result["confusion"]["classes"])
-    side = float(np.clip(0.3 * class_count, 4.5, 22))
-    figure, (bars, matrix) = pyplot.subplots(
-        1, 2, figsize=(side + 5.5, side), width_ratios=[4, side], layout="constrained"
-    )
-    _draw_accuracies(result, bars)
-    image = _draw_confusion(result, matrix)
-    figure.colorbar(image, ax=matrix, label="% of the true class", shrink=0.8)
-    save_figure(figure, path)
+    with as_written(result["confusion"]["classes"]):
+        class_count = len(result["confusion"]["classes"])
+        side = float(np.clip(0.3 * class_count, 4.5, 22))
+        figure, (bars, matrix) = pyplot.subplots(
+            1, 2, figsize=(side + 5.5, side), width_ratios=[4, side], layout="constrained"
+        )
+        _draw_accuracies(result, bars)
+        image = _draw_confusion(result, matrix)
+        figure.colorbar(image, ax=matrix, label="% of the true class", shrink=0.8)
+        save_figure(figure, path)
 
 
 def _draw_accuracies(result: dict, axes) -> None:
@@ -51,7 +53,7 @@ def _draw_accuracies(result: dict, axes) -> None:
 
 def _draw_confusion(result: dict, axes):
     """The confusion matrix of the headline, rows adding up to 100 %; returns its image."""
-    names = result["confusion"]["classes"]
+    names = [label(name, number) for number, name in enumerate(result["confusion"]["classes"])]
     counts = np.array(result["confusion"]["matrix"], float)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(100 * shares, cmap="Blues", vmin=0, vmax=100)

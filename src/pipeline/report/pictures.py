@@ -6,6 +6,7 @@ from pipeline.errors import PipelineError
 from pipeline.report.canvas import save_figure
 from pipeline.report.charts import draw_groups, draw_scores
 from pipeline.report.clip import Clip
+from pipeline.report.fonts import as_written
 from pipeline.report.sheets import draw_flow, draw_frames
 
 # What draws a clip of each kind of file.
@@ -17,8 +18,6 @@ def draw(clip: Clip, path: str | Path) -> None:
 
     Raises PipelineError when there are no pictures of its kind, or the file cannot be written.
     """
-    from matplotlib import rc_context
-
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise PipelineError(f"{path}: pictures are PNG files; let the name end in .png")
@@ -31,8 +30,12 @@ def draw(clip: Clip, path: str | Path) -> None:
             f"{clip.file.filename}: there are no pictures of {clip.kind}; leave --png out"
         )
     try:
-        # Names of clips and classes may hold dollars, which matplotlib takes for formulas.
-        with rc_context({"text.parse_math": False}):
+        with as_written([clip.id, clip.class_name, clip.file.filename, *_class_names(clip)]):
             save_figure(PICTURES[clip.kind](clip), path)
     except OSError as error:
         raise PipelineError(f"{path}: the picture cannot be written: {error.strerror}") from error
+
+
+def _class_names(clip: Clip) -> list[str]:
+    """Return the names of all classes, where a picture of the clip shows them."""
+    return clip.classes if clip.kind in ("groups", "scores") else []
