@@ -30,6 +30,7 @@ rule asyn:
         "../../envs/train.yaml"
     threads: NEEDS.training_cores
     resources:
+        wanted=PARAMS.wanted,
         gpu=NEEDS.processes,
         mem_mb=NEEDS.training_memory(32000),
         runtime=7200,
@@ -67,6 +68,7 @@ rule asyn:
         " --direction {wildcards.direction}"
         " {resources.flags}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --clips {input.clips:q}"
         " --shards-single {params.shards_single:q}"

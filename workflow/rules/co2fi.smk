@@ -27,6 +27,7 @@ rule co2fi:
         "../../envs/train.yaml"
     threads: NEEDS.training_cores
     resources:
+        wanted=PARAMS.wanted,
         gpu=NEEDS.processes,
         mem_mb=NEEDS.training_memory(16000),
         runtime=2880,
@@ -60,6 +61,7 @@ rule co2fi:
         " --stream {wildcards.stream}"
         " {resources.flags}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --clips {input.clips:q}"
         " --shards {params.shards:q}"

@@ -28,6 +28,7 @@ rule fuse:
     conda:
         "../../envs/train.yaml"
     resources:
+        wanted=PARAMS.wanted,
         mem_mb=2000,
         runtime=30,
         entry=NEEDS.entry,
@@ -41,6 +42,7 @@ rule fuse:
         " --set {wildcards.set}"
         " --run {wildcards.run}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --config {params.config:q}"
         " --entry {resources.entry:q}"

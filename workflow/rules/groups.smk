@@ -23,6 +23,7 @@ rule groups:
         "../../envs/train.yaml"
     threads: NEEDS.reading_cores
     resources:
+        wanted=PARAMS.wanted,
         gpu=1,
         mem_mb=8000,
         runtime=720,
@@ -48,6 +49,7 @@ rule groups:
         " --stream {wildcards.stream}"
         " {resources.flags}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --clips {input.clips:q}"
         " --shards {params.shards:q}"

@@ -65,6 +65,7 @@ rule idt_codebook:
         "../../envs/train.yaml"
     threads: NEEDS.compute_threads
     resources:
+        wanted=PARAMS.wanted,
         mem_mb=4000,
         runtime=240,
     params:
@@ -79,6 +80,7 @@ rule idt_codebook:
         " --clips {input.clips:q}"
         " --samples {params.samples:q}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --out {output.h5:q}"
         " --record {output.record:q}"
@@ -102,6 +104,7 @@ rule idt_fisher:
         "../../envs/video.yaml"
     threads: 1
     resources:
+        wanted=PARAMS.wanted,
         mem_mb=1500,
         runtime=2880,
         videos=NEEDS.video_folder,
@@ -117,6 +120,7 @@ rule idt_fisher:
         " --on-bad-clip {resources.on_bad_clip}"
         " --codebook {input.codebook:q}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --out {output.h5:q}"
         " --record {output.record:q}"
@@ -144,6 +148,7 @@ rule idt_svm:
         "../../envs/train.yaml"
     threads: NEEDS.compute_threads
     resources:
+        wanted=PARAMS.wanted,
         mem_mb=4000,
         runtime=240,
     params:
@@ -157,6 +162,7 @@ rule idt_svm:
         " --clips {input.clips:q}"
         " --fisher {params.fisher:q}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --out {output.h5:q}"
         " --record {output.record:q}"
@@ -185,6 +191,7 @@ rule idt_scores:
     conda:
         "../../envs/video.yaml"
     resources:
+        wanted=PARAMS.wanted,
         mem_mb=1000,
         runtime=60,
     params:
@@ -199,6 +206,7 @@ rule idt_scores:
         " --fisher {params.fisher:q}"
         " --svm {input.svm:q}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --out {output.h5:q}"
         " --record {output.record:q}"

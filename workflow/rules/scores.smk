@@ -37,6 +37,7 @@ for kind, sources, runs in FILES.scoring_rules():
             "../../envs/train.yaml"
         threads: NEEDS.reading_cores
         resources:
+            wanted=PARAMS.wanted,
             gpu=1,
             mem_mb=16000,
             runtime=2880,
@@ -67,6 +68,7 @@ for kind, sources, runs in FILES.scoring_rules():
             " --sources {params.sources}"
             " {resources.flags}"
             " --settings {params.settings:q}"
+            " --wanted {resources.wanted:q}"
             " --code {params.code}"
             " --clips {input.clips:q}"
             " --frames {params.frames:q}"

@@ -23,6 +23,7 @@ rule teacher:
         "../../envs/train.yaml"
     threads: NEEDS.training_cores
     resources:
+        wanted=PARAMS.wanted,
         gpu=NEEDS.processes,
         mem_mb=NEEDS.training_memory(8000),
         runtime=720,
@@ -43,6 +44,7 @@ rule teacher:
         " --stream {wildcards.stream}"
         " {resources.flags}"
         " --settings {params.settings:q}"
+        " --wanted {resources.wanted:q}"
         " --code {params.code}"
         " --clips {input.clips:q}"
         " --shards {params.shards:q}"

@@ -13,7 +13,7 @@ from pipeline.evaluation import fusion, metrics
 from pipeline.evaluation.provenance import provenance, shard_records
 from pipeline.evaluation.score_files import read_scores
 from pipeline.files import replacing
-from pipeline.jobs import program, record
+from pipeline.jobs import agreement, program, record
 from pipeline.report.figures import draw_result
 from pipeline.report.text import result_lines
 
@@ -73,6 +73,8 @@ def main(options: argparse.Namespace) -> None:
     codebook = next((path for path in options.records if path.endswith("codebook.json")), None)
     shards = ({row["shard"] for row in rows} for rows in (train, test))
     records = [*shard_records(options.results, *shards, codebook), *options.records]
+    if options.wanted:
+        agreement.check(records, options.wanted)
     result = {
         "set": options.set,
         "split": options.run,

@@ -29,20 +29,34 @@ def shard_records(
 def provenance(records: list[str], config: dict, code: str) -> dict:
     """The config of a result, versions, and for each stage what its `records` say.
 
-    `records` are paths; a stage has its code ids, devices and flow solvers, its wall time in
-    seconds, and the digest of each artifact by the path of its record. `code` is the id of the
-    program that fuses. Raises PipelineError when the flow comes from more than one solver.
+    `records` are paths; a stage has its code ids, devices and flow solvers, the settings that its
+    artifacts were made with, its wall time in seconds, and the digest of each artifact by the path
+    of its record. `code` is the id of the program that fuses.
+    Raises PipelineError when the flow comes from more than one solver.
     """
     stages: dict[str, dict] = {}
     for path in records:
         content = read(path)
         stage = stages.setdefault(
             content["stage"],
-            {"code": [], "device": [], "solver": [], "seconds": 0.0, "artifacts": {}},
+            {
+                "code": [],
+                "device": [],
+                "solver": [],
+                "settings": [],
+                "accept_damaged": [],
+                "seconds": 0.0,
+                "artifacts": {},
+            },
         )
         for key in ("code", "device", "solver"):
             if content.get(key) and content[key] not in stage[key]:
                 stage[key].append(content[key])
+        settings = dict(content.get("settings", {}))
+        # Each shard has its own.
+        stage["accept_damaged"] += settings.pop("accept_damaged", [])
+        if settings not in stage["settings"]:
+            stage["settings"].append(settings)
         stage["seconds"] = round(stage["seconds"] + content["seconds"], 1)
         stage["artifacts"][str(path)] = content["digest"]
         # Networks that see flow of two solvers in training and testing lose accuracy, unseen.

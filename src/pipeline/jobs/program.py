@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 from pipeline.errors import PipelineError, listed_in
-from pipeline.jobs import machine, watch
+from pipeline.jobs import agreement, machine, watch
 from pipeline.jobs.record import content_path, log
-from pipeline.jobs.reuse import Reuse, input_digest
+from pipeline.jobs.reuse import Reuse, input_digest, shards_of
 
 # What each text option means, with its unit or format; programs share the options by these names.
 OPTIONS = {
@@ -91,6 +91,11 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
     )
     result.add_argument(
         "--code", default="unknown", help="id of the code that runs (pipeline.jobs.code_id)"
+    )
+    result.add_argument(
+        "--wanted",
+        help="settings of the config that the inputs must have been made with (JSON); without it "
+        "they are not compared",
     )
     if record:
         result.add_argument(
@@ -193,6 +198,9 @@ def run_job(
     def job() -> None:
         options = parser.parse_args()
         watch.join_run()
+        if options.wanted:
+            with _listing(options):
+                agreement.check(_input_records(options, inputs, stores), options.wanted)
         options.inputs = input_digest(
             _paths(options, inputs), _paths(options, stores), getattr(options, "clips", None)
         )
@@ -212,6 +220,17 @@ def run_job(
         before.keep()
 
     run(job)
+
+
+def _input_records(
+    options: argparse.Namespace, inputs: Sequence[str], stores: Sequence[str]
+) -> list[Path]:
+    """The records of the artifacts that a job reads."""
+    paths = _paths(options, inputs)
+    if stores:
+        shards = shards_of(options.clips)
+        paths += [f"{store}/{shard}.h5" for store in _paths(options, stores) for shard in shards]
+    return agreement.records_of(paths)
 
 
 def _listing(options: argparse.Namespace) -> AbstractContextManager:

@@ -10,8 +10,11 @@ reruns nothing. They reach the programs as `resources`, whose values Snakemake d
 import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
+from pipeline import files
 from pipeline.config import settings
+from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import published
 from pipeline.streams import DIRECTIONS, STORES
 from pipeline.workflow.paths import InputFiles
@@ -22,6 +25,8 @@ from pipeline.workflow.sets import Sets, run_of, split_of
 NUMERIC = ("compute.threads", "compute.precision", "compute.layout")
 # Settings that name a file, not a word: its content stands in the params in place of its path.
 WORDS = ("imagenet", "none")
+# Settings that change no number of a result: what is shown of it, and which clips are refused.
+UNUSED = ("tables", "limits")
 ParamsFunction = Callable[..., str]
 
 
@@ -55,8 +60,8 @@ class JobParams:
         return params
 
     def videos(self, wildcards) -> str:
-        """What the examination of a shard depends on: its clips with their files and contents, and
-        accepted damage.
+        """What the examination of a shard depends on: its clips with their files and contents,
+        accepted damage, and what a clip may cost.
         """
         name, clips = wildcards.set, self.sets.shards(wildcards.set)[wildcards.shard]
         # A clip without a video is among the bad ones, where such are skipped.
@@ -64,9 +69,9 @@ class JobParams:
         # A rendered set's videos are an input file, and may not be there yet.
         ids = {} if self.sets.is_demo(name) else self.sets.video_ids(name)
         listed = [[clip.id, files.get(clip.id), ids.get(clip.id)] for clip in clips]
-        return settings.dump(
-            {"accept_damaged": self._accepted(wildcards), "clips": _digest(listed)}
-        )
+        chosen = settings.choose(self.sets.settings(name, None), "limits")
+        accepted = self._accepted(wildcards)
+        return settings.dump(chosen | {"accept_damaged": accepted, "clips": _digest(listed)})
 
     def subset(self, wildcards) -> str:
         """What the table of a split's train or test clips depends on."""
@@ -76,11 +81,7 @@ class JobParams:
 
     def splits(self, wildcards) -> str:
         """What the index of a set depends on: the clips of every split."""
-        clip_set = self.sets.clip_set(wildcards.set)
-        identity = {
-            split: [clip_set.digest(split, subset) for subset in ("train", "test")]
-            for split in clip_set.splits
-        }
+        identity = self._identities(wildcards.set)["splits"]
         return settings.dump({"identity": identity} | self._policies(wildcards))
 
     def rendering(self, name: str) -> str:
@@ -98,12 +99,38 @@ class JobParams:
         return settings.dump({"identity": identity, "given": self.sets.contents.digest(path)})
 
     def result(self, wildcards) -> str:
-        """The settings of a run, for the record of a result: all but its tables and how training
-        runs are run.
+        """The settings of a run, for the record of a result: all but its tables, the limits of
+        clips, and how training runs are run.
         """
         own = self._files_by_content(self.sets.settings(wildcards.set, run_of(wildcards)))
-        merged = {key: value for key, value in own.items() if key != "tables"}
+        merged = {key: value for key, value in own.items() if key not in UNUSED}
         return settings.dump(merged | settings.choose(own, *NUMERIC))
+
+    def wanted(self, wildcards) -> str:
+        """A file of the settings that the artifacts must have been made with that a job reads.
+
+        It is named by its content, so that runs of several configs do not meet in it. The rules
+        have it as a resource: a program compares with it, and its outcome does not depend on it.
+        """
+        config, name, run = self.sets.config, wildcards.set, run_of(wildcards)
+        runs = {"": None} | ({str(one): one for one in (run.streams(config), run)} if run else {})
+        clip_set, split = self.sets.clip_set(name), dict(wildcards.items()).get("split")
+        split = run.split if run else split
+        content = settings.dump(
+            {
+                "runs": {
+                    text: self._files_by_content(self.sets.settings(name, one))
+                    for text, one in runs.items()
+                },
+                "identity": self._identities(name)
+                | ({side: clip_set.digest(split, side) for side in (TRAIN, TEST)} if split else {}),
+            }
+        )
+        path = Path("results") / name / ".settings" / f"{_digest(content)}.json"
+        if not path.is_file():
+            with files.replacing(path) as temporary:
+                temporary.write_text(content, encoding="utf-8")
+        return str(path)
 
     def tables(self, wildcards) -> str:
         """The tables of a set, with the paper's numbers."""
@@ -132,6 +159,16 @@ class JobParams:
         """The clips of a shard whose damage the config accepts."""
         clips = {clip.id for clip in self.sets.shards(wildcards.set).get(wildcards.shard, [])}
         return sorted(clips & set(self.sets.entry(wildcards.set)["accept_damaged"]))
+
+    def _identities(self, name: str) -> dict:
+        """What identifies the clips of all splits of a set, as in the record of its index."""
+        clip_set = self.sets.clip_set(name)
+        return {
+            "splits": {
+                split: [clip_set.digest(split, side) for side in (TRAIN, TEST)]
+                for split in clip_set.splits
+            }
+        }
 
     def _policies(self, wildcards) -> dict:
         """What a set says on bad clips and leaks; nothing where it says nothing."""
