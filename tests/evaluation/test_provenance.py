@@ -78,3 +78,15 @@ def test_shards_of_a_split_have_records():
         "r/idt/002.json",
         *(f"r/split1/idt/fisher/00{n}.json" for n in range(3)),
     ]
+
+
+def test_provenance_states_the_settings_of_the_artifacts(tmp_path):
+    """Not those that the config has now."""
+    for number, bound in enumerate([5, 5.0, 20]):
+        settings = {"flow": {"bound": bound}, "accept_damaged": [f"Run/{number}"] if number else []}
+        content = {"stage": "flow", "digest": "d", "code": "c", "seconds": 1, "settings": settings}
+        (tmp_path / f"{number}.json").write_text(json.dumps(content))
+    paths = [tmp_path / f"{number}.json" for number in range(3)]
+    stage = provenance(paths, {"seed": 7, "flow": {"bound": 20}}, "c")["stages"]["flow"]
+    assert stage["settings"] == [{"flow": {"bound": 5}}, {"flow": {"bound": 20}}]
+    assert stage["accept_damaged"] == ["Run/1", "Run/2"]

@@ -16,9 +16,9 @@ from pipeline.jobs import record
 # Values that give the same content: pixels of lossless codecs, and flow of solvers that agree to
 # the last bit.
 SAME = {
-    "store.frames": {"gzip", "lz4"},
-    "store.flow": {"gzip", "lz4"},
-    "flow.backend": {"auto", "cpu", "cuda"},
+    "store.frames": ("gzip", "lz4"),
+    "store.flow": ("gzip", "lz4"),
+    "flow.backend": ("auto", "cpu", "cuda"),
 }
 # Stages whose artifacts belong to a run of a variant and seed; all others are made once for a set
 # or a split, with the set's own settings.
@@ -121,8 +121,10 @@ def _leaves(settings: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def _same(key: str, made: dict, wanted: dict) -> bool:
     """Whether two settings have the same value at a key, or values of the same outcome."""
-    if made[key] == wanted[key] or {made[key], wanted[key]} <= SAME.get(key, set()):
-        return True
-    # The quality counts where a codec has one.
-    codec = key.removesuffix("_quality")
-    return codec != key and {made.get(codec), wanted.get(codec)} <= SAME[codec]
+    # The quality of a codec that loses nothing is no matter.
+    alike = [key, key.removesuffix("_quality")]
+    return made[key] == wanted[key] or any(
+        made.get(name) in SAME[name] and wanted.get(name) in SAME[name]
+        for name in alike
+        if name in SAME
+    )
