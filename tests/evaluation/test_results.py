@@ -18,6 +18,10 @@ RESULT = {
     "mean_class_accuracy": SHARES,
     "top5_accuracy": SHARES,
     "per_class": {"Run": {"clips": 0, "motion": None, "asyn": None}, "Bow": {"clips": 3} | SHARES},
+    "data": {
+        "skipped": {"count": 1, "train": {"Run/a": "no video"}, "test": {}},
+        "leaks": {"groups": {"count": 0}},
+    },
     "more": [None, -1e300],
 }
 
@@ -55,7 +59,17 @@ def test_other_contents_are_refused(content, words):
 @pytest.mark.parametrize(
     "changed, words",
     [
-        *(({key: None}, f"'{key}'") for key in without("top5_accuracy", "per_class", "more")),
+        *(
+            ({key: None}, f"'{key}'")
+            for key in without("top5_accuracy", "per_class", "data", "more")
+        ),
+        ({"clips": 0}, "'clips' is no count"),
+        ({"per_class": {"Run": {"clips": 1, "motion": None, "asyn": 1}}}, "class 'Run'"),
+        ({"data": 3}, "'data' is no object"),
+        ({"data": {"skipped": []}}, "'data' is no object"),
+        ({"data": {"skipped": {"count": 1}}}, "does not name the clips of train"),
+        ({"data": {"skipped": {"count": "1"}}}, "'data' has no counts"),
+        ({"data": {"leaks": {"groups": 1}}}, "'data' has no counts"),
         ({"set": 3}, "'set' is no text"),
         ({"clips": True}, "'clips' is no count"),
         ({"clips": -1}, "'clips' is no count"),

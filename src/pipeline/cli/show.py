@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import PipelineError, first_line
 from pipeline.jobs import program
 
 
@@ -25,14 +24,7 @@ def _print(result: Path) -> None:
     from pipeline.report.layout import visible
     from pipeline.report.text import read_result, result_lines
 
-    content = read_result(result)
-    try:
-        lines = result_lines(content).split("\n")
-    # A result has more parts than `read_result` checks.
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise PipelineError(
-            f"{result}: not a result of this program ({first_line(error)}); name an acc.json"
-        ) from error
+    lines = result_lines(read_result(result)).split("\n")
     typer.echo("\n".join(map(visible, lines)))
     motion = result.parent / "motion" / "scores.h5"
     typer.echo(

@@ -78,7 +78,7 @@ def fill(set_name: str, plan: dict, results: dict[tuple[str, str, int], dict]) -
     says of each split which clips its results leave out, and what leaks.
     """
     for result in results.values():
-        check_classes(set_name, plan, result["per_class"])
+        check_classes(set_name, plan, result.get("per_class", {}))
     return {
         "set": set_name,
         "seeds": plan["seeds"],
