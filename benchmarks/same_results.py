@@ -16,6 +16,8 @@ from pathlib import Path
 
 import h5py
 
+from pipeline.storage.codecs import CHECKED, CHECKSUM
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -72,11 +74,19 @@ def same_dataset(one: h5py.Dataset, other: h5py.Dataset) -> bool:
     if one.chunks is None:
         return one[...].tolist() == other[...].tolist()
     return all(
-        one.id.read_direct_chunk(offset) == other.id.read_direct_chunk(offset)
+        chunk_content(one, offset) == chunk_content(other, offset)
         for offset in (
             one.id.get_chunk_info(n).chunk_offset for n in range(one.id.get_num_chunks())
         )
     )
+
+
+def chunk_content(data: h5py.Dataset, offset: tuple[int, ...]) -> bytes:
+    """A chunk without the checksum that versions since 0.2.0 put behind it."""
+    content, properties = data.id.read_direct_chunk(offset)[1], data.id.get_create_plist()
+    filters = [properties.get_filter(number) for number in range(properties.get_nfilters())]
+    has_checksum = any(options[-1:] == (CHECKED,) for _, _, options, _ in filters)
+    return content[: -CHECKSUM.size] if has_checksum else content
 
 
 def same_numbers(before: Path, after: Path) -> bool:
