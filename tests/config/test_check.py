@@ -1,6 +1,7 @@
 """What of a config is refused, and in which words."""
 
 import copy
+from datetime import date
 
 import pytest
 import yaml
@@ -345,3 +346,43 @@ def test_batches_that_processes_cannot_share_are_refused(schedule):
         config["sets"]["demo"]["settings"][name]["batch"] = 12
     line = contradiction(config, "demo", classes=8)
     assert f"{schedule}.batch of set 'demo' is 16" in line and "2 processes" in line
+
+
+def itself() -> dict:
+    section: dict = {}
+    section["bound"] = section
+    return section
+
+
+@pytest.mark.parametrize(
+    "flow, words",
+    [
+        (itself(), "holds itself"),
+        ({"bound": [[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]}, "more than 20 deep"),
+        ({"bound": {date(2024, 1, 1): 1}}, "'flow.bound' is {datetime.date"),
+        ({"bound": "a" * 10_000}, "'flow.bound' is \"aaa"),
+        ({"a" * 10_000: 1}, "unknown key 'flow.aaa"),
+    ],
+    ids=["itself", "deep", "date", "long", "long key"],
+)
+def test_values_that_no_config_has_are_refused_in_short(flow, words):
+    lines = refusal(copy.deepcopy(CONFIG) | {"flow": flow})
+    assert any(words in line for line in lines) and all(len(line) < 600 for line in lines)
+
+
+def test_many_values_from_few_lines_are_refused():
+    """A YAML file of aliases of aliases holds more values than memory."""
+    value: list = [1]
+    for _ in range(18):
+        value = [value] * 10
+    (line,) = refusal(copy.deepcopy(CONFIG) | {"flow": {"bound": value}})
+    assert "one of more than 200,000 values" in line
+
+
+def test_sums_of_sources_without_weight_are_refused():
+    weights = CONFIG["fusion"]["weights"]
+    for pair in (("appearance", "motion"), ("appearance-to-motion", "motion-to-appearance")):
+        config = changed("fusion.weights", weights | dict.fromkeys(pair, 0))
+        assert f"are 0 for {' and '.join(pair)}" in contradiction(config, "ucf101")
+        one = changed("fusion.weights", weights | {pair[0]: 0})
+        assert check.check_run(one, "ucf101", None, 101)["fusion"]["weights"][pair[1]] > 0

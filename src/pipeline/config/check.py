@@ -13,12 +13,19 @@ from pipeline.config.runs import COMPLETE, Run, for_run
 from pipeline.config.settings import for_classes, for_set
 from pipeline.config.spelling import LOADER
 from pipeline.errors import PipelineError, nearest, require
+from pipeline.streams import DIRECTIONS, STREAMS
 
 SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "config.schema.yaml"
 # A number with an exponent.
 EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,4}")
 # Sections that hold a schedule of training, with a batch that processes share.
 SCHEDULES = ("teacher", "co2fi", "asyn")
+# Values within one another, and all of them: a YAML file of a few lines can hold any number.
+DEEPEST, MOST = 20, 200_000
+# Characters of a wrong value that are shown.
+MOST_SHOWN = 200
+# Sources that are fused with the weights of `fusion.weights`.
+FUSED = (STREAMS, DIRECTIONS)
 # Results that only a run with asynchronous fusion has.
 NEED_FUSION = {"asyn", "idt", "asyn_idt"}
 
@@ -32,6 +39,7 @@ def check(config: dict, source: str = "config.yaml") -> None:
     Raises PipelineError. It names every unknown, missing or wrong key, one per line, with the
     nearest known key; if there is none, the first variant or row of tables that cannot be.
     """
+    _check_tree(config, source)
     _check_schema(config, source)
     for variant in config["variants"]:
         # Raises an error where its streams are those of a variant that there is not.
@@ -56,10 +64,28 @@ def check_run(
     _check_loss_weights(settings, where, source)
     _check_asyn_start(settings, where, source)
     _check_batches(settings, where, source)
+    _check_fusion_weights(settings, where, source)
     _check_order(settings["granularities"], where, source)
     settings, own = for_classes(settings, classes), for_classes(own, classes)
     _check_granularities(settings, max(own["granularities"]), where, source)
     return settings
+
+
+def _check_tree(config: dict, source: str) -> None:
+    """Refuse values that hold themselves, as aliases of YAML can, or are too deep or too many."""
+    waiting, count = [(config, "", 0)], 0
+    while waiting:
+        value, where, depth = waiting.pop()
+        count += 1
+        if depth > DEEPEST or count > MOST:
+            raise PipelineError(
+                f"{source}: '{_cut(where)}' lies more than {DEEPEST} deep, holds itself, or is one "
+                f"of more than {MOST:,} values; write the values out, without aliases (*)"
+            )
+        items = value.items() if isinstance(value, dict) else ()
+        items = enumerate(value) if isinstance(value, list) else items
+        prefix = f"{where}." if where else ""
+        waiting += [(inner, f"{prefix}{key}", depth + 1) for key, inner in items]
 
 
 def _check_schema(config: dict, source: str) -> None:
@@ -118,6 +144,17 @@ def _check_batches(settings: dict, where: str, source: str) -> None:
             )
 
 
+def _check_fusion_weights(settings: dict, where: str, source: str) -> None:
+    """Refuse a sum of sources that all have the weight 0."""
+    weights = settings["fusion"]["weights"]
+    for sources in FUSED:
+        if not any(weights[name] for name in sources):
+            raise PipelineError(
+                f"{source}: fusion.weights of {where} are 0 for {' and '.join(sources)}, so their "
+                "sum says nothing; give one of them a weight"
+            )
+
+
 def _check_order(sizes: list[int], where: str, source: str) -> None:
     """Refuse granularities that grow; equal neighbours may be."""
     ordered = sorted(sizes, reverse=True)
@@ -171,13 +208,27 @@ def _messages(error: jsonschema.ValidationError) -> list[str]:
         return [f"'{where}' lacks '{key}'" for key in absent]
     meaning = error.schema.get("description", "")
     if "propertyNames" in error.absolute_schema_path:
-        return [f"'{error.instance}' in '{where}' cannot be a name ({meaning}); rename it"]
+        return [
+            f"'{_cut(str(error.instance))}' in '{where}' cannot be a name ({meaning}); rename it"
+        ]
     # jsonschema repeats the whole value at the start of its message, however long it is.
-    wrong = error.message.removeprefix(repr(error.instance)).strip()
+    wrong = _cut(error.message.removeprefix(repr(error.instance)).strip())
     return [
-        f"'{where}' is {json.dumps(error.instance, default=str)}, which {wrong}"
+        f"'{where}' is {_cut(_text(error.instance))}, which {wrong}"
         + (f" ({meaning})" if meaning else "")
     ]
+
+
+def _text(value) -> str:
+    """A value of a config as the config spells it, or as Python does where a key is a date."""
+    try:
+        return json.dumps(value, default=str)
+    except TypeError:
+        return str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}.."
 
 
 def convert_numbers(value, part: dict, schema: dict):
@@ -221,6 +272,7 @@ def _not_finite(value, where: str = "") -> Iterator[tuple[str, float]]:
 
 def _unknown_key_message(path: str, key: str, known: dict) -> str:
     """Return the message for an unknown key, with the nearest of the known keys, or all of them."""
+    path, key = _cut(path), _cut(str(key))
     hint = nearest(key, known) or f"; known keys: {', '.join(sorted(known))}"
     return f"unknown key '{path}'{hint}"
 

@@ -53,7 +53,11 @@ def read(path: Path) -> dict:
     """
     root = _compose(path)
     require(_problems(root, path))
-    config = yaml.load(_read_text(path), Loader=yaml.FullLoader)
+    try:
+        config = yaml.load(_read_text(path), Loader=yaml.FullLoader)
+    # It is YAML, but no Python can hold it: a mapping as a key, or a tag that nothing reads.
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise PipelineError(f"{path}: not a config ({first_line(error)}); correct it") from error
     if not isinstance(config, dict):
         raise PipelineError(f"{path}: no keys at its top level; write '<key>: <value>' there")
     restore(config, [path])
