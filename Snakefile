@@ -2,6 +2,7 @@
 #
 # This file is read again by every job that a cluster runs, so it imports nothing heavier than the
 # checks of the config.
+import logging
 import sys
 from pathlib import Path
 from shlex import quote
@@ -14,13 +15,17 @@ min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
 # takes the place of Snakemake's own; a path in `params` would rerun all in a moved copy.
 HERE = Path(workflow.basedir)
 sys.path.insert(0, str(HERE / "src"))
-prefix = (
+
+from pipeline.workflow import messages
+
+messages.exit_on_pipeline_error(messages.check_folder)(HERE)
+# Where the disk of Snakemake's log is full its messages still come, without a traceback each.
+logging.raiseExceptions = False
+shell.prefix(
     f"export PYTHONPATH={quote(str(HERE / 'src'))}"
     f" SCRIPTS={quote(str(HERE / 'workflow' / 'scripts'))};"
     ' . "$SCRIPTS"/job.sh; '
 )
-# Snakemake takes what stands in braces for a name.
-shell.prefix(prefix.replace("{", "{{").replace("}", "}}"))
 
 
 configfile: HERE / "config.yaml"

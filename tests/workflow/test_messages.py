@@ -26,6 +26,13 @@ def test_bad_input_ends_snakemake_with_its_sentences(call):
     assert messages.ExitOnPipelineError(Guarded()).name == "a name"
 
 
+def test_braces_in_the_folder_of_the_workflow_are_refused(tmp_path):
+    messages.check_folder(tmp_path / "blanks, $HOME, 'quotes' and 数据")
+    for name in ("{x}", "a{", "}"):
+        with pytest.raises(PipelineError, match="braces.*; rename the folder"):
+            messages.check_folder(tmp_path / name)
+
+
 def test_results_of_an_earlier_version_are_named_once(tmp_path):
     for name in ("old/flow", "new/flow"):
         (tmp_path / name).mkdir(parents=True)

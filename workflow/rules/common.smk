@@ -3,7 +3,6 @@
 # `workflow`. Bad input ends Snakemake with its own sentence.
 from pipeline.config import check, spelling
 from pipeline.jobs.code_id import code_id as id_of_program
-from pipeline.workflow import messages
 from pipeline.workflow.params import NUMERIC, JobParams
 from pipeline.workflow.paths import CONTENT, InputFiles
 from pipeline.workflow.resources import JobResources

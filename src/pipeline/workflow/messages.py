@@ -38,6 +38,15 @@ class ExitOnPipelineError:
         return exit_on_pipeline_error(found) if callable(found) else found
 
 
+def check_folder(folder: Path) -> None:
+    """Raise PipelineError for a folder of the workflow whose name Snakemake cannot stand."""
+    if set("{}") & set(str(folder)):
+        raise PipelineError(
+            f"{folder}: Snakemake takes braces in the folder of a workflow for names of its own; "
+            "rename the folder, or move the workflow into another one"
+        )
+
+
 def note_earlier_results(sets: Iterable[str], results: Path = Path("results")) -> list[str]:
     """Sentences, each said once, on the sets whose results an earlier version of the pipeline made.
 
