@@ -91,7 +91,7 @@ STAGES = (
         f"{SPLIT}/motion/scores.h5",
         f"{BENCHMARKS}/split1/scores.tsv",
         "worker",
-        more=(f"{SPLIT}/*/scores.*",),
+        more=(f"{SPLIT}/appearance*/scores.*", f"{SPLIT}/motion*/scores.*"),
     ),
     Stage("idt_sample", f"{RESULTS}/idt/001.h5", f"{BENCHMARKS}/idt/001.tsv", "ffmpeg"),
     Stage("idt_codebook", f"{SPLIT}/idt/codebook.h5", f"{BENCHMARKS}/split1/idt/codebook.tsv"),
@@ -128,14 +128,14 @@ def run(seed: int, scale: float, folder: Path) -> Iterator[Trial]:
     rng = random.Random(seed)
     stages = STAGES if scale >= SHORT else STAGES[:5]
     kills = _kills(rng, stages, max(1, round(TRIALS * scale)))
-    workspace = _workspace(folder / "work")
+    work = workspace(folder / "work")
     targets = sorted({stage.target for stage, _, _ in kills})
-    done = _command(workspace, targets)
+    done = command(work, targets)
     if done.returncode:
         raise RuntimeError(f"the undisturbed run failed:\n{done.stdout[-4000:]}")
-    undisturbed = _contents(workspace.folder)
+    undisturbed = contents(work.folder)
     for stage, victim, number in kills:
-        yield _trial(workspace, stage, victim, number, rng, undisturbed)
+        yield _trial(work, stage, victim, number, rng, undisturbed)
 
 
 def _kills(
@@ -157,10 +157,10 @@ def _kills(
     return drawn
 
 
-def _workspace(folder: Path) -> Workspace:
+def workspace(folder: Path) -> Workspace:
     """Return a workspace with all stages that there are, which last long enough to be hit."""
-    workspace = Workspace(folder)
-    mini = workspace.config["sets"]["mini"]
+    made = Workspace(folder)
+    mini = made.config["sets"]["mini"]
     own = mini["settings"]
     own["compute"] = {"workers": 1}
     own["flow"]["epsilon"] = 0.0
@@ -168,7 +168,7 @@ def _workspace(folder: Path) -> Workspace:
         own[name] |= {"iterations": 30, "checkpoint_every": 4}
     row = {"table": 3, "name": "CO2FI + ASYN", "variant": "complete", "sources": ["asyn"]}
     own["tables"] = {"splits": ["split1"], "rows": [row]}
-    workspace.config["sets"]["drawn"] = {
+    made.config["sets"]["drawn"] = {
         "format": "demo",
         "videos": "results/drawn/videos",
         "lists": "results/drawn/lists",
@@ -179,7 +179,7 @@ def _workspace(folder: Path) -> Workspace:
         "accept_damaged": [],
         "settings": {},
     }
-    return workspace
+    return made
 
 
 def _trial(
@@ -191,25 +191,33 @@ def _trial(
     undisturbed: dict[str, bytes],
 ) -> Trial:
     """Take a stage's outputs away, have it killed while it makes them, and run it again."""
-    for pattern in stage.outputs:
-        for path in workspace.folder.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for kept in (workspace.folder / stage.target).parent.glob(".kept"):
-        shutil.rmtree(kept)
+    take_away(workspace, stage)
     share = rng.random()
     killed, delay = _start_and_kill(workspace, stage, victim, number, share)
-    again = _command(workspace, [stage.target])
+    again = command(workspace, [stage.target])
     where = f"{number.name} to {victim} after {delay:.2f} s"
     outcome, detail = _judge(victim, number, killed, again)
     if outcome == SAME:
         # Everything else that the undisturbed run made is looked at, too.
-        found = _contents(workspace.folder)
-        other = sorted(path for path in undisturbed if found.get(path) != undisturbed[path])
-        if other:
+        if other := differing(workspace, undisturbed):
             outcome, detail = SILENT, f"other bytes: {', '.join(other[:5])}"
         elif left := _processes_of(workspace.folder):
             outcome, detail = HANG, f"processes were left: {left}"
     return Trial("kills", stage.name, outcome, f"{where}: {detail}")
+
+
+def take_away(workspace: Workspace, stage: Stage) -> None:
+    """Delete what a stage has made, and the links from which it would take that over."""
+    for pattern in stage.outputs:
+        for path in workspace.folder.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.rmtree((workspace.folder / stage.target).parent / ".kept", ignore_errors=True)
+
+
+def differing(workspace: Workspace, undisturbed: dict[str, bytes]) -> list[str]:
+    """Return the results that are not those of the undisturbed run."""
+    found = contents(workspace.folder)
+    return sorted(path for path in undisturbed if found.get(path) != undisturbed[path])
 
 
 def _start_and_kill(
@@ -287,7 +295,7 @@ def _judge(
     return SAME, last if killed.returncode else "it ended before"
 
 
-def _command(workspace: Workspace, targets: list[str]) -> subprocess.CompletedProcess:
+def command(workspace: Workspace, targets: list[str]) -> subprocess.CompletedProcess:
     """Run Snakemake to its end; the status is None where it does not end."""
     command = workspace.command("--", *targets)
     try:
@@ -304,7 +312,7 @@ def _command(workspace: Workspace, targets: list[str]) -> subprocess.CompletedPr
         return subprocess.CompletedProcess(command, None, str(error))
 
 
-def _contents(folder: Path) -> dict[str, bytes]:
+def contents(folder: Path) -> dict[str, bytes]:
     """Return the content of every result by its path, without the times that records tell."""
     found = {}
     for path in sorted((folder / "results").rglob("*")):

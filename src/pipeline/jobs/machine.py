@@ -44,7 +44,7 @@ SHARED_MEMORY = "/dev/shm"
 TORCH_WRITE = "PytorchStreamWriter failed"
 
 
-def sentence(error: BaseException) -> str | None:
+def sentence(error: BaseException | None) -> str | None:
     """Return what of the machine has failed and what to do, None for an error of another kind."""
     for cause in _causes(error):
         if isinstance(cause, MemoryError) or (

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -127,6 +128,7 @@ def run(main: Callable[[], None]) -> None:
     Bad input and a machine that fails end it with status 1, a signal with 128 and its number.
     """
     before = _stop_on_signals()
+    _say_no_machine_errors()
     try:
         main()
     except PipelineError as error:
@@ -139,7 +141,7 @@ def run(main: Callable[[], None]) -> None:
         _end(f"stopped by {name}; the same command goes on", 128 + stopped.args[0])
     except Exception as error:
         if sentence := machine.sentence(error):
-            _end(sentence, 1)
+            _end_at_once(sentence)
         raise
     finally:
         for number, handler in before.items():
@@ -154,6 +156,37 @@ def _end(message: str, status: int) -> None:
         for line in message.split("\n"):
             print(f"error: {line}", file=sys.stderr, flush=True)
     sys.exit(status)
+
+
+def _say_no_machine_errors() -> None:
+    """Leave errors of the machine out of what Python prints of errors that it cannot raise.
+
+    HDF5 tries again to write a file that it drops, and each time the disk is as full as before.
+    """
+    excepthook, unraisablehook = sys.excepthook, sys.unraisablehook
+
+    def say_error(kind, error, traceback) -> None:
+        if not machine.sentence(error):
+            excepthook(kind, error, traceback)
+
+    def say_unraisable(unraisable) -> None:
+        if not machine.sentence(unraisable.exc_value):
+            unraisablehook(unraisable)
+
+    sys.excepthook, sys.unraisablehook = say_error, say_unraisable
+
+
+def _end_at_once(message: str) -> None:
+    """End the program with a line for each of the message's, and nothing else.
+
+    HDF5 may crash when the interpreter ends and a file is open that it could not write.
+    """
+    try:
+        _end(message, 1)
+    finally:
+        for child in multiprocessing.active_children():
+            child.kill()
+        os._exit(1)
 
 
 def _stop_on_signals() -> dict:

@@ -117,8 +117,8 @@ class Run:
         failed = sorted(getattr(scheduler, "failed", ()), key=str)
         lines = list(dict.fromkeys(line for job in failed for line in _words_of_job(job)))
         full = _full_disks([Path.cwd(), Path(os.environ.get("TMPDIR", "/tmp"))])
-        if full and (failed or _is_about_disk(error)):
-            lines = [line for line in lines if "disk full" not in line] + full
+        if (failed or _is_about_disk(error)) and not any("disk full" in line for line in lines):
+            lines += full
         more = len(lines) - MOST_LINES
         return lines[-MOST_LINES:] + ([f"error: and {more} more, see above"] if more > 0 else [])
 
