@@ -8,6 +8,7 @@ import pytest
 from pipeline import files
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
+from pipeline.workflow import contents
 from pipeline.workflow.contents import Contents
 
 VIDEOS = {"Run/a": "Run/a.avi", "Run/b": "Run/b.avi"}
@@ -98,14 +99,14 @@ def test_jobs_of_a_cluster_trust_the_run_that_submitted_them(folder):
 
 
 def test_weights_are_known_by_content(folder):
-    contents, path = Contents(folder / "results"), folder / "vgg16.pth"
+    known, path = Contents(folder / "results"), folder / "vgg16.pth"
     path.write_text("weights")
-    first = contents.weights(str(path))
+    first = known.weights(str(path))
     os.utime(path, (1, 1))
     shutil.copy(path, folder / "renamed.pth")
-    assert contents.weights(str(path)) == contents.weights(str(folder / "renamed.pth")) == first
+    assert known.weights(str(path)) == known.weights(str(folder / "renamed.pth")) == first
     path.write_text("other weights")
-    assert contents.weights(str(path)) != first
+    assert known.weights(str(path)) != first
 
 
 def test_missing_weights_are_named(folder):
@@ -129,3 +130,117 @@ def test_damaged_files_of_identities_cost_a_reading_and_damaged_tables_are_named
     with pytest.raises(PipelineError, match="000.csv: it is not as it was written"):
         Contents(tmp_path).videos("mini", tmp_path, {"a": "w.pt"})
     assert len(known) == 1
+
+
+def replace(path, content: str, age: float = 0) -> None:
+    """Put another file in place of one, of the same size, `age` seconds newer than it."""
+    stat = path.stat()
+    new = path.with_suffix(".new")
+    new.write_text(content[: stat.st_size].ljust(stat.st_size))
+    os.utime(new, ns=(stat.st_atime_ns, stat.st_mtime_ns + int(age * 1e9)))
+    os.replace(new, path)
+    assert path.stat().st_size == stat.st_size
+
+
+@pytest.mark.parametrize("age", [-1e9, -1e-9, 0, 1e9], ids=["old", "just older", "same", "future"])
+@pytest.mark.parametrize("kind", ["video", "weights", "scores"])
+def test_another_file_is_seen_whatever_its_time_stamp(folder, age, kind):
+    """As tar, unrar, rsync -a, mv and cp -p leave it, and a clock that was set back."""
+    path = folder / ("videos/Run/a.avi" if kind == "video" else "given.bin")
+    path.write_text("the first content")
+
+    def identity() -> str:
+        if kind == "video":
+            return identities(folder)["Run/a"]
+        known = Contents(folder / "results")
+        return known.weights(str(path)) if kind == "weights" else known.digest(path)
+
+    first = identity()
+    examine(folder)
+    replace(path, "another content", age)
+    second = identity()
+    assert second != first and identity() == second
+    # The first content again is another change, and then stays.
+    replace(path, "the first content", age)
+    assert identity() == identity()
+    if kind != "video":
+        assert identity() == first
+
+
+def test_a_file_that_takes_the_place_of_another_is_seen_by_its_number(folder, monkeypatch):
+    """Where a file system changes no time when a file is renamed."""
+    path = folder / "videos/Run/a.avi"
+    constant = ("st_mtime_ns", "st_ctime_ns")
+    names = tuple(name for name in contents.STAT if name not in constant)
+    monkeypatch.setattr(contents, "STAT", names)
+    first = identities(folder)
+    examine(folder)
+    replace(path, "another content")
+    assert identities(folder)["Run/a"] != first["Run/a"]
+
+
+def linked(path) -> None:
+    os.link(path, path.with_suffix(".link"))
+
+
+def renamed_and_back(path) -> None:
+    path.rename(path.with_suffix(".moved"))
+    path.with_suffix(".moved").rename(path)
+
+
+def copied_over(path) -> None:
+    shutil.copy(path, path.with_suffix(".copy"))
+    os.replace(path.with_suffix(".copy"), path)
+
+
+def behind_a_link(path) -> None:
+    path.rename(path.with_suffix(".target"))
+    path.symlink_to(path.with_suffix(".target"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [linked, renamed_and_back, copied_over, behind_a_link, lambda path: path.chmod(0o600)],
+)
+def test_what_changes_no_content_changes_no_identity(folder, change):
+    path = folder / "videos/Run/a.avi"
+    first, weights = identities(folder), Contents(folder / "results").digest(path)
+    examine(folder)
+    change(path)
+    assert identities(folder) == first
+    assert Contents(folder / "results").digest(path) == weights
+
+
+def test_a_project_that_was_copied_holds_the_same(folder, tmp_path):
+    first = identities(folder)
+    examine(folder)
+    shutil.copytree(folder, tmp_path / "copy", copy_function=shutil.copyfile)
+    assert identities(tmp_path / "copy") == first
+
+
+def test_a_link_to_another_video_is_another_video(folder):
+    path = folder / "videos/Run/a.avi"
+    behind_a_link(path)
+    first = identities(folder)
+    examine(folder)
+    other = folder / "other.avi"
+    shutil.copy(path, other)
+    replace(other, "another content")
+    path.unlink()
+    path.symlink_to(other)
+    assert identities(folder)["Run/a"] != first["Run/a"]
+
+
+def test_a_video_that_cannot_be_read_is_left_to_its_examination(folder, monkeypatch):
+    first = identities(folder)
+    examine(folder)
+    (folder / "videos/Run/a.avi").chmod(0)
+
+    def refuses(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(files, "digest", refuses)
+    second = identities(folder)
+    assert second["Run/a"] != first["Run/a"] and second["Run/b"] == first["Run/b"]
+    (folder / "videos/Run/a.avi").unlink()
+    assert identities(folder)["Run/b"] == first["Run/b"]

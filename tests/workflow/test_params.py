@@ -1,6 +1,7 @@
 """What a job's outcome depends on: values as values, contents as contents, and nothing else."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -122,3 +123,43 @@ def test_tables_hold_the_published_numbers(rules):
     plan = json.loads(rules.params.tables(rules.wildcards(set="ucf101")))["tables"]
     (row,) = (row for row in plan["rows"] if row["name"] == "CO2FI-complete")
     assert row["paper"]["ucf101"] == {"appearance": 81.7, "motion": 87.9, "two_stream": 92.8}
+
+
+def test_an_older_list_changes_what_reads_its_clips(rules):
+    """As it comes out of an archive."""
+    before = everything(rules)
+    path = rules.folder / "lists/testlist01.txt"
+    path.write_text(path.read_text().partition("\n")[2])
+    os.utime(path, (1, 1))
+    assert changed(before, everything(rules)) == {"index", "fuse"}
+
+
+def test_policies_on_clips_rerun_the_tables_of_clips_alone(rules):
+    before = everything(rules)
+    rules.mini["on_bad_clip"] = "skip"
+    assert changed(before, everything(rules)) == {"index", "subset"}
+    del rules.mini["on_bad_clip"]
+    rules.mini["accept_leaks"] = True
+    assert changed(before, everything(rules)) == {"index", "subset"}
+
+
+def test_a_job_is_told_the_settings_of_its_inputs(rules):
+    """Of the set, of the run, and of the run whose stream networks it takes."""
+    rules.start()
+    wildcards = rules.wildcards(run="split1/baseline_syn/seed2", direction="motion-to-appearance")
+    path = rules.params.wanted(wildcards)
+    wanted = json.loads((rules.folder / path).read_text())
+    assert set(wanted["runs"]) == {"", "split1/baseline/seed2", "split1/baseline_syn/seed2"}
+    assert wanted["runs"][""]["seed"] == 1 and wanted["runs"][""]["network"]["kind"] == "co2fi"
+    streams = wanted["runs"]["split1/baseline/seed2"]
+    assert streams["seed"] == 2 and streams["network"]["kind"] == "baseline"
+    digest = rules.sets.clip_set("mini").digest
+    assert wanted["identity"]["train"] == digest("split1", "train")
+    assert wanted["identity"]["splits"]["split2"][1] == digest("split2", "test")
+    assert rules.params.wanted(wildcards) == path
+    # Another config has a file of its own.
+    rules.mini["settings"] = {"flow": {"bound": 5.0}}
+    rules.start()
+    assert rules.params.wanted(wildcards) != path and (rules.folder / path).is_file()
+    shared = rules.params.wanted(rules.wildcards(split="split1", stream="motion"))
+    assert set(json.loads((rules.folder / shared).read_text())["runs"]) == {""}

@@ -4,9 +4,12 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, set_aside
 from pipeline.jobs.record import read, versions
 from pipeline.streams import STORES
+
+# What every record says.
+KEYS = ("stage", "digest", "code", "seconds")
 
 
 def shard_records(
@@ -32,11 +35,16 @@ def provenance(records: list[str], config: dict, code: str) -> dict:
     `records` are paths; a stage has its code ids, devices and flow solvers, the settings that its
     artifacts were made with, its wall time in seconds, and the digest of each artifact by the path
     of its record. `code` is the id of the program that fuses.
-    Raises PipelineError when the flow comes from more than one solver.
+    Raises PipelineError when the flow comes from more than one solver, and for what is no record.
     """
     stages: dict[str, dict] = {}
     for path in records:
         content = read(path)
+        if absent := [key for key in KEYS if key not in content]:
+            raise PipelineError(
+                f"{path}: a record without {', '.join(absent)}, not one of this program; "
+                f"{set_aside(path)}"
+            )
         stage = stages.setdefault(
             content["stage"],
             {

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.errors import PipelineError, listed, set_aside
+from pipeline.errors import PipelineError, listed, require, set_aside
 from pipeline.files import read_intact
 from pipeline.jobs import record
 
@@ -54,32 +54,39 @@ def check(records: Iterable[str | Path], wanted: str | Path) -> None:
         about = record.read(path)
         differing = "; ".join(_differences(path, about, want))
         if differing:
-            found.setdefault((about["stage"], differing), []).append(path)
-    if found:
-        raise PipelineError.from_list(
-            [
-                f"{listed([str(path) for path in paths], 1)}: {differing}; correct the config, or "
-                f"have it made again: {_cure(stage, paths)}"
-                for (stage, differing), paths in found.items()
-            ]
+            found.setdefault((about.get("stage"), differing), []).append(path)
+    problems = []
+    for (stage, differing), paths in found.items():
+        artifacts = [str(_artifact(path)) for path in paths]
+        problems.append(
+            f"{listed(artifacts, 1)}: {differing}; correct the config, or have it made again: "
+            f"{_cure(stage, artifacts[0])}"
         )
+    require(problems)
 
 
-def _cure(stage: str, paths: list[Path]) -> str:
-    """How to have artifacts of a stage made again."""
+def _artifact(path: Path) -> Path:
+    """The artifact of a record, or the record where it has none of the usual endings."""
+    artifacts = (path.with_suffix(ending) for ending in (".h5", ".pt", ".csv"))
+    return next((artifact for artifact in artifacts if artifact.is_file()), path)
+
+
+def _cure(stage: str, artifact: str) -> str:
+    """How to have an artifact of a stage made again."""
     # Which of several rules scores a run, its name does not tell.
     return (
         f"the same snakemake command with --forcerun {stage}"
         if stage != "scores"
-        else set_aside(paths[0].with_suffix(".h5"))
+        else set_aside(artifact)
     )
 
 
 def _differences(path: Path, about: dict, want: dict) -> Iterator[str]:
     """Yield where the settings of a record are not those that are wanted."""
-    settings, wanted = dict(about.get("settings", {})), want["runs"].get(_run(path, about, want))
+    settings = dict(about.get("settings") or {})
+    wanted = want["runs"].get(_run(path, about, want))
     made = settings.pop(IDENTITY, None)
-    if made is not None and made != _identity(made, about["stage"], want["identity"]):
+    if made is not None and made != _identity(made, about.get("stage"), want["identity"]):
         yield "made for other clips or classes than the split lists have now"
     if wanted is None:
         return
@@ -104,7 +111,7 @@ def _run(path: Path, about: dict, want: dict) -> str:
     """The run whose settings the artifact of a record was made with; '' is the set itself."""
     # <run>/<source>/<name>.json; scores of trajectories belong to the split.
     folder = path.parent
-    if about["stage"] not in OF_RUNS or folder.name == "idt":
+    if about.get("stage") not in OF_RUNS or folder.name == "idt":
         return ""
     runs = [run for run in want["runs"] if run and folder.parent.as_posix().endswith(f"/{run}")]
     return max(runs, key=len, default="unknown")

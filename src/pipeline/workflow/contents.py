@@ -16,8 +16,9 @@ from pipeline import files
 from pipeline.errors import PipelineError
 
 # Time of the last change of the content, and of the file's own entry: a copy that keeps the first
-# has another second.
-STAT = ("st_size", "st_mtime_ns", "st_ctime_ns")
+# has another second. A file that takes the place of another has another number, where a file system
+# keeps both times.
+STAT = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 
 
 class Contents:
@@ -35,8 +36,8 @@ class Contents:
         content changes.
 
         `videos`: clip id -> file inside `folder`. The identity of a new video is its size and
-        times, so that nothing is read before it is decoded. It stays when only the times differ and
-        the content is the one that was examined.
+        times, so that nothing is read before it is decoded. It stays when these differ, in whatever
+        direction, and the content is the one that was examined.
         """
         path = self.results / name / ".videos.json"
         known, examined = _read(path), _Examined(self.results / name / "index")
@@ -85,7 +86,11 @@ class _Examined:
 
     def has(self, clip: str, path: Path) -> bool:
         """Whether the video at `path` is the one that was examined; reads it."""
-        return clip in self._digests and self._digests[clip] == files.digest(path)
+        try:
+            return clip in self._digests and self._digests[clip] == files.digest(path)
+        except OSError:
+            # It counts as another one, and its examination says why it cannot be read.
+            return False
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -97,7 +102,11 @@ class _Examined:
 
 
 def _stat(path: Path) -> list[int]:
-    stat = os.stat(path)
+    """What the system says of a file without reading it; nothing of one that is gone."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return []
     return [getattr(stat, name) for name in STAT]
 
 
