@@ -4,7 +4,9 @@ import argparse
 
 import numpy as np
 
+from pipeline import files
 from pipeline.datasets import index
+from pipeline.errors import PipelineError
 from pipeline.evaluation import external_scores
 from pipeline.evaluation.matching import match_rows
 from pipeline.evaluation.score_files import write_scores
@@ -19,6 +21,13 @@ def main(options: argparse.Namespace) -> None:
     rows = index.read(options.test)
     # Every class has training clips; a class may have no test clips.
     classes = index.class_names(index.read(options.train))
+    with files.reading(options.scores):
+        content = files.digest(options.scores)
+    if options.settings.get("given", content) != content:
+        raise PipelineError(
+            f"{options.scores}: the file has changed since this run began; run the same snakemake "
+            "command again, which takes it as it is now"
+        )
     given = external_scores.read(options.scores)
     scores = match_rows(given, rows, classes, options.scores)
     record.log(
