@@ -38,6 +38,55 @@ def test_scores_must_be_numbers(tmp_path, bad):
     assert str(caught.value).startswith(f"{tmp_path / 'scores.h5'}: ")
 
 
+def cut_labels(file):
+    del file["labels"]
+    file["labels"] = LABELS[:3]
+
+
+def no_labels(file):
+    del file["labels"]
+
+
+def negative_label(file):
+    file["labels"][0] = -1
+
+
+def large_label(file):
+    file["labels"][0] = 3
+
+
+def text_scores(file):
+    del file["scores"]
+    file["scores"] = "text"
+
+
+def one_class(file):
+    del file["classes"]
+    file["classes"] = ["a"]
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (cut_labels, "do not fit together"),
+        (no_labels, "labels"),
+        (negative_label, "do not fit together"),
+        (large_label, "do not fit together"),
+        (text_scores, "cut short"),
+        (one_class, "do not fit together"),
+    ],
+)
+def test_parts_must_fit_together(tmp_path, change, words):
+    write(tmp_path / "sealed.h5", VALUES)
+    # Apart from its seal, as a file of somebody else.
+    path = (tmp_path / "sealed.h5").rename(tmp_path / "scores.h5")
+    with h5py.File(path, "a") as file:
+        change(file)
+    with pytest.raises(PipelineError, match=f"^{path}: .*{words}") as caught:
+        read_scores(path)
+    assert "\n" not in str(caught.value)
+
+
 def test_files_hold_logits_where_there_are_any(tmp_path):
     scores = VALUES.astype(np.float32)
     logits = np.random.default_rng(0).normal(0, 3, (4, 60, 3)).astype(np.float32)

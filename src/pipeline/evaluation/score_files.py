@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import PipelineError, first_line
+from pipeline.errors import PipelineError
 from pipeline.storage import writer
-from pipeline.storage.reader import open_checked
+from pipeline.storage.reader import opened
 
 
 @dataclass
@@ -54,19 +54,13 @@ def read_scores(path: str) -> Scores:
 
     Raises PipelineError when the file is not a scores.h5, or holds a value that is no number.
     """
-    with open_checked(path, "scores") as file:
-        try:
-            scores = Scores(
-                [clip.decode() for clip in file["clips"]],
-                file["labels"][...],
-                [name.decode() for name in file["classes"]],
-                file["scores"][...].astype(np.float64),
-            )
-        # What h5py raises depends on what is broken or missing.
-        except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-            raise PipelineError(
-                f"{path}: its scores cannot be read ({first_line(error)}); make it again"
-            ) from error
+    with opened(path, "scores") as file:
+        scores = Scores(
+            [clip.decode() for clip in file["clips"]],
+            file["labels"][...],
+            [name.decode() for name in file["classes"]],
+            file["scores"][...].astype(np.float64),
+        )
     clips, classes, labels = len(scores.clips), len(scores.classes), scores.labels
     if (
         scores.values.shape != (clips, classes)
