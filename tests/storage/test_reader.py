@@ -13,7 +13,7 @@ from small_shards import CLIP_IDS, index_rows, pixels, write
 
 from pipeline.errors import PipelineError, remake
 from pipeline.files import seal_of
-from pipeline.storage import attributes, damage, decoding, reader, writer
+from pipeline.storage import attributes, codecs, damage, decoding, layout, reader, writer
 from pipeline.storage.codecs import Codec
 
 # Files that cannot be read
@@ -97,6 +97,32 @@ def test_any_kind_can_be_opened(tmp_path):
     write(tmp_path / "000.h5", kind="flow")
     with reader.open_checked(tmp_path / "000.h5") as file:
         assert len(file) == 2
+
+
+@pytest.mark.parametrize("codec", [Codec("gzip"), Codec("lz4"), Codec("jpeg", 90)], ids=str)
+def test_files_of_schema_1_are_read_unchecked(tmp_path, monkeypatch, codec):
+    """As version 0.1 wrote them: without checksums, seals or strings of a fixed length."""
+    write(tmp_path / "new.h5", codec=codec)
+    monkeypatch.setattr(layout, "SCHEMA", 1)
+    monkeypatch.setattr(layout, "LIBRARY_VERSIONS", None)
+    monkeypatch.setattr(attributes, "write", lambda node, values: node.attrs.update(values))
+    with_checksum = codecs._external_filter
+    monkeypatch.setattr(codecs, "_external_filter", lambda *given: with_checksum(*given[:-1]))
+    monkeypatch.setattr(
+        codecs,
+        "_write_chunk",
+        lambda dataset, offset, content: dataset.id.write_direct_chunk(offset, content),
+    )
+    write(tmp_path / "old.h5", codec=codec)
+    seal_of(tmp_path / "old.h5").unlink()
+    new, old = (reader.Shards(tmp_path / name, "frames") for name in ("new.h5", "old.h5"))
+    for row in index_rows():
+        expected, found = (decoding.read(shards.dataset(row)) for shards in (new, old))
+        assert (expected == found).all()
+    new.check_same_settings(index_rows())
+    assert old._settings_and_solver(tmp_path / "old.h5") == new._settings_and_solver(
+        tmp_path / "new.h5"
+    )
 
 
 # Clips of shards
