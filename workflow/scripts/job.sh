@@ -14,9 +14,11 @@ python() {
         exec python "$@"
     ) || status=$?
     case $status in
+        # Hung up, interrupted, terminated: the program or Snakemake has said so.
+        129 | 130 | 143) ;;
         137) echo "error: the program was killed (signal 9), as is done where memory ran out;" \
             "lower compute.workers or --cores; the same command goes on" >&2 ;;
-        13[1-689] | 1[4-9]?) echo "error: the program was ended by signal $((status - 128));" \
+        1[3-9]?) echo "error: the program was ended by signal $((status - 128));" \
             "the same command goes on" >&2 ;;
     esac
     return $status

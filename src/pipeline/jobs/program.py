@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
-from pipeline.errors import PipelineError, listed_in
+from pipeline.errors import MachineError, PipelineError, listed_in
 from pipeline.jobs import agreement, machine, watch
 from pipeline.jobs.record import content_path, log
 from pipeline.jobs.reuse import Reuse, input_digest, shards_of
@@ -131,14 +131,20 @@ def run(main: Callable[[], None]) -> None:
     _say_no_machine_errors()
     try:
         main()
+    except MachineError as error:
+        _end_at_once(str(error))
     except PipelineError as error:
         _end(str(error), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Stopped as stopped:
-        name = signal.Signals(stopped.args[0]).name
-        _end(f"stopped by {name}; the same command goes on", 128 + stopped.args[0])
+        number = stopped.args[0]
+        # Of Ctrl-C Snakemake says the same for all jobs.
+        if number == signal.SIGINT and watch.is_job():
+            sys.exit(128 + number)
+        name = signal.Signals(number).name
+        _end(f"stopped by {name}; the same command goes on", 128 + number)
     except Exception as error:
         if sentence := machine.sentence(error):
             _end_at_once(sentence)

@@ -57,13 +57,18 @@ def namespace() -> str:
         return os.uname().nodename
 
 
+def is_job() -> bool:
+    """Return whether this program is the job of a run on this machine."""
+    return bool(os.environ.get(VARIABLE))
+
+
 def join_run() -> None:
     """Have this program end with the run whose job it is; a program that is no job goes on alone.
 
     Raises SystemExit where the run has ended already.
     """
-    run = json.loads(os.environ.get(VARIABLE, "null"))
-    if not run or run["namespace"] != namespace():
+    run = json.loads(os.environ[VARIABLE]) if is_job() else None
+    if run is None or run["namespace"] != namespace():
         return
     _hold_lock(run["jobs"])
     above = _processes_above(run["process"])

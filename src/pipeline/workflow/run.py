@@ -60,7 +60,7 @@ class Run:
             logging.disable(logging.CRITICAL)
             with suppress(OSError, PipelineError):
                 self.lock.stop_jobs()
-                os.write(2, b"stopping: waiting for the jobs to end in order\n")
+                os.write(2, f"\n{_stopped(self.stopped_by)}; the jobs end in order\n".encode())
         raise KeyboardInterrupt
 
     def _take_lock(self) -> None:
@@ -95,7 +95,9 @@ class Run:
             try:
                 result = execute(*arguments, executor_plugin=executor_plugin, **options)
             except KeyboardInterrupt:
-                self.stopped_by = self.stopped_by or signal.SIGINT
+                if not self.stopped_by:
+                    self.stopped_by = signal.SIGINT
+                    print(_stopped(signal.SIGINT), file=sys.stderr)
             except Exception as error:
                 if not self.stopped_by:
                     self.lock.release()
@@ -105,7 +107,7 @@ class Run:
                     _end(lines)
             if self.stopped_by:
                 # The record stays: the next run waits for jobs that have not ended yet.
-                _end([_stopped(self.stopped_by)], 128 + self.stopped_by)
+                sys.exit(128 + self.stopped_by)
             self.lock.release()
             return result
 
@@ -183,7 +185,7 @@ def _without_interrupt(hook: Callable) -> Callable:
     return say
 
 
-def _end(lines: list[str], status: int = 1) -> None:
+def _end(lines: list[str]) -> None:
     """End Snakemake with `lines` as the last that it prints."""
     atexit.register(lambda: print("\n".join(lines), file=sys.stderr, flush=True))
-    sys.exit(status)
+    sys.exit(1)
