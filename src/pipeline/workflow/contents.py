@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -122,5 +123,8 @@ def _read(path: Path) -> dict:
 
 
 def _write(path: Path, content: dict) -> None:
-    with files.replacing(path) as temporary:
+    """Keep identities; where that cannot be, as in a folder to look at only, the files are read
+    again the next time.
+    """
+    with suppress(OSError), files.replacing(path) as temporary:
         temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -10,10 +10,13 @@ reruns nothing. They reach the programs as `resources`, whose values Snakemake d
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from pipeline import files
 from pipeline.config import settings
+from pipeline.config.runs import Run
 from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import published
 from pipeline.streams import DIRECTIONS, STORES
@@ -37,6 +40,8 @@ class JobParams:
 
     def __init__(self, sets: Sets, inputs: InputFiles):
         self.sets, self.inputs = sets, inputs
+        # The jobs of many shards ask the same.
+        self._wanted = cache(self._write_wanted)
 
     def settings(
         self, *keys: str, subset: str | None = None, shard: bool = False
@@ -112,10 +117,13 @@ class JobParams:
         It is named by its content, so that runs of several configs do not meet in it. The rules
         have it as a resource: a program compares with it, and its outcome does not depend on it.
         """
-        config, name, run = self.sets.config, wildcards.set, run_of(wildcards)
-        runs = {"": None} | ({str(one): one for one in (run.streams(config), run)} if run else {})
-        clip_set, split = self.sets.clip_set(name), dict(wildcards.items()).get("split")
-        split = run.split if run else split
+        return self._wanted(wildcards.set, run_of(wildcards), split_of(wildcards))
+
+    def _write_wanted(self, name: str, run: Run | None, split: str) -> str:
+        runs: dict[str, Run | None] = {"": None}
+        if run:
+            runs |= {str(one): one for one in (run.streams(self.sets.config), run)}
+        clip_set = self.sets.clip_set(name)
         content = settings.dump(
             {
                 "runs": {
@@ -123,13 +131,15 @@ class JobParams:
                     for text, one in runs.items()
                 },
                 "identity": self._identities(name)
-                | ({side: clip_set.digest(split, side) for side in (TRAIN, TEST)} if split else {}),
+                | {side: clip_set.digest(split, side) for side in (TRAIN, TEST)},
             }
         )
         path = Path("results") / name / ".settings" / f"{_digest(content)}.json"
-        if not path.is_file():
-            with files.replacing(path) as temporary:
-                temporary.write_text(content, encoding="utf-8")
+        # A dry run may look at a folder that cannot be written to.
+        with suppress(OSError):
+            if not path.is_file():
+                with files.replacing(path) as temporary:
+                    temporary.write_text(content, encoding="utf-8")
         return str(path)
 
     def tables(self, wildcards) -> str:
