@@ -183,16 +183,18 @@ def _say_no_machine_errors() -> None:
 
 
 def _end_at_once(message: str) -> None:
-    """End the program with a line for each of the message's, and nothing else.
+    """End the program as `_end` does, and nothing else where HDF5 could not write a file.
 
-    HDF5 may crash when the interpreter ends and a file is open that it could not write.
+    HDF5 crashes when the interpreter ends and such a file is open.
     """
     try:
         _end(message, 1)
     finally:
-        for child in multiprocessing.active_children():
-            child.kill()
-        os._exit(1)
+        h5py = sys.modules.get("h5py")
+        if h5py and h5py.h5f.get_obj_count(types=h5py.h5f.OBJ_FILE):
+            for child in multiprocessing.active_children():
+                child.kill()
+            os._exit(1)
 
 
 def _stop_on_signals() -> dict:
