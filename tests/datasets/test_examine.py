@@ -3,9 +3,11 @@
 import pytest
 from dataset_cases import refusal
 
+from pipeline import files
+from pipeline.datasets import examine
 from pipeline.datasets.clips import Clip, ClipSet
 from pipeline.datasets.examine import bad_clips, merge, missing_rows, require_enough
-from pipeline.errors import PipelineError
+from pipeline.errors import MachineError, PipelineError
 
 # Two classes, two train clips and one test clip of each.
 FILES = {
@@ -22,7 +24,7 @@ def clip_set() -> ClipSet:
     return ClipSet("mini", ["A", "B"], clips, ["split1"])
 
 
-def examined(*bad: str) -> dict[str, list[dict]]:
+def table(*bad: str) -> dict[str, list[dict]]:
     """One shard of all clips, some of them bad."""
     return {
         "000": [
@@ -38,25 +40,25 @@ def examined(*bad: str) -> dict[str, list[dict]]:
 
 
 def merged(clip_set: ClipSet, *bad: str, skip: bool) -> list[str]:
-    rows = merge(clip_set, list(clip_set.clips.values()), examined(*bad), skip)
+    rows = merge(clip_set, list(clip_set.clips.values()), table(*bad), skip)
     return [row["clip"] for row in rows]
 
 
 def test_bad_clips_are_refused_or_left_out(clip_set):
-    lines = refusal(merge, clip_set, list(clip_set.clips.values()), examined("A/1", "B/3"))
+    lines = refusal(merge, clip_set, list(clip_set.clips.values()), table("A/1", "B/3"))
     assert lines == ["A/1.avi: empty", "B/3.avi: empty"]
     assert merged(clip_set, "A/1", "B/3", skip=True) == ["A/2", "A/3", "B/1", "B/2"]
     assert merged(clip_set, skip=True) == merged(clip_set, skip=False) == list(FILES)
 
 
 def test_labels_stay_when_clips_are_left_out(clip_set):
-    rows = merge(clip_set, list(clip_set.clips.values()), examined("A/1", "A/2"), skip=True)
+    rows = merge(clip_set, list(clip_set.clips.values()), table("A/1", "A/2"), skip=True)
     assert {row["class"]: row["label"] for row in rows} == {"A": 0, "B": 1}
     assert [row["split1"] for row in rows] == ["test", "train", "train", "test"]
 
 
 def test_a_clip_that_was_not_examined_is_refused_in_any_case(clip_set):
-    tables = examined()
+    tables = table()
     tables["000"].pop()
     for skip in (False, True):
         with pytest.raises(PipelineError, match="clip 'B/3' was not examined"):
@@ -65,8 +67,8 @@ def test_a_clip_that_was_not_examined_is_refused_in_any_case(clip_set):
 
 def test_bad_clips_are_named_with_their_reasons(clip_set):
     clips = list(clip_set.clips.values())
-    assert bad_clips(clips, examined("B/1")) == {"B/1": "B/1.avi: empty"}
-    assert bad_clips(clips[:2], examined("B/1")) == bad_clips(clips, examined()) == {}
+    assert bad_clips(clips, table("B/1")) == {"B/1": "B/1.avi: empty"}
+    assert bad_clips(clips[:2], table("B/1")) == bad_clips(clips, table()) == {}
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,20 @@ def test_clips_without_a_video_are_bad(clip_set):
     (row,) = missing_rows(clips, paths)
     assert row["clip"] == "A/2" and row["problem"] == "A/2.avi: there is no such video"
     assert missing_rows(clips, dict.fromkeys(FILES, "v")) == []
+
+
+def test_a_clip_that_changes_while_it_is_examined_has_no_row(clip_set, tmp_path, monkeypatch):
+    """Its frames would be of one file, its digest of another."""
+    path = tmp_path / "1.avi"
+    path.write_text("one video")
+
+    def replaces(*_):
+        path.write_text("other video")
+        return {"frames": 2, "width": 32, "height": 24}
+
+    monkeypatch.setattr(examine, "probe", replaces)
+    clip = clip_set.clips["A/1"]
+    with pytest.raises(MachineError, match="1.avi: the video changed while it was examined"):
+        examine.examine([clip], {clip.id: str(path)}, [])
+    (row,) = examine.examine([clip], {clip.id: str(path)}, [])
+    assert row["problem"] == "" and row["sha256"] == files.digest(path)
