@@ -36,6 +36,10 @@ def fail(path, kind):
             raise MachineError("disk full")
         case "disk":
             raise OSError(errno.EIO, "Input/output error")
+        case "hdf5 disk":
+            raise OSError("Can't read data (file read failed: errno = 5, error message = 'Input")
+        case "hdf5":
+            raise OSError("Can't open file (errno = 2)")
         case "deep":
             raise RecursionError("too deep\nmore")
         case "memory":

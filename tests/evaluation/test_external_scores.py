@@ -400,6 +400,7 @@ def test_names_that_unpack_to_all_memory_are_refused(tmp_path, monkeypatch):
         ({"scores_idt": {"a": 1}}, "type record"),
         ({"scores_idt": VALUES * 1j}, "type complex128"),
         ({"scores_idt": "text"}, "type text"),
+        ({"scores_idt": np.array([[VALUES]], object)}, "MATLAB's cells"),
         ({"scores_idt": VALUES.T}, "transposed"),
         ({"vn_idt": np.arange(6)}, "names of clips are wanted as text"),
         ({"gt_idt": np.arange(6)}, "write labels from 1"),

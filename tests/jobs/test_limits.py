@@ -37,6 +37,8 @@ def test_large_arrays_come_back_whole(tmp_path):
         ("ours", PipelineError, "a.mat: one\ntwo"),
         ("machine", MachineError, "disk full"),
         ("disk", MachineError, "its disk fails"),
+        ("hdf5 disk", MachineError, "its disk fails"),
+        ("hdf5", PipelineError, "cannot be read (OSError: Can't open"),
         ("deep", PipelineError, "cannot be read (RecursionError: too deep); write it again"),
         ("memory", PipelineError, "more than 4 GB of memory; write it again"),
         ("crash", PipelineError, "crashed (SIGSEGV); write it again"),

@@ -220,6 +220,8 @@ def _read_arrays(path: str, name: str | None) -> tuple[list[str], dict[str, np.n
             f"{path}: a MATLAB file of version 7.3; save it again with -v7"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
+        if limits.is_disk_failure(error):
+            raise
         raise PipelineError(
             f"{path}: not {KINDS[ending]} that can be read ({first_line(error)}); what can be "
             f"read are {FORMS}"
@@ -253,4 +255,5 @@ def _type_text(array: np.ndarray) -> str:
     """The type of an array for people; MATLAB's structures would take a page."""
     if array.dtype.names:
         return "record"
-    return "text" if array.dtype.kind in "USO" else str(array.dtype)
+    texts = {"U": "text", "S": "text", "O": "objects (MATLAB's cells, or text)"}
+    return texts.get(array.dtype.kind, str(array.dtype))

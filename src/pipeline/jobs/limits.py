@@ -8,6 +8,7 @@ arguments are JSON, results are JSON and the bytes of arrays.
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -133,10 +134,16 @@ def answer(request: dict) -> None:
         _send_failure(out, "memory", "")
     # Whatever a reader raises says that it cannot read the file.
     except Exception as error:
-        failing = isinstance(error, OSError) and error.errno in FAILING
-        kind = "disk" if failing else "other"
+        kind = "disk" if is_disk_failure(error) else "other"
         _send_failure(out, kind, f"{type(error).__name__}: {first_line(error)}")
     out.close()
+
+
+def is_disk_failure(error: Exception) -> bool:
+    """Whether an exception says that a disk fails or is full; HDF5 has the number in its text."""
+    said = re.search(r"errno = (\d+)", str(error))
+    number = int(said[1]) if said else getattr(error, "errno", None)
+    return isinstance(error, OSError) and number in FAILING
 
 
 def _send(out: BinaryIO, result: dict) -> None:
