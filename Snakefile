@@ -39,7 +39,7 @@ wildcard_constraints:
     split="split[0-9]+",
     run="split[0-9]+(/[a-z][a-z0-9_]*)?(/seed[0-9]+)?",
     subset="train|test",
-    shard="[0-9]{3,}",
+    shard="[0-9][0-9][0-9]+",
     stream="appearance|motion",
     direction="appearance-to-motion|motion-to-appearance",
 

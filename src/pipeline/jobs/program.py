@@ -76,6 +76,14 @@ class Stopped(BaseException):
     """
 
 
+def read_json(text: str):
+    """Return the value of an option that is JSON, or '@' and the path of a file of JSON.
+
+    Raises ValueError for other text, OSError where there is no such file.
+    """
+    return json.loads(Path(text[1:]).read_text(encoding="utf-8") if text[:1] == "@" else text)
+
+
 def parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
     """Return a parser with --settings (JSON), --code, --record and the required text `options`.
 
@@ -86,9 +94,9 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
     )
     result.add_argument(
         "--settings",
-        type=json.loads,
+        type=read_json,
         required=True,
-        help="settings that the program reads, as JSON",
+        help="settings that the program reads, as JSON, or @ and a file of it",
     )
     result.add_argument(
         "--code", default="unknown", help="id of the code that runs (pipeline.jobs.code_id)"
@@ -103,7 +111,7 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
             "--record", type=Path, required=True, help="record to write next to the output (JSON)"
         )
     for option in options:
-        kind = json.loads if option in JSON_OPTIONS else str
+        kind = read_json if option in JSON_OPTIONS else str
         result.add_argument(f"--{option}", required=True, type=kind, help=OPTIONS[option])
     return result
 

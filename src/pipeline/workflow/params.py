@@ -10,16 +10,14 @@ reruns nothing. They reach the programs as `resources`, whose values Snakemake d
 import hashlib
 import json
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
-from pipeline import files
 from pipeline.config import settings
 from pipeline.config.runs import Run
 from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import published
 from pipeline.streams import DIRECTIONS, STORES
+from pipeline.workflow.long_texts import as_argument, write
 from pipeline.workflow.paths import InputFiles
 from pipeline.workflow.sets import Sets, run_of, split_of
 
@@ -60,7 +58,7 @@ class JobParams:
                 chosen["identity"] = clip_set.digest(split_of(wildcards), subset)
             if shard:
                 chosen["accept_damaged"] = self._accepted(wildcards)
-            return settings.dump(chosen)
+            return as_argument(settings.dump(chosen), wildcards.set)
 
         return params
 
@@ -76,7 +74,8 @@ class JobParams:
         listed = [[clip.id, files.get(clip.id), ids.get(clip.id)] for clip in clips]
         chosen = settings.choose(self.sets.settings(name, None), "limits")
         accepted = self._accepted(wildcards)
-        return settings.dump(chosen | {"accept_damaged": accepted, "clips": _digest(listed)})
+        chosen |= {"accept_damaged": accepted, "clips": _digest(listed)}
+        return as_argument(settings.dump(chosen), name)
 
     def subset(self, wildcards) -> str:
         """What the table of a split's train or test clips depends on."""
@@ -134,13 +133,7 @@ class JobParams:
                 | {side: clip_set.digest(split, side) for side in (TRAIN, TEST)},
             }
         )
-        path = Path("results") / name / ".settings" / f"{_digest(content)}.json"
-        # A dry run may look at a folder that cannot be written to.
-        with suppress(OSError):
-            if not path.is_file():
-                with files.replacing(path) as temporary:
-                    temporary.write_text(content, encoding="utf-8")
-        return str(path)
+        return write(content, name)
 
     def tables(self, wildcards) -> str:
         """The tables of a set, with the paper's numbers."""

@@ -7,8 +7,10 @@ strings. Standard library only.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from pipeline.config import settings
+from pipeline.workflow.long_texts import as_argument
 from pipeline.workflow.sets import Sets, run_of
 
 
@@ -19,6 +21,8 @@ class JobResources:
 
     def __init__(self, sets: Sets, cores: int | None):
         self.sets, self.cores = sets, cores
+        # Every job of many asks for it.
+        self._entry = cache(lambda name: as_argument(settings.dump(sets.entry(name)), name))
 
     # Cores, memory, GPUs
 
@@ -82,7 +86,7 @@ class JobResources:
         """The entry of a set in the config, as JSON: where its videos and lists lie, and how these
         are read.
         """
-        return settings.dump(self.sets.entry(wildcards.set))
+        return self._entry(wildcards.set)
 
     def weights(self, wildcards) -> str:
         """The file of weights that a training starts from, or a word in its place."""
