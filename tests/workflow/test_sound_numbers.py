@@ -162,7 +162,8 @@ def test_a_replaced_video_is_seen_whatever_its_time_stamp(copied, age):
 
 
 def test_videos_that_are_moved_linked_or_copied_are_the_same(copied):
-    videos = sorted((copied.folder / "videos").glob("*/*.avi"))
+    # A bad one is examined again whatever has happened to it.
+    videos = [path for path in (copied.folder / "videos").glob("*/*.avi") if CUT not in str(path)]
     os.chmod(videos[0], 0o600)
     os.link(videos[1], copied.folder / "link.avi")
     os.rename(videos[2], copied.folder / "moved.avi")
