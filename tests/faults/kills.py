@@ -270,7 +270,7 @@ def _send(
         else:
             part = _wait_for(lambda: _part(program, victim), process, program)
             os.kill(part, number)
-    except (ProcessLookupError, TypeError):
+    except (OSError, TypeError):
         pass
 
 
