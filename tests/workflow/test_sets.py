@@ -169,3 +169,19 @@ def test_missing_clips_may_be_skipped(rules):
     assert rules.resources.on_bad_clip(rules.wildcards()) == "skip"
     video.write_text("it is back")
     assert rules.start().params.videos(rules.wildcards(shard=shard)) != without
+
+
+def test_the_shipped_sets_take_the_official_lists(rules, shared, capsys):
+    """They are what papers report on, whatever leaks; what does is said."""
+    for name, folder in (
+        ("ucf101", "ucfTrainTestlist"),
+        ("hmdb51", "testTrainMulti_7030_splits"),
+    ):
+        rules.config["sets"][name]["lists"] = str(shared / "official_splits" / folder)
+    rules.start()
+    assert len(rules.sets.clip_set("ucf101").clips) == 13320
+    assert capsys.readouterr().err == ""
+    assert len(rules.sets.clip_set("hmdb51").clips) == 6766
+    (note,) = capsys.readouterr().err.splitlines()
+    assert "133 groups are in both train and test of split1, 149 of split2, 144 of split3" in note
+    assert all(rules.sets.entry(name)["accept_leaks"] for name in ("ucf101", "hmdb51"))

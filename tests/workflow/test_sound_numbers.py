@@ -6,11 +6,13 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 from workspace import FRAMES, RESULT, Workspace, errors
 
+from pipeline import files
 from pipeline.datasets import index, render
 from pipeline.video.encode import encode
 
@@ -171,6 +173,29 @@ def test_videos_that_are_moved_linked_or_copied_are_the_same(copied):
     shutil.copy(videos[3], copied.folder / "copy.avi")
     os.replace(copied.folder / "copy.avi", videos[3])
     assert copied.planned(TABLES) == {}
+
+
+def test_a_clip_that_is_replaced_while_the_run_goes_on_is_named_and_remade(copied):
+    """Flow meets another video than the one that was examined in the same run."""
+    target, clip = "results/mini/flow/000.h5", "SplitCrossed/v_SplitCrossed_g03_c02"
+    copied.settings["flow"]["bound"] = 6
+    process = copied.start(target)
+    finished_clips = copied.folder / "results/mini/flow/.partial/000"
+    deadline = time.monotonic() + 300
+    while not list(finished_clips.glob("*.h5")):
+        assert process.poll() is None and time.monotonic() < deadline, "flow has not begun"
+        time.sleep(0.02)
+    new = video(copied, clip).with_suffix(".new.avi")
+    encode(new, render.render(clip, 2, FRAMES), render.FPS)
+    os.utime(new, (1e9, 1e9))
+    os.replace(new, video(copied, clip))
+    assert process.wait() != 0 and not (copied.folder / target).exists()
+    log = copied.read("results/mini/logs/flow/000.log").decode()
+    assert f"error: videos/{clip}.avi: clip '{clip}' has changed since it was examined" in log
+    copied.make(target)
+    rows = index.read(copied.folder / "results/mini/index/000.csv", index.EXAMINED)
+    (row,) = (row for row in rows if row["clip"] == clip)
+    assert row["sha256"] == files.digest(video(copied, clip))
 
 
 def handed_on(finished: Workspace, folder: Path, *names: str) -> Workspace:
