@@ -590,7 +590,6 @@ def test_killed_runs_go_on_and_end_alike(finished, tmp_path):
         kill(process)
         assert not (tmp_path / target).exists()
         killed_at.append(len(list(where.glob(pattern))))
-        workspace.snakemake("--unlock", target=target)
         printed = workspace.make(target)
         assert "done before" in printed
     straight = Workspace(tmp_path / "straight")
