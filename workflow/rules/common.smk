@@ -22,7 +22,9 @@ SETS = messages.ExitOnPipelineError(sets)
 inputs = InputFiles(sets)
 FILES = messages.ExitOnPipelineError(inputs)
 PARAMS = messages.ExitOnPipelineError(JobParams(sets, inputs))
-NEEDS = messages.ExitOnPipelineError(JobResources(sets, workflow.cores))
+# `workflow.cores` ends Snakemake where nobody has said how many, as when one only looks.
+CORES = workflow.global_resources["_cores"].value
+NEEDS = messages.ExitOnPipelineError(JobResources(sets, CORES))
 
 if workflow.is_main_process:
     for note in messages.note_earlier_results(config["sets"]):
