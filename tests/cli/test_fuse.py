@@ -108,7 +108,7 @@ def test_a_weight_of_zero_leaves_a_source_out(tmp_path):
 def test_the_largest_scores_and_weights_do_not_overflow(tmp_path):
     right = np.where(np.eye(3)[LABELS] == 1, 3.4e38, -3.4e38)
     one, two = npz(tmp_path / "one.npz", scores=right), npz(tmp_path / "two.npz", scores=right)
-    for how in ("none", "l2", "softmax"):
+    for how in ("none", "l2", "softmax", "standardised"):
         done = fuse(one, two, "--weights", "1e100,1e100", "--normalise", how)
         assert percents(done.stdout)["fused"] == (100, 100)
 

@@ -141,6 +141,7 @@ def test_unlike_anything_lists_what_there_is():
         ("network.side_connections", "diagonal", ["all", "triangular"]),
         ("groups.missing", "leave", ["replace", "add"]),
         ("scores.space", "probability", ["softmax", "logits"]),
+        ("fusion.rule", "sum", ["standardised", "paper"]),
         ("scores.crops", 10, ["centre", "ten"]),
         ("fusion.idt.weight", 1.5, ["1.5", "maximum"]),
         ("idt.components", 0, ["0", "minimum"]),
@@ -386,3 +387,12 @@ def test_sums_of_sources_without_weight_are_refused():
         assert f"are 0 for {' and '.join(pair)}" in contradiction(config, "ucf101")
         one = changed("fusion.weights", weights | {pair[0]: 0})
         assert check.check_run(one, "ucf101", None, 101)["fusion"]["weights"][pair[1]] > 0
+
+
+def test_the_paper_adds_probabilities():
+    softmax = changed("fusion.rule", "paper")
+    softmax["scores"] = softmax["scores"] | {"space": "softmax"}
+    for name in ("ucf101", "demo"):
+        assert check.check_run(softmax, name, None, 101)
+        line = contradiction(changed("fusion.rule", "paper"), name)
+        assert "fusion.rule" in line and "set it to softmax" in line

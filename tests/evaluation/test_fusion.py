@@ -109,6 +109,8 @@ def test_what_does_not_fit_is_refused(changed, parts):
         ("none", [[3, 4], [0, 0]]),
         ("l2", [[0.6, 0.8], [0, 0]]),
         ("softmax", [[1 / (1 + np.e), np.e / (1 + np.e)], [0.5, 0.5]]),
+        # Off their means by 0.5 and 0, so by sqrt(0.125) in quadratic mean.
+        ("standardised", [[-np.sqrt(2), np.sqrt(2)], [0, 0]]),
     ],
 )
 def test_normalisation_by_hand(how, expected):
@@ -117,28 +119,112 @@ def test_normalisation_by_hand(how, expected):
     )
 
 
-def test_a_run_is_fused_from_its_sources():
-    """Two streams; with directions their sum is the headline; with trajectories a mean of both."""
+def test_standardised_scores_do_not_depend_on_unit_and_origin():
+    """Logits, decision values and the log of probabilities differ by a factor, and by clip."""
+    wanted = fusion.normalise(VALUES, "standardised")
+    assert np.sqrt((wanted**2).mean()) == pytest.approx(1)
+    origins = np.array([[-3.0], [0], [100], [7]])
+    for factor in (1e-200, 0.056, 1e200):
+        # Origins as large as the scores, which they swamp otherwise.
+        moved = factor * (VALUES + origins)
+        np.testing.assert_allclose(fusion.normalise(moved, "standardised"), wanted, atol=1e-9)
+    log_probabilities = np.log(fusion.normalise(VALUES, "softmax"))
+    np.testing.assert_allclose(
+        fusion.normalise(log_probabilities, "standardised"), wanted, atol=1e-9
+    )
+
+
+def test_a_source_that_says_nothing_changes_nothing():
+    same = np.full((4, 3), 0.1)
+    assert fusion.spread(same) == 0 and not fusion.normalise(same, "standardised").any()
+    sources = {"appearance": scores(values=same), "motion": scores()}
+    fused = fusion.fuse(sources, SETTINGS)
+    np.testing.assert_array_equal(fused.values["two_stream"].argmax(axis=1), VALUES.argmax(axis=1))
+
+
+def test_of_two_classes_the_surer_source_wins():
+    """Brought to one scale clip by clip, every source would say +1 and -1."""
+    values = {"appearance": [[1.0, 0.0], [4.0, 0.0]], "motion": [[0.0, 6.0], [0.0, 2.0]]}
     sources = {
+        name: Scores(["a", "b"], np.array([1, 0]), ["x", "y"], np.array(value))
+        for name, value in values.items()
+    }
+    assert fusion.fuse(sources, SETTINGS).values["two_stream"].argmax(axis=1).tolist() == [1, 0]
+
+
+SETTINGS = {
+    "rule": "standardised",
+    "weights": {
+        "appearance": 1.0,
+        "motion": 0.5,
+        "appearance-to-motion": 1.0,
+        "motion-to-appearance": 2.0,
+    },
+    "idt": {"weight": 0.25, "normalise": "none"},
+}
+
+
+def run_sources() -> dict[str, Scores]:
+    return {
         name: scores(values=factor * VALUES)
         for name, factor in zip([*STREAMS, *DIRECTIONS, "idt"], (1, 10, 2, 3, 7), strict=True)
     }
-    settings = {
-        "weights": {
-            "appearance": 1.0,
-            "motion": 0.5,
-            "appearance-to-motion": 1.0,
-            "motion-to-appearance": 2.0,
-        },
-        "idt": {"weight": 0.25, "normalise": "none"},
-    }
+
+
+def test_a_run_is_fused_by_the_paper():
+    """Two streams; with directions their sum is the headline; with trajectories a mean of both."""
+    sources, settings = run_sources(), SETTINGS | {"rule": "paper"}
     factors = {"appearance": 1, "motion": 10, "two_stream": 6, "asyn": 8, "idt": 7}
     factors["asyn_idt"] = 0.75 * 8 + 0.25 * 7
-    fused, headline = fusion.fuse(sources, settings)
-    assert headline == "asyn" and list(fused) == list(factors)
+    fused = fusion.fuse(sources, settings)
+    assert fused.headline == "asyn" and list(fused.values) == list(factors)
     for name, factor in factors.items():
-        np.testing.assert_allclose(fused[name], factor * VALUES)
-    streams, headline = fusion.fuse({name: sources[name] for name in STREAMS}, settings)
-    assert headline == "two_stream" and list(streams) == ["appearance", "motion", "two_stream"]
-    directions, headline = fusion.fuse({name: sources[name] for name in DIRECTIONS}, settings)
-    assert headline == "asyn" and list(directions) == ["asyn"]
+        np.testing.assert_allclose(fused.values[name], factor * VALUES)
+    assert fused.about == {
+        "rule": "paper",
+        "weights": settings["weights"],
+        "idt": {"weight": 0.25, "normalise": "none"},
+    }
+    streams = fusion.fuse({name: sources[name] for name in STREAMS}, settings)
+    assert streams.headline == "two_stream"
+    assert list(streams.values) == ["appearance", "motion", "two_stream"]
+    directions = fusion.fuse({name: sources[name] for name in DIRECTIONS}, settings)
+    assert directions.headline == "asyn" and list(directions.values) == ["asyn"]
+
+
+def test_a_run_is_fused_by_one_spread():
+    """Sources that differ by a factor alone are one source, whatever their weights."""
+    # Off the clips' means by -1, 0 and 1 in some order: two thirds in the mean square.
+    unit = np.sqrt(2 / 3)
+    standard = (VALUES - 2) / unit
+    fused = fusion.fuse(run_sources(), SETTINGS)
+    np.testing.assert_allclose(fused.values["two_stream"], 1.5 * standard, atol=1e-12)
+    np.testing.assert_allclose(fused.values["asyn"], 3 * standard, atol=1e-12)
+    np.testing.assert_allclose(fused.values["asyn_idt"], standard, atol=1e-12)
+    for name, factor in (("appearance", 1), ("motion", 10), ("idt", 7)):
+        np.testing.assert_array_equal(fused.values[name], factor * VALUES)
+        assert fused.about["spreads"][name] == pytest.approx(factor * unit)
+    assert fused.about["rule"] == "standardised" and fused.about["weights"] == SETTINGS["weights"]
+    assert fused.about["idt"] == {"weight": 0.25, "normalise": "standardised"}
+
+
+def test_the_weaker_source_does_not_outvote_by_its_scale():
+    """Decision values near -1 for every class beside confident logits, as on real clips."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(400) % 10
+    truth = np.eye(10)[labels]
+    good = -1 + 0.05 * (3 * truth + rng.normal(size=truth.shape))
+    poor = 4 * (0.3 * truth + rng.normal(size=truth.shape))
+    clips, classes = [f"{n}" for n in range(400)], list("abcdefghij")
+    sources = {
+        name: Scores(clips, labels, classes, values)
+        for name, values in zip([*DIRECTIONS, "idt"], (poor, poor, good), strict=True)
+    }
+    settings = SETTINGS | {"idt": {"weight": 0.5, "normalise": "l2"}}
+    shares = {
+        name: metrics.accuracy(values, labels)
+        for name, values in fusion.fuse(sources, settings).values.items()
+    }
+    assert shares["asyn"] < 0.3 and shares["idt"] > 0.8
+    paper = fusion.fuse(sources, settings | {"rule": "paper"}).values["asyn_idt"]
+    assert metrics.accuracy(paper, labels) < shares["asyn_idt"] - 0.2

@@ -65,7 +65,7 @@ def main(options: argparse.Namespace) -> None:
     sources = fusion.align(
         {Path(path).parent.name: read_scores(path) for path in [*options.scores, *options.idt]}
     )
-    fused, headline = fusion.fuse(sources, options.settings["fusion"])
+    fused = fusion.fuse(sources, options.settings["fusion"])
     # All sources are aligned: their clips, labels and classes are the same.
     aligned = next(iter(sources.values()))
     config = options.config | {"set": options.entry}
@@ -78,7 +78,8 @@ def main(options: argparse.Namespace) -> None:
     result = {
         "set": options.set,
         "split": options.run,
-        **metrics.summary(fused, aligned.labels, aligned.classes, headline),
+        **metrics.summary(fused.values, aligned.labels, aligned.classes, fused.headline),
+        "fusion": fused.about,
         "data": data(options, train, test),
         "provenance": provenance(records, config, options.code),
     }

@@ -36,8 +36,8 @@ def fuse(
     normalise: Annotated[
         str,
         typer.Option(
-            metavar="none|l2|softmax",
-            help="What makes the sources alike before they are added, clip by clip.",
+            metavar="none|l2|softmax|standardised",
+            help="What makes the sources alike before they are added.",
         ),
     ] = "none",
 ) -> None:

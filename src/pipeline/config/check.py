@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import yaml
 
+from pipeline.config import backbones
 from pipeline.config.runs import COMPLETE, Run, for_run
 from pipeline.config.settings import for_classes, for_set
 from pipeline.config.spelling import LOADER
@@ -65,6 +66,7 @@ def check_run(
     _check_asyn_start(settings, where, source)
     _check_batches(settings, where, source)
     _check_fusion_weights(settings, where, source)
+    _check_fusion_rule(settings, where, source)
     _check_order(settings["granularities"], where, source)
     settings, own = for_classes(settings, classes), for_classes(own, classes)
     _check_granularities(settings, max(own["granularities"]), where, source)
@@ -153,6 +155,15 @@ def _check_fusion_weights(settings: dict, where: str, source: str) -> None:
                 f"{source}: fusion.weights of {where} are 0 for {' and '.join(sources)}, so their "
                 "sum says nothing; give one of them a weight"
             )
+
+
+def _check_fusion_rule(settings: dict, where: str, source: str) -> None:
+    """Refuse the paper's sum of predictions where the scores are logits."""
+    if settings["fusion"]["rule"] == "paper" and settings["scores"]["space"] != "softmax":
+        raise PipelineError(
+            f"{source}: fusion.rule of {where} is paper, which adds probabilities, but "
+            f"scores.space is {settings['scores']['space']}; set it to softmax"
+        )
 
 
 def _check_order(sizes: list[int], where: str, source: str) -> None:

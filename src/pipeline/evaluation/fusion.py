@@ -1,4 +1,12 @@
-"""Late fusion: scores of several sources, brought to one order and one scale, and added."""
+"""Late fusion: scores of several sources, brought to one order and one scale, and added.
+
+By the rule 'standardised' the scores of a source, logits or decision values, are taken from their
+mean over the classes, clip by clip, and divided by one number, their spread over all clips. So all
+sources have the same spread, and within a source a clip that it is sure of counts more. The rule
+'paper' adds probabilities.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import softmax
@@ -7,7 +15,9 @@ from pipeline.errors import PipelineError, listed
 from pipeline.evaluation.score_files import Scores
 from pipeline.streams import DIRECTIONS, STREAMS
 
-NORMALISATIONS = ("none", "l2", "softmax")
+NORMALISATIONS = ("none", "l2", "softmax", "standardised")
+# What is done to the scores of streams and directions by each rule before they are added.
+_SCALES = {"standardised": "standardised", "paper": "none"}
 
 
 def align(sources: dict[str, Scores]) -> dict[str, Scores]:
@@ -22,14 +32,17 @@ def align(sources: dict[str, Scores]) -> dict[str, Scores]:
         row_of_clip = {clip: row for row, clip in enumerate(source.clips)}
         if len(row_of_clip) != len(source.clips):
             doubled = sorted({clip for clip in source.clips if source.clips.count(clip) > 1})
-            raise PipelineError(
-                f"scores of {name}: clips stand twice: {listed(doubled)}; keep one row each"
+            raise PipelineError.of_names(
+                f"scores of {name}: clips stand twice: {listed(doubled)}; keep one row each",
+                doubled,
             )
         different = sorted(set(row_of_clip) ^ set(first.clips))
         if different:
-            raise PipelineError(
+            raise PipelineError.of_names(
                 f"scores of {name} and of {first_name} are not of the same clips: "
-                f"{listed(different)}; make both for the same split"
+                f"{len(different):,} are in one of them only, {listed(different)}; make both for "
+                "the same split",
+                different,
             )
         if source.classes != first.classes:
             raise PipelineError(
@@ -48,25 +61,47 @@ def align(sources: dict[str, Scores]) -> dict[str, Scores]:
     return aligned
 
 
-def fuse(sources: dict[str, Scores], settings: dict) -> tuple[dict[str, np.ndarray], str]:
-    """The scores (clips, classes) of a run's streams and of all their fusions, and the headline.
+@dataclass
+class Fused:
+    """What a run's sources and their fusions say of its clips.
+
+    Attributes:
+        values: (clips, classes) scores by the name of a source or a fusion.
+        headline: the name of the result that counts.
+        about: the rule, the weights and the spreads, as the result states them.
+    """
+
+    values: dict[str, np.ndarray]
+    headline: str
+    about: dict
+
+
+def fuse(sources: dict[str, Scores], settings: dict) -> Fused:
+    """Fuse a run's streams, directions and trajectories.
 
     `sources` are aligned; `settings` is the section `fusion` of the config. 'two_stream' is the
     sum of both streams, 'asyn' that of both directions of the asynchronous network, 'asyn_idt'
-    the latter with trajectories. The headline is the name of the result that counts.
+    the latter with trajectories.
     """
     weights, idt = settings["weights"], settings["idt"]
-    fused = {name: sources[name].values for name in STREAMS if name in sources}
+    standardised = settings["rule"] == "standardised"
+    values = {name: sources[name].values for name in STREAMS if name in sources}
     for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
         if set(parts) <= set(sources):
-            fused[name] = combine(
-                [sources[part].values for part in parts], [weights[part] for part in parts]
+            values[name] = combine(
+                [normalise(sources[part].values, _SCALES[settings["rule"]]) for part in parts],
+                [weights[part] for part in parts],
             )
+    about = {"rule": settings["rule"], "weights": dict(weights)}
+    if standardised:
+        about["spreads"] = {name: spread(source.values) for name, source in sources.items()}
     if "idt" in sources:
-        fused["idt"] = sources["idt"].values
-        both = [normalise(fused[name], idt["normalise"]) for name in ("asyn", "idt")]
-        fused["asyn_idt"] = combine(both, [1 - idt["weight"], idt["weight"]])
-    return fused, "asyn" if "asyn" in fused else "two_stream"
+        values["idt"] = sources["idt"].values
+        how = "standardised" if standardised else idt["normalise"]
+        both = [normalise(values[name], how) for name in ("asyn", "idt")]
+        values["asyn_idt"] = combine(both, [1 - idt["weight"], idt["weight"]])
+        about |= {"idt": {"weight": idt["weight"], "normalise": how}}
+    return Fused(values, "asyn" if "asyn" in values else "two_stream", about)
 
 
 def combine(values: list[np.ndarray], weights: list[float]) -> np.ndarray:
@@ -78,14 +113,31 @@ def combine(values: list[np.ndarray], weights: list[float]) -> np.ndarray:
 
 
 def normalise(values: np.ndarray, how: str) -> np.ndarray:
-    """(clips, classes) scores on a scale that other sources have, too, clip by clip.
+    """(clips, classes) scores on a scale that other sources have, too.
 
-    'l2' divides them by their norm where it is not 0; 'softmax' makes them probabilities; 'none'
-    leaves them as they are.
+    Clip by clip, 'l2' divides them by their norm where it is not 0, and 'softmax' makes them
+    probabilities. 'standardised' takes them from their mean over the classes, clip by clip, and
+    divides them all by their spread. 'none' leaves them as they are.
     """
     if how == "l2":
         norms = np.linalg.norm(values, axis=1, keepdims=True)  # (clips, 1)
         return values / np.where(norms > 0, norms, 1)
     if how == "softmax":
         return softmax(values, axis=1)
+    if how == "standardised":
+        return _centred(values) / (spread(values) or 1)
     return values
+
+
+def spread(values: np.ndarray) -> float:
+    """The root mean square of (clips, classes) scores, each less its clip's mean over classes."""
+    centred = _centred(values)
+    # The squares of very large and very small scores are no numbers.
+    largest = float(np.abs(centred).max())
+    return largest * float(np.sqrt(np.mean((centred / largest) ** 2))) if largest else 0.0
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    # First from the lowest: the mean of equal scores need not equal them to the last bit.
+    above = values - values.min(axis=1, keepdims=True)
+    return above - above.mean(axis=1, keepdims=True)
