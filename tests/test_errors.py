@@ -65,6 +65,14 @@ def test_the_file_goes_when_all_is_well_again(tmp_path):
     assert not path.exists()
 
 
+def test_names_that_a_message_shortens():
+    few, many = ["a", "b"], [str(number) for number in range(9)]
+    assert PipelineError.of_names("2 clips", few).whole == []
+    assert PipelineError.of_names("9 clips", many).whole == many
+    assert raised(["one", "two"]).problems == ["one", "two"]
+    assert raised(many * 2).problems == many * 2
+
+
 def test_an_error_survives_its_way_between_processes():
     error = pickle.loads(pickle.dumps(PipelineError("what", ["all"])))
     assert str(error) == "what" and error.whole == ["all"]

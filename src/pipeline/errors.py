@@ -23,6 +23,16 @@ class PipelineError(Exception):
         super().__init__(message)
         self.whole = list(whole)
 
+    @property
+    def problems(self) -> list[str]:
+        """All that is wrong, one line each."""
+        return self.whole or str(self).split("\n")
+
+    @classmethod
+    def of_names(cls, message: str, names: Sequence[str]) -> "PipelineError":
+        """Return an error whose message tells some of `names` by `listed`; a file has all."""
+        return cls(message, names if len(names) > FEW else ())
+
     @classmethod
     def from_list(cls, problems: list[str], details: Sequence[str] = ()) -> "PipelineError":
         """Return one error for several problems, one per line, so that a user sees all of them.

@@ -8,6 +8,7 @@ import pytest
 from dataset_cases import CURE, LISTS, refusal
 
 from pipeline.datasets import ucf101
+from pipeline.errors import PipelineError
 
 
 def test_ucf101_official(shared):
@@ -253,8 +254,11 @@ def test_every_list_that_cannot_be_read_is_named(lists):
 
 def test_a_flood_of_malformed_lines_is_short(lists):
     test = "".join(f"v_{number}.avi\n" for number in range(3000))
-    lines = refusal(ucf101.read, "set", lists(testlist01=test))
+    with pytest.raises(PipelineError) as caught:
+        ucf101.read("set", lists(testlist01=test))
+    lines = str(caught.value).split("\n")
     assert len(lines) == 6 and "2,995 more" in lines[-1]
+    assert len(caught.value.problems) == 3000
 
 
 def test_a_class_that_is_no_folder(lists):

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 
 from pipeline.datasets import index
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed
 from pipeline.evaluation.score_files import write_scores
 from pipeline.jobs import program, record
 from pipeline.storage import attributes, reader
@@ -40,7 +40,7 @@ def main(options: argparse.Namespace) -> None:
             empty.append(row["clip"])
     record.log(
         f"idt scores {options.split}: {len(rows)} clips, {len(empty)} of them without "
-        f"trajectories, which the biases alone score{': ' if empty else ''}{', '.join(empty)}"
+        f"trajectories, which the biases alone score{': ' if empty else ''}{listed(empty)}"
     )
     digest = write_scores(options.out, "idt", rows, classes, scores, settings, options.code)
     record.write(

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.datasets.clips import TEST, TRAIN, ClipSet
 from pipeline.datasets.list_files import read_lines
 from pipeline.datasets.split_lists import Entry, assemble, stem
-from pipeline.errors import PipelineError, require
+from pipeline.errors import PipelineError, listed, require
 
 # Subset by the flag of a line; the split lists a clip of flag 0, but does not use it.
 SUBSETS = {"0": "", "1": TRAIN, "2": TEST}
@@ -51,14 +51,15 @@ def read(name: str, folder: Path, accept_leaks: bool = False) -> ClipSet:
         try:
             entries += _read_list(path, class_name, split)
         except PipelineError as error:
-            problems += str(error).split("\n")
+            problems += error.problems
     require(problems)
     classes = set().union(*classes_by_split.values())
     for split, present in classes_by_split.items():
         if present != classes:
-            absent = ", ".join(sorted(classes - present))
-            raise PipelineError(
-                f"{folder}: {split} lacks the lists of {absent}; get the lists again"
+            absent = sorted(classes - present)
+            raise PipelineError.of_names(
+                f"{folder}: {split} lacks the lists of {listed(absent)}; get the lists again",
+                absent,
             )
     return assemble(name, sorted(classes), entries, folder, accept_leaks)
 

@@ -97,6 +97,7 @@ def check_groups(clip_set: ClipSet, entry: dict, over_classes: bool) -> list[str
         entry,
         what,
         "clips of one group are near-duplicates; move the clips of each to one side",
+        [f"{name}: {group}" for name, more in found.items() for group in more],
     )
 
 
@@ -122,16 +123,18 @@ def check_copies(name: str, rows: list[dict], splits: list[str], entry: dict) ->
             entry,
             f"{_many(len(copies), 'file')} {where}: {listed([' = '.join(ids) for ids in copies])}",
             "these clips are byte by byte the same; remove all but one of each from the lists",
+            [" = ".join(ids) for ids in copies],
         )
     ]
 
 
-def _accept(name: str, entry: dict, what: str, why: str) -> list[str]:
+def _accept(name: str, entry: dict, what: str, why: str, leaking: list[str]) -> list[str]:
     if entry.get("accept_leaks"):
         return [f"set '{name}': {what}; accepted by its accept_leaks, and stated in acc.json"]
-    raise PipelineError(
+    raise PipelineError.of_names(
         f"set '{name}': {what}; {why}, or write accept_leaks: true below sets.{name} in the config "
-        "to have it stated in acc.json"
+        "to have it stated in acc.json",
+        leaking,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.datasets.clips import TEST, TRAIN, Clip, ClipSet
-from pipeline.errors import PipelineError, require
+from pipeline.errors import PipelineError, listed, require
 
 # What a file name says of its kind: .avi, .mp4, .3gp; not .5, nor a name that is all ending.
 ENDING = re.compile(r"(?<=[^/])\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")
@@ -145,7 +145,8 @@ def _check_split(clip_set: ClipSet, split: str, source: Path) -> None:
     trained = {clip.class_name for clip in clip_set.subset(split, TRAIN)}
     untrained = sorted(set(clip_set.classes) - trained)
     if untrained:
-        raise PipelineError(
-            f"{source}: {split} has no train clip of {', '.join(untrained)}; add some, or remove "
-            "the classes from the class list"
+        raise PipelineError.of_names(
+            f"{source}: {split} has no train clip of {listed(untrained)}; add some, or remove the "
+            "classes from the class list",
+            untrained,
         )

@@ -45,7 +45,7 @@ def read(name: str, folder: Path, group: str = GROUP, accept_leaks: bool = False
         try:
             lines += _read_list(path, split, subset, labels)
         except PipelineError as error:
-            problems += str(error).split("\n")
+            problems += error.problems
     require(problems)
     filled = {(line.split, line.subset) for line in lines}
     for split, subset, path in lists:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from pipeline.datasets import layouts
 from pipeline.datasets.clips import ClipSet
 from pipeline.datasets.split_lists import stem
-from pipeline.errors import PipelineError, listed, require
+from pipeline.errors import FEW, PipelineError, listed, require
 
 # What a file of the same name with another ending is, where there are several: not the subtitles.
 VIDEO_ENDINGS = {
@@ -61,7 +61,7 @@ def locate(
             f"'{clip_set.name}' are missing: {listed(missing)}; {cure}",
         )
     problems += reasons + _shared_files(clip_set, match.files, videos)
-    require(problems, missing if len(listed(missing)) < len(", ".join(missing)) else ())
+    require(problems, missing if len(missing) > FEW else ())
     used = set(match.files.values())
     paths = {clip_id: f"{videos}/{file}" for clip_id, file in match.files.items()}
     return paths, [file for file in present if file not in used]

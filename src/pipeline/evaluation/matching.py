@@ -47,9 +47,10 @@ def match_scores(scores: Scores, wanted: Scores, path: str) -> Scores:
         name for name, key in zip(wanted.clips, wanted_keys, strict=True) if key not in row_of_key
     ]
     if missing:
-        raise PipelineError(
-            f"{path}: {len(missing)} of {len(wanted_keys)} clips have no scores: "
-            f"{listed(missing)}; add their rows, or name the file of this split"
+        raise PipelineError.of_names(
+            f"{path}: {len(missing):,} of {len(wanted_keys):,} clips have no scores: "
+            f"{listed(missing)}; add their rows, or name the file of this split",
+            missing,
         )
     order = np.array([row_of_key[key] for key in wanted_keys])
     labels = scores.labels[order]
@@ -71,15 +72,18 @@ def _require_distinct(where: str, keys: list[str], clips: list[str]) -> None:
     counts = Counter(keys)
     doubled = [clip for key, clip in zip(keys, clips, strict=True) if counts[key] > 1]
     if doubled:
-        raise PipelineError(f"{where}clips stand twice: {listed(doubled)}; keep one row each")
+        raise PipelineError.of_names(
+            f"{where}clips stand twice: {listed(doubled)}; keep one row each", doubled
+        )
 
 
 def _columns_by_name(classes: list[str], wanted: list[str], path: str) -> np.ndarray:
     """The column (wanted classes,) of each wanted class among the `classes` of a file."""
     absent = sorted(set(wanted) ^ set(classes))
     if absent:
-        raise PipelineError(
-            f"{path}: classes differ from those wanted: {listed(absent)}; make it for the same set"
+        raise PipelineError.of_names(
+            f"{path}: classes differ from those wanted: {listed(absent)}; make it for the same set",
+            absent,
         )
     return np.array([classes.index(name) for name in wanted])
 
