@@ -81,3 +81,34 @@ def test_hmdb51_odd_files_are_named(tmp_path, name, content):
     (tmp_path / f"{name}.txt").write_bytes(content)
     (message,) = refusal(hmdb51.read, "hmdb51", tmp_path)
     assert message.startswith(str(tmp_path / f"{name}.txt")) and CURE.search(message)
+
+
+def test_lists_as_other_programs_write_them(tmp_path):
+    """A mark at the start, tabs, CRLF, names with '#', and files that macOS adds."""
+    text = "#1_a_climb_u_cm_np1_fr_med_0.avi\t1\r\nb c.avi,2\r\nd.avi 0  \r\n"
+    (tmp_path / "climb_test_split1.txt").write_bytes(text.encode("utf-8-sig"))
+    (tmp_path / "._climb_test_split1.txt").write_bytes(b"\x00\x05\x16\x07")
+    clip_set = hmdb51.read("hmdb51", tmp_path)
+    assert {clip.file: clip.splits for clip in clip_set.clips.values()} == {
+        "climb/#1_a_climb_u_cm_np1_fr_med_0.avi": {"split1": "train"},
+        "climb/b c.avi": {"split1": "test"},
+        "climb/d.avi": {},
+    }
+
+
+def test_every_malformed_line_of_every_list_is_named(tmp_path):
+    for name in ("climb", "golf"):
+        (tmp_path / f"{name}_test_split1.txt").write_text("a.avi 1\nb.avi\nc.avi 2\nd.avi 7\n")
+    lines = refusal(hmdb51.read, "hmdb51", tmp_path)
+    assert [line.partition(": ")[0] for line in lines] == [
+        f"{tmp_path}/{name}_test_split1.txt:{number}"
+        for name in ("climb", "golf")
+        for number in (2, 4)
+    ]
+
+
+def test_two_lists_of_one_split(tmp_path):
+    for number in ("1", "01"):
+        (tmp_path / f"climb_test_split{number}.txt").write_text("a.avi 1\nb.avi 2\n")
+    (message,) = refusal(hmdb51.read, "hmdb51", tmp_path)
+    assert "two lists of climb" in message and CURE.search(message)
