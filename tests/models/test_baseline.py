@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from model_cases import affine, baseline, count, numpy
+from model_cases import SETTINGS, affine, baseline, count, numpy
+from torch import nn
 
 from pipeline.errors import PipelineError
+from pipeline.models import factory
 from pipeline.models.backbones.vgg import VGG16
 from pipeline.models.backbones.vgg_weights import TORCHVISION
 from pipeline.models.baseline import Baseline
@@ -77,3 +79,26 @@ def test_baseline_starts_from_torchvisions_layers(tmp_path):
     torch.save(state, tmp_path / "short.pth")
     with pytest.raises(PipelineError, match=r"no weight of layer 'classifier\.3'"):
         net.start_from(str(tmp_path / "short.pth"))
+
+
+def pooled(kind: str) -> nn.Module:
+    torch.manual_seed(0)
+    network = SETTINGS["network"] | {"kind": kind, "backbone": "test_efficientnet"}
+    return factory.stream_net(SETTINGS | {"network": network}, "motion", 7)
+
+
+@pytest.mark.parametrize("kind, features", [("baseline", 64), ("direct", 64 + 32)])
+def test_baselines_on_other_backbones_by_hand(kind, features):
+    net = pooled(kind).eval()
+    x = torch.randn(3, 4, 64, 64)
+    found = net(x)
+    assert net.features == features and found.granularities is None
+    average = numpy(net.vgg(x)[-1]).mean(axis=(2, 3))  # (3, 64, 2, 2) -> (3, 64)
+    np.testing.assert_allclose(numpy(found.feature)[:, :64], average, atol=1e-5)
+    if kind == "direct":
+        np.testing.assert_allclose(
+            numpy(found.feature)[:, 64:], numpy(net.beside.hidden(x)), atol=1e-5
+        )
+    np.testing.assert_allclose(
+        numpy(found.units[0]), affine(net.classes, numpy(found.feature)), atol=1e-5
+    )

@@ -12,6 +12,7 @@ from model_cases import SETTINGS, UCF101, count
 from torch import nn
 
 from pipeline.config import runs, settings
+from pipeline.errors import PipelineError
 from pipeline.models import factory
 from pipeline.training.losses import joint_loss
 
@@ -156,3 +157,51 @@ def test_asyn_over_baselines_fuses_their_hidden_layers():
     loss = joint_loss(output, torch.tensor([0, 3]), [], [], [], 2.0, 2.0)
     loss.backward()
     assert all(p.grad is not None for p in net.parameters())
+
+
+@pytest.mark.parametrize(
+    "backbone, stages, size",
+    [("resnet18", (128, 256, 512), 224), ("tf_efficientnet_lite0", (40, 112, 320), 112)],
+)
+def test_other_backbones_carry_co2fi_baselines_and_asyn(backbone, stages, size):
+    """Side maps have the stride of the shallowest stage, 8: 28 x 28 at 224, 14 x 14 at 112."""
+    own = settings.for_set(CONFIG, "ucf101")
+    own["network"] |= {"backbone": backbone, "weights": "some file"}
+    own["crops"]["size"] = size
+    with torch.device("meta"):
+        net = factory.asyn(own, "motion-to-appearance", 101)
+        output = net(torch.zeros(2, 20, size, size), torch.zeros(2, 5, 3, size, size))
+        assert output.units.shape == (5, 2, 101) and output.sequence.feature.shape == (10, 512)
+        maps = net.many.side_map_groups(torch.zeros(2, 3, size, size))
+        assert [tuple(group.shape) for group in maps] == [(2, 12, size // 8, size // 8)] * 3
+        assert [side.in_channels for side in net.one.side] == list(stages)
+        assert net.one.fc1[0].in_features == 12 * (size // 8) ** 2
+        for kind, features in (("baseline", stages[-1]), ("direct", stages[-1] + 2048)):
+            own["network"]["kind"] = kind
+            net = factory.asyn(own, "appearance-to-motion", 101)
+            output = net(torch.zeros(2, 3, size, size), torch.zeros(2, 5, 20, size, size))
+            assert output.units.shape == (5, 2, 101)
+            assert net.one.features == features and output.single.feature.shape == (2, features)
+
+
+CHOSEN = [
+    ("auto", "none", "batch"),
+    ("auto", "imagenet", "frozen"),
+    ("auto", "file 0123", "frozen"),
+    ("partial", "imagenet", "partial"),
+    ("frozen", "none", "frozen"),
+]
+
+
+@pytest.mark.parametrize("batch_norm, weights, chosen", CHOSEN)
+def test_batch_norm_follows_the_weights_unless_it_is_said(batch_norm, weights, chosen):
+    network = {"backbone": "test_efficientnet", "batch_norm": batch_norm, "weights": weights}
+    own = SETTINGS | {"network": SETTINGS["network"] | network}
+    with torch.device("meta"):
+        assert factory.backbone(own, "motion").batch_norm == chosen
+
+
+def test_sizes_that_are_too_small_are_refused():
+    own = SETTINGS | {"crops": {"size": 8}}
+    with pytest.raises(PipelineError, match="crops.size 8 is too small: .* to 16 or more"):
+        factory.stream_net(own, "motion", 7)

@@ -65,6 +65,7 @@ def check_run(
     _check_loss_weights(settings, where, source)
     _check_asyn_start(settings, where, source)
     _check_batches(settings, where, source)
+    backbones.check(settings, where, source)
     _check_fusion_weights(settings, where, source)
     _check_fusion_rule(settings, where, source)
     _check_order(settings["granularities"], where, source)

@@ -16,6 +16,8 @@ from pipeline.streams import MEAN, STD
 
 # Side outputs: the last stages of the network, as many as VGG-16 gives.
 STAGES = 3
+# Relative difference of deviations that counts as none: that of flow is the mean of the RGB ones.
+SAME = 1e-6
 # What network.batch_norm may be.
 BATCH_NORM = ("frozen", "partial", "batch")
 
@@ -137,16 +139,16 @@ def input_scaling(
 
     Flow has no colours: it is scaled by the ratio of the mean deviations, and no motion stays 0.
     """
-    mean, std = (torch.tensor(config[key])[:, None, None] for key in ("mean", "std"))
+    mean, std = config["mean"], config["std"]
     if channels != 3:
-        scale = torch.tensor(STD["motion"])[:, None, None] / std.mean()
-        return (None, None) if torch.allclose(scale, torch.ones(1)) else (scale, scale * 0)
-    own_mean, own_std = (
-        torch.tensor(values["appearance"])[:, None, None] for values in (MEAN, STD)
-    )
-    if torch.equal(mean, own_mean) and torch.equal(std, own_std):
+        scale, shift = (STD["motion"][0] * len(std) / sum(std),), (0.0,)
+    else:
+        own = tuple(zip(MEAN["appearance"], STD["appearance"], mean, std, strict=True))
+        scale = tuple(own_std / their_std for _, own_std, _, their_std in own)
+        shift = tuple((own_mean - their) / their_std for own_mean, _, their, their_std in own)
+    if all(abs(factor - 1) < SAME for factor in scale) and not any(shift):
         return None, None
-    return own_std / std, (own_mean - mean) / std
+    return tuple(torch.tensor(values)[:, None, None] for values in (scale, shift))
 
 
 def usual_size(config: dict) -> int:

@@ -1,4 +1,4 @@
-"""Files of pretrained weights with the names of timm: read safely, and written."""
+"""Files of pretrained weights with timm's names: read safely, and written."""
 
 import json
 from pathlib import Path
@@ -9,37 +9,30 @@ from pipeline.errors import PipelineError
 from pipeline.files import replacing
 from pipeline.models.backbones import tensor_files
 
-# Where a training program keeps the weights among other things, the most useful first.
-HOLDERS = ("state_dict_ema", "model_ema", "state_dict", "model")
-# What wrappers put before every name.
+# What programs that wrap a network put before every name.
 PREFIXES = ("module.", "_orig_mod.")
 # Key of the text about the tensors in a file of safetensors.
 ABOUT = "pipeline"
 
 
 def read_tensors(source: str | Path, backbone: str) -> dict[str, torch.Tensor]:
-    """Return the tensors of a file of torch or safetensors by their names. Nothing is unpickled.
+    """Return the float tensors of a file by their names, as `tensor_files.read` does.
 
     `backbone` is the network that they are for: a file that `write_tensors` wrote names its own.
 
     Raises PipelineError when the file cannot be read or is of another network.
     """
     path = Path(source)
-    if not path.is_file():
+    state = tensor_files.read(path)
+    owner = _about(path).get("backbone", backbone)
+    # The tag behind a name of timm says which weights it has, and not which network it is.
+    if owner != backbone.partition(".")[0] and owner != backbone:
         raise PipelineError(
-            f"{path}: there is no such weight file; correct network.weights ('imagenet', 'none' or "
-            "a file)"
+            f"{path}: weights of {owner}, and network.backbone is {backbone}; make them agree"
         )
-    if path.suffix == ".safetensors":
-        content, about = _read_safetensors(path)
-    else:
-        content, about = tensor_files.load_torch(path), {}
-    if about.get("backbone", backbone) != backbone:
-        raise PipelineError(
-            f"{path}: weights of {about['backbone']}, and network.backbone is {backbone}; make "
-            "them agree"
-        )
-    return _tensors(content)
+    for prefix in PREFIXES:
+        state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
 
 
 def write_tensors(path: str | Path, state: dict[str, torch.Tensor], **about: str) -> None:
@@ -48,35 +41,21 @@ def write_tensors(path: str | Path, state: dict[str, torch.Tensor], **about: str
 
     # safetensors writes the keys of its text in random order, so there is one.
     text = {ABOUT: json.dumps(about, sort_keys=True)}
+    packed = {name: value.contiguous() for name, value in state.items()}
     with replacing(path) as temporary:
-        packed = {name: value.contiguous() for name, value in state.items()}
         temporary.write_bytes(save(packed, metadata=text))
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return the tensors of a file, and the text about them."""
+def _about(path: Path) -> dict[str, str]:
+    """Return the text about the tensors in a file that `write_tensors` wrote; of others, none."""
+    if path.suffix != ".safetensors":
+        return {}
     from safetensors import safe_open
 
+    with safe_open(path, framework="pt") as file:
+        text = (file.metadata() or {}).get(ABOUT, "{}")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            about = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
-            # A file of another program may say anything.
-            return tensors, about if isinstance(about, dict) else {}
-    # safetensors raises exceptions of many types for a file that is none.
-    except Exception as error:
-        raise tensor_files.unreadable(path, error) from error
-
-
-def _tensors(content: object) -> dict[str, torch.Tensor]:
-    """Return the tensors of what a file holds, without the wrappers of training programs."""
-    for key in HOLDERS:
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    tensors = {}
-    for key, value in content.items() if isinstance(content, dict) else ():
-        for prefix in PREFIXES:
-            key = str(key).removeprefix(prefix)
-        if isinstance(value, torch.Tensor):
-            tensors[key] = value
-    return tensors
+        about = json.loads(text)
+    except ValueError:
+        return {}
+    return about if isinstance(about, dict) else {}
