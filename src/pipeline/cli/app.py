@@ -14,7 +14,6 @@ from pipeline.cli.idt import idt
 from pipeline.cli.inspect import inspect
 from pipeline.cli.show import show
 from pipeline.cli.verify import verify
-from pipeline.cli.verify import verify
 from pipeline.cli.weights import weights
 
 app = typer.Typer(
@@ -50,6 +49,5 @@ app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspec
 app.command(short_help="Print the accuracies of a result and what to open.")(show)
 app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)
 app.command(short_help="Extract the improved dense trajectories of a video.")(idt)
-app.command(short_help="Read the files of a run again and name those that are damaged.")(verify)
 app.command(short_help="Read the files of a run again and name those that are damaged.")(verify)
 app.add_typer(weights, name="weights", short_help="List and fetch pretrained weights.")
