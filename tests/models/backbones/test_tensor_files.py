@@ -144,6 +144,27 @@ def test_what_is_no_file_of_plain_tensors_is_refused(tmp_path, make, words):
     assert str(caught.value).startswith(f"{path}: ") and "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("old", [False, True])
+def test_pickles_that_crash_python_are_refused(tmp_path, old):
+    """A key of tuples within tuples, whose hash takes more stack than there is."""
+    pickle = b"\x80\x02})" + b"\x85" * 1_000_000 + b"K\x01s."
+    path = tmp_path / "vgg.pth"
+    path.write_bytes(pickle) if old else zipped(path, pickle)
+    with pytest.raises(PipelineError, match="vgg.pth: .*load safely"):
+        read(path)
+
+
+def test_keys_too_deep_to_be_written_are_no_names(tmp_path):
+    path = zipped(tmp_path / "vgg.pth", b"\x80\x02})" + b"\x85" * 10_000 + b"K\x01s.")
+    assert read(path) == {}
+
+
+def test_files_with_very_many_names_are_read(tmp_path):
+    state = {f"features.{number}.weight": torch.tensor([float(number)]) for number in range(2000)}
+    found = read(saved(tmp_path / "a.pth", state))
+    assert found["features.1999.weight"].item() == 1999 and len(found) == 2000
+
+
 def link(file):
     file["w"] = h5py.ExternalLink("/etc/passwd", "/")
 

@@ -3,6 +3,7 @@
 Nothing is unpickled, unpacked to more than the file holds, or read from other files.
 """
 
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +19,11 @@ from pipeline.storage import foreign
 HOLDERS = ("state_dict", "model", "model_state_dict", "state", "net", "network", "weights")
 # Dictionaries within one another that are opened.
 DEEPEST = 5
-# Bytes of the names and shapes in a torch file; those of a large network have 0.1 MB.
-LARGEST_PICKLE = 64 << 20
+# Bytes of the names and shapes in a torch file; those of VGG-16 have 5 kB. Out of so many, Python
+# may be made to crash: tuples within tuples, 100,000 deep.
+USUAL_PICKLE, LARGEST_PICKLE = 64 << 10, 64 << 20
+# Address space in bytes to try a torch file with, of which torch's libraries take 3 GB.
+TRIAL_MEMORY = 32 << 30
 # Memory to read HDF5 and NumPy files with, in bytes: their arrays, twice, and the libraries.
 MEMORY = 3 * foreign.LARGEST
 # What a file is to be, and what to do where it is not.
@@ -50,7 +54,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
             "state_dict()"
         )
     return {
-        str(key): value.float()
+        _name(key): value.float()
         for key, value in content.items()
         if isinstance(value, torch.Tensor) and value.is_floating_point()
     }
@@ -59,7 +63,9 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 def load_torch(path: Path) -> object:
     """Return what a file of torch or safetensors holds, all tensors in it checked.
 
-    Raises PipelineError for what cannot be loaded safely, or claims more than the file holds.
+    A file with very many names, or of torch before 1.6, is tried in a process with limits first,
+    which takes 3 s. Raises PipelineError for what cannot be loaded safely, or claims more than the
+    file holds.
     """
     # Both raise exceptions of many types for a file that is no plain set of tensors.
     try:
@@ -67,8 +73,11 @@ def load_torch(path: Path) -> object:
             from safetensors.torch import load_file
 
             return load_file(path)
-        if zipfile.is_zipfile(path):
-            _require_stored(path)
+        is_archive = zipfile.is_zipfile(path)
+        if not is_archive and not _is_old_torch(path):
+            raise ValueError("it is none of their archives, and does not begin as a file of torch")
+        if not is_archive or _pickle_size(path) > USUAL_PICKLE:
+            limits.call(try_torch, path, cure=f"not a file {WANTED}; {CURE}", memory=TRIAL_MEMORY)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except PipelineError:
         raise
@@ -76,6 +85,15 @@ def load_torch(path: Path) -> object:
         raise unreadable(path, error) from error
     _require_plain(path, content)
     return content
+
+
+def try_torch(path: str) -> dict:
+    """Load a torch file and forget it: whoever calls this wants to know whether it crashes."""
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise unreadable(Path(path), error) from error
+    return {}
 
 
 def unreadable(path: Path, error: Exception) -> PipelineError:
@@ -97,8 +115,17 @@ def _array_reader(path: Path) -> Callable | None:
         return None
 
 
-def _require_stored(path: Path) -> None:
-    """Refuse an archive that unpacks to more than it holds: torch packs nothing."""
+def _is_old_torch(path: Path) -> bool:
+    """Whether a file begins as torch's pickles do, or is an archive of its first versions."""
+    with open(path, "rb") as file:
+        return file.read(1) == b"\x80" or tarfile.is_tarfile(path)
+
+
+def _pickle_size(path: Path) -> int:
+    """Return the bytes of the names and shapes in a torch file.
+
+    Raises PipelineError for an archive that unpacks to more than it holds: torch packs nothing.
+    """
     with zipfile.ZipFile(path) as file:
         entries = file.infolist()
     packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
@@ -109,6 +136,7 @@ def _require_stored(path: Path) -> None:
             f"{path}: an archive that torch did not write: {size / 1e6:,.1f} MB in a file of "
             f"{path.stat().st_size / 1e6:,.1f} MB; {CURE}"
         )
+    return pickles
 
 
 def _require_plain(path: Path, content: object) -> None:
@@ -140,7 +168,12 @@ def _tensors(content: object) -> Iterator[tuple[str, torch.Tensor]]:
             if value.is_floating_point():
                 yield name, value
         elif isinstance(value, dict) and depth <= DEEPEST:
-            todo += [(str(key), inner, depth + 1) for key, inner in value.items()]
+            todo += [(_name(key), inner, depth + 1) for key, inner in value.items()]
+
+
+def _name(key: object) -> str:
+    """Return a key as text. Others than text and numbers may be too deep to be written."""
+    return str(key) if isinstance(key, str | int) else type(key).__name__
 
 
 def _unwrap(content: object) -> object:
