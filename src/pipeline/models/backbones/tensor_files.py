@@ -3,6 +3,7 @@
 Nothing is unpickled, unpacked to more than the file holds, or read from other files.
 """
 
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -98,7 +99,16 @@ def try_torch(path: str) -> dict:
 
 def unreadable(path: Path, error: Exception) -> PipelineError:
     """The error to raise for a file of which a reader says `error`."""
-    return PipelineError(f"{path}: not a file {WANTED} ({first_line(error)}); {CURE}")
+    return PipelineError(f"{path}: not a file {WANTED} ({_reason(error)}); {CURE}")
+
+
+def _reason(error: Exception) -> str:
+    """Return what a reader says in short. torch adds advice, such as to unpickle the file."""
+    if found := re.search(r"GLOBAL ([\w.]+)", str(error)):
+        return f"it holds an object of {found[1]}"
+    if "Weights only load failed" in str(error):
+        return "it holds more than tensors, text and numbers"
+    return first_line(error).partition(". ")[0].rstrip(".")
 
 
 def _array_reader(path: Path) -> Callable | None:
