@@ -4,6 +4,8 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -91,6 +93,32 @@ def test_damaged_tables_of_a_store_are_found(tmp_path):
             assert str(path) in str(error) and f"; {remake(path)}" in str(error)
         else:
             assert all((found[clip] == expected[clip]).all() for clip in expected)
+
+
+WRITE = """
+import sys, h5py
+file = h5py.File(sys.argv[1], "r+", libver=("v110", "v110"))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_a_file_that_another_program_writes_to_is_not_called_damaged(tmp_path, sealed):
+    path = tmp_path / "000.h5"
+    write(path)
+    if not sealed:
+        seal_of(path).unlink()
+    command = [sys.executable, "-c", WRITE, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"open\n"
+        for kind in ("frames", None):
+            with pytest.raises(PipelineError, match="another program writes to it") as caught:
+                reader.open_checked(path, kind)
+            assert "rm " not in str(caught.value)
+        other.communicate(b"")
+    # Nothing was written.
+    reader.open_checked(path, "frames").close()
 
 
 def test_any_kind_can_be_opened(tmp_path):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
+
 from pipeline.errors import PipelineError, first_line, set_aside
 from pipeline.files import reading, require_intact
 
@@ -28,7 +30,7 @@ UNREADABLE = (
 READ_TABLES = """
 import math, resource, sys, time, h5py
 limit = math.ceil(time.process_time()) + int(sys.argv[2])
-resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 with h5py.File(sys.argv[1], "r", locking=False) as file:
     dict(file.attrs)
     def visit(name, node):
@@ -58,6 +60,18 @@ def broken(path: str | Path, what: str = "") -> Iterator[None]:
         require_intact(path)
         problem = f"{what} cannot be decoded" if what else "not an HDF5 file, or cut short"
         raise PipelineError(f"{path}: {problem} ({reason}); {set_aside(path)}") from error
+
+
+def refuse_open_for_writing(path: str | Path) -> None:
+    """Raise PipelineError for a file that is said to be open for writing, unless that is damage."""
+    try:
+        h5py.File(path, "r", locking=False).close()
+    except OSError as error:
+        if "already open for write" in str(error):
+            raise PipelineError(
+                f"{path}: another program writes to it, or was killed while it did; when it has "
+                f"closed the file, run the same command again; {set_aside(path)}"
+            ) from error
 
 
 def require_end(path: str | Path) -> None:

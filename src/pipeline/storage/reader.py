@@ -14,12 +14,14 @@ from pipeline.errors import PipelineError, set_aside
 from pipeline.files import reading, require_intact
 from pipeline.storage import attributes, layout
 from pipeline.storage.codecs import Codec
-from pipeline.storage.damage import broken, require_end
+from pipeline.storage.damage import broken, refuse_open_for_writing, require_end
 from pipeline.storage.keys import key_of
 from pipeline.storage.layout import ABOUT, PER_FRAME
 
 # How HDF5 files begin, and the byte behind it of files whose tables have checksums.
 SIGNATURE, CHECKED_TABLES = b"\x89HDF\r\n\x1a\n", b"\x02"
+# The byte of such files that holds flags, and the flag of one that a program writes to.
+FLAGS, OPEN_FOR_WRITING = 11, 1
 # Files that `Shards` keeps open at a time; a process may often have no more than 1024.
 MAX_OPEN_FILES = 128
 
@@ -34,10 +36,13 @@ def open_checked(path: str | Path, kind: str | None = None) -> h5py.File:
     Raises PipelineError when it is missing, damaged, not the pipeline's, or of another kind or
     schema.
     """
-    intact = require_intact(path, whole=kind not in PER_FRAME)
     with reading(path), open(path, "rb") as file:
-        head = file.read(len(SIGNATURE) + 1)
-    if not intact and not (kind in PER_FRAME and head[len(SIGNATURE) :] >= CHECKED_TABLES):
+        head = file.read(FLAGS + 1)
+    has_checksums = head[len(SIGNATURE) : len(SIGNATURE) + 1] >= CHECKED_TABLES
+    if has_checksums and head[FLAGS:] and head[FLAGS] & OPEN_FOR_WRITING:
+        refuse_open_for_writing(path)
+    intact = require_intact(path, whole=kind not in PER_FRAME)
+    if not intact and not (kind in PER_FRAME and has_checksums):
         require_end(path)
     with broken(path):
         # HDF5 needs no cache of chunks: no chunk is read twice.
