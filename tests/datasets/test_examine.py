@@ -114,3 +114,20 @@ def test_a_clip_that_changes_while_it_is_examined_has_no_row(clip_set, tmp_path,
     monkeypatch.setattr(examine, "probe", lambda *_: {"frames": 2, "width": 32, "height": 24})
     (row,) = examine.examine([clip], {clip.id: str(path)}, [])
     assert row["problem"] == "" and row["sha256"] == files.digest(path)
+
+
+def test_bad_clips_are_known_by_content(clip_set, tmp_path, monkeypatch):
+    """So that a copy of them elsewhere is not examined again."""
+    path, clip = tmp_path / "1.avi", clip_set.clips["A/1"]
+    path.write_bytes(b"")
+    (row,) = examine.examine([clip], {clip.id: str(path)}, [])
+    assert row["problem"] and row["sha256"] == files.digest(path)
+
+    def replaces(*_):
+        path.write_text("a good video")
+        raise PipelineError("cut short")
+
+    monkeypatch.setattr(examine, "probe", replaces)
+    (row,) = examine.examine([clip], {clip.id: str(path)}, [])
+    # What is wrong with one file must not pass for what is wrong with the other.
+    assert row["problem"] == "cut short" and not row.get("sha256")
