@@ -26,6 +26,7 @@ from training_programs import (
     torchrun,
 )
 
+from pipeline import files
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
@@ -34,7 +35,7 @@ from pipeline.inference.scores import score_clips, summarise
 from pipeline.models import checkpoint, factory
 from pipeline.streams import DIRECTIONS, STORES, STREAMS
 from pipeline.training import loop
-from pipeline.training.job import finish, schedule
+from pipeline.training.job import finish, schedule, weights
 from pipeline.video.decode import decode
 
 
@@ -313,3 +314,17 @@ def test_finish_writes_model_history_and_record_and_forgets_checkpoints(tmp_path
         checkpoint.load(options.model, net(), [rows[3], {"clip": "new", "group": "g99"}])
     assert (record["precision"], record["accumulate"]) == ("float32", 1)
     assert not checkpoints.exists()
+
+
+def test_weights_that_were_replaced_are_not_started_from(tmp_path):
+    """The result would state those that it was planned with."""
+    path = tmp_path / "vgg16.pth"
+    path.write_text("weights")
+    stated = {"network": {"weights": f"file {files.digest(path)}"}}
+    options = Namespace(settings=stated, weights=str(path))
+    assert weights(options) == str(path)
+    path.write_text("other weights")
+    with pytest.raises(PipelineError, match="vgg16.pth: the weights have changed since this run"):
+        weights(options)
+    for word in ("imagenet", "none"):
+        assert weights(Namespace(settings={"network": {"weights": word}}, weights=word)) == word

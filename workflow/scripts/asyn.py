@@ -19,7 +19,7 @@ from pipeline.jobs import program
 from pipeline.models import checkpoint, factory
 from pipeline.streams import DIRECTIONS
 from pipeline.training import job, objectives
-from pipeline.training.job import finish, identity, schedule
+from pipeline.training.job import finish, identity, schedule, weights
 from pipeline.training.loop import train
 from pipeline.training.step import Criterion
 
@@ -31,7 +31,7 @@ def build_model(options: argparse.Namespace, classes: int) -> nn.Module:
     networks = (model.one, model.many)
     if not options.co2fi:
         for network in networks:
-            network.start_from(options.weights)
+            network.start_from(weights(options))
         return model
     streams = DIRECTIONS[options.direction]
     for network, path, stream in zip(networks, options.co2fi, streams, strict=True):

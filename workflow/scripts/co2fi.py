@@ -12,7 +12,7 @@ from pipeline.datasets import index
 from pipeline.jobs import program
 from pipeline.models import checkpoint, factory
 from pipeline.training import job, objectives
-from pipeline.training.job import finish, identity, schedule
+from pipeline.training.job import finish, identity, schedule, weights
 from pipeline.training.loop import train
 
 
@@ -34,7 +34,7 @@ def main(options: argparse.Namespace) -> None:
     device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = factory.stream_net(settings, options.stream, len(classes))
-    model.start_from(options.weights)
+    model.start_from(weights(options))
     for path in options.teacher:
         checkpoint.load(
             path,

@@ -10,6 +10,7 @@ from torch import nn
 from pipeline import files
 from pipeline.compute import ranks
 from pipeline.compute.device import device_name, resolve_precision
+from pipeline.errors import PipelineError
 from pipeline.jobs import record
 from pipeline.jobs.program import reading_parser, workers
 from pipeline.models import checkpoint
@@ -37,6 +38,23 @@ def schedule(options: argparse.Namespace, section: str) -> dict:
     """
     execution = {"workers": workers(options), "accumulate": options.accumulate}
     return options.settings[section] | options.settings["compute"] | execution
+
+
+def weights(options: argparse.Namespace) -> str:
+    """Return what a training starts from, --weights: a word, or a file as the settings state it.
+
+    Raises PipelineError for a file that was replaced after the settings were stated.
+    """
+    stated, path = options.settings["network"]["weights"], options.weights
+    if stated.startswith("file "):
+        with files.reading(path):
+            changed = stated != f"file {files.digest(path)}"
+        if changed:
+            raise PipelineError(
+                f"{path}: the weights have changed since this run began; run the same snakemake "
+                "command again, which takes them as they are now"
+            )
+    return path
 
 
 def identity(options: argparse.Namespace) -> dict:
