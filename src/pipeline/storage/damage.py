@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 
 from pipeline.errors import PipelineError, first_line, set_aside
-from pipeline.files import reading, require_intact
+from pipeline.files import MACHINE_ERRORS, reading, require_intact
 
 # What h5py and the decoders raise; which of them depends on what is broken or missing.
 UNREADABLE = (
@@ -53,13 +53,21 @@ def broken(path: str | Path, what: str = "") -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        reason = first_line(error)
-        if failed := re.search(r"errno = (\d+)", str(error)):
+        reason, failed = first_line(error), _failed_system_call(error)
+        if failed:
             with reading(path):
-                raise OSError(int(failed[1]), os.strerror(int(failed[1]))) from error
+                raise OSError(failed, os.strerror(failed)) from error
         require_intact(path)
         problem = f"{what} cannot be decoded" if what else "not an HDF5 file, or cut short"
         raise PipelineError(f"{path}: {problem} ({reason}); {set_aside(path)}") from error
+
+
+def _failed_system_call(error: Exception) -> int:
+    """The number by which the system says why it did not read, as in h5py's text; 0 if it did."""
+    if isinstance(error, OSError) and error.errno in MACHINE_ERRORS:
+        return error.errno
+    number = re.search(r"errno = (\d+)", str(error))
+    return int(number[1]) if number else 0
 
 
 def refuse_open_for_writing(path: str | Path) -> None:
