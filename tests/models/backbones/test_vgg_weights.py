@@ -354,3 +354,75 @@ def test_a_bias_of_another_size_is_refused(tmp_path):
         PipelineError, match=r"'features.5.bias' is \(1,\), the network wants \(32,\)"
     ):
         VGG16(3, WIDTH).start_from(write(tmp_path, "caffe torch", layers))
+
+
+@pytest.mark.parametrize(
+    "name, weight, bias, words",
+    [
+        ("conv1_1", (16, 3, 3, 3), (3,), "which do not fit"),
+        ("conv1_1", (), (16,), r"of shape \(\), where 4 dimensions are wanted"),
+        ("conv1_1", (16, 3, 3), (16,), "where 4 dimensions are wanted"),
+        ("conv3_1", (0, 32, 3, 3), (64,), "where 4 dimensions are wanted"),
+        ("conv5_3", (128, 128, 3, 3), (), r"bias of layer .* of shape \(\)"),
+        ("fc6", (12, 3, 3, 3), (12,), "where 2 dimensions are wanted"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["caffe npz", "torchvision bgr"])
+def test_layers_of_other_shapes_are_refused(tmp_path, kind, name, weight, bias, words):
+    layers = published()
+    layers[name] = np.full(weight, 0.1, np.float32), np.zeros(bias, np.float32)
+    if name == "conv1_1" and len(weight) == 4:
+        layers[name][0][KNOWN] = FILTER.numpy()
+    net = Baseline(VGG16(3, WIDTH), 7, size=SIZE, fc=FC, dropout=0.5)
+    path = stored_as_is(tmp_path, kind, layers)
+    with pytest.raises(PipelineError, match=f"^{path}: .*{words}"):
+        net.start_from(path)
+
+
+def stored_as_is(folder: Path, kind: str, layers: dict) -> str:
+    """`write` for layers whose channels cannot be reversed."""
+    ending, names, weight, bias, *_ = FILES[kind]
+    return write_arrays(
+        folder / f"vgg16.{ending}",
+        {
+            text.format(names.get(name, name)): value
+            for name, values in layers.items()
+            for text, value in zip((weight, bias), values, strict=True)
+        },
+    )
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        torch.save({name: torch.from_numpy(value) for name, value in arrays.items()}, path)
+    return str(path)
+
+
+def test_fc1_that_reads_no_square_map_is_refused(tmp_path):
+    layers = published()
+    arrays = stored(layers, KERAS, "{}_kernel", "{}_bias", bgr=True, last=True)
+    arrays["fc1_kernel"] = arrays["fc1_kernel"][:-1]
+    path = write_arrays(tmp_path / "vgg16.npz", arrays)
+    with pytest.raises(PipelineError, match="fc1 reads 511 values, which are no square map of 128"):
+        Baseline(VGG16(3, WIDTH), 7, size=SIZE, fc=FC, dropout=0.5).start_from(path)
+
+
+def test_values_that_overflow_when_converted_are_refused(tmp_path):
+    layers = published()
+    layers["conv1_1"][0][0, 0, 0, 0] = 3e38
+    with pytest.raises(PipelineError, match="'conv1_1' holds values of up to float32's largest"):
+        VGG16(3, WIDTH).start_from(write(tmp_path, "caffe npz", layers))
+
+
+def test_two_networks_in_one_file_are_refused(tmp_path):
+    layers = published()
+    arrays = stored(layers, THEIRS, "rgb.{}.weight", "rgb.{}.bias", bgr=True, last=False)
+    again = {name.replace("rgb", "flow"): value for name, value in arrays.items()}
+    path = write_arrays(tmp_path / "same.pth", arrays | again)
+    VGG16(3, WIDTH).start_from(path)
+    again["flow.features.28.bias"] = again["flow.features.28.bias"] + 1
+    path = write_arrays(tmp_path / "two.pth", arrays | again)
+    with pytest.raises(PipelineError, match="'rgb.features.28.bias' and 'flow.features.28.bias'"):
+        VGG16(3, WIDTH).start_from(path)

@@ -108,6 +108,11 @@ def load(source: str, wanted: list[str], optional: Sequence[str] = ()) -> dict[s
     order = channel_order(state["features.0.weight"])
     if order:
         adapt(state, order)
+        if not all(state[f"features.0.{part}"].isfinite().all() for part in ("weight", "bias")):
+            raise PipelineError(
+                f"{source}: layer '{names['features.0']}' holds values of up to float32's largest, "
+                "so it is damaged; set network.weights to another file"
+            )
         record.log(
             f"{source}: the original VGG-16 by {layout}'s names, for {order} of 0 .. 255; converted"
         )
