@@ -1,6 +1,7 @@
 """Reading: a broken, foreign or mixed file is never taken for a good one."""
 
 import hashlib
+import json
 import multiprocessing
 import os
 import pickle
@@ -245,6 +246,29 @@ def test_shards_made_in_different_ways_are_refused(tmp_path):
             match=rf"{odd['shard']}\.h5: made otherwise than .*000\.h5 and 2 more: {words}",
         ):
             reader.Shards(tmp_path, "flow").check_same_settings([*alike, odd])
+
+
+def test_equal_numbers_are_equal_however_they_are_spelt(tmp_path):
+    rows = []
+    for name, bound in (("000", 5), ("001", 5.0)):
+        write(tmp_path / f"{name}.h5", kind="flow", settings={"flow": {"bound": bound}})
+        rows.append(index_rows()[0] | {"shard": name})
+    reader.Shards(tmp_path, "flow").check_same_settings(rows)
+
+
+def test_a_shard_that_was_copied_over_another_one_is_refused(tmp_path):
+    """Its record says what the other one was made with."""
+    path, row = tmp_path / "000.h5", index_rows()[0]
+    write(path, kind="flow", settings={"flow": {"bound": 5}})
+    record = path.with_suffix(".json")
+    for stated in ({"flow": {"bound": 5.0}}, None):
+        record.write_text(json.dumps({"settings": stated} if stated else {}))
+        reader.Shards(tmp_path, "flow").check_same_settings([row])
+    record.write_text(json.dumps({"settings": {"flow": {"bound": 20}}}))
+    with pytest.raises(
+        PipelineError, match=r"000.h5: made with flow.bound 5 \(not 20\) by its rec"
+    ):
+        reader.Shards(tmp_path, "flow").check_same_settings([row])
 
 
 @pytest.mark.parametrize("kind", ["frames", "flow"])

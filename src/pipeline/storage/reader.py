@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from pipeline.errors import PipelineError, set_aside
-from pipeline.files import reading, require_intact
+from pipeline.files import read_intact, reading, require_intact
 from pipeline.storage import attributes, layout
 from pipeline.storage.codecs import Codec
 from pipeline.storage.damage import broken, refuse_open_for_writing, require_end
@@ -164,21 +164,25 @@ class Shards:
         points of accuracy, and nothing shows it. Lossless codecs may be mixed, lossy ones may not.
         Raises PipelineError with a line for each file that differs from most of the others.
         """
-        # {settings and solver as JSON: files that they made}
-        paths_by_settings: dict[str, list[Path]] = {}
+        # Settings with solver, and the files that they made; 5 and 5.0 are equal.
+        groups: list[tuple[dict, list[Path]]] = []
         for path in sorted({self._path(row) for row in rows}):
-            settings = json.dumps(self._settings_and_solver(path), sort_keys=True)
-            paths_by_settings.setdefault(settings, []).append(path)
-        if len(paths_by_settings) <= 1:
+            settings = self._settings_and_solver(path)
+            same = next((paths for other, paths in groups if other == settings), None)
+            if same is None:
+                groups.append((settings, [path]))
+            else:
+                same.append(path)
+        groups.sort(key=lambda group: -len(group[1]))
+        if len(groups) <= 1:
             return
-        common, *others = sorted(paths_by_settings, key=lambda key: -len(paths_by_settings[key]))
-        first, *more = paths_by_settings[common]
+        (common, (first, *more)), *others = groups
         raise PipelineError.from_list(
             [
                 f"{path}: made otherwise than {first} and {len(more)} more: "
-                f"{_differences(json.loads(other), json.loads(common))}; {set_aside(path)}"
-                for other in others
-                for path in paths_by_settings[other]
+                f"{_differences(other, common)}; {set_aside(path)}"
+                for other, paths in others
+                for path in paths
             ]
         )
 
@@ -187,6 +191,7 @@ class Shards:
         with opened(path, self.kind) as file:
             found = attributes.read(file)
             settings, solver = json.loads(found["settings"]), found.get("solver", "")
+        _check_record(path, settings)
         # The damaged clips of this shard alone.
         settings.pop("accept_damaged", None)
         if Codec.from_settings(settings, self.kind).lossless:
@@ -212,6 +217,25 @@ class Shards:
     def __getstate__(self) -> dict:
         """What is sent to another process: no open files."""
         return {**self.__dict__, "_files": {}, "_owner": 0}
+
+
+def _check_record(path: Path, settings: dict) -> None:
+    """Check that the record beside a file states its `settings`: a file that was copied over
+    another one keeps the other's record, and a result would state that.
+    """
+    record = path.with_suffix(".json")
+    if not record.is_file():
+        return
+    try:
+        stated = json.loads(read_intact(record))["settings"]
+    except (ValueError, TypeError, KeyError):
+        # What reads the record says so.
+        return
+    if stated != settings:
+        raise PipelineError(
+            f"{path}: made with {_differences(settings, stated)} by its record {record}: one of "
+            f"them was copied from elsewhere; {set_aside(path)}"
+        )
 
 
 def _differences(here: dict, there: dict, prefix: str = "") -> str:
