@@ -1,8 +1,11 @@
 """Batches of any dataset: which, in what order, from which process, and what becomes of errors."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,3 +202,52 @@ def test_workers_do_not_wait_for_threads_of_the_process_that_they_are_forks_of()
         [sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120
     )
     assert done.stdout.split() == ["8"], done.stderr[-2000:]
+
+
+SLOW = """
+import os, sys, time, torch
+from pipeline.data import loader
+from pipeline.data.batched import BatchedDataset
+from pipeline.jobs import program
+
+class Slow(BatchedDataset):
+    def __getitem__(self, index):
+        time.sleep(0.01)
+        return {"process": os.getpid()}
+
+def main():
+    for batch in loader.iterate_batches(Slow(), range(100000), 2, torch.device("cpu"), 2):
+        print(int(batch["process"][0]), flush=True)
+
+program.run(main)
+"""
+
+
+@pytest.mark.parametrize("number, name", [(signal.SIGKILL, "Killed"), (signal.SIGBUS, "Bus error")])
+def test_a_worker_that_is_killed_is_named_in_a_sentence(number, name):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    worker = int(process.stdout.readline())
+    os.kill(worker, number)
+    _, printed = process.communicate(timeout=120)
+    line = printed.strip().splitlines()[-1]
+    assert process.returncode == 1 and "Traceback" not in printed, printed
+    assert line.startswith("error: a process that reads batches for the network was killed ")
+    assert f"(process {worker}: {name})" in line
+    assert line.endswith("compute.workers; the same command goes on")
+
+
+def test_workers_end_with_their_process():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    workers = {process.stdout.readline().strip() for _ in range(8)}
+    assert len(workers) == 2
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 30
+    # torch's workers look for their parent every five seconds.
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -9,10 +9,13 @@ trap : HUP INT TERM
 python() {
     trap : HUP INT TERM
     local status=0
-    (
-        trap '' INT
-        exec python "$@"
-    ) || status=$?
+    # The shell's own words on how the program ended go nowhere, the program's go where they went.
+    {
+        (
+            trap '' INT
+            exec python "$@" 2>&3 3>&-
+        ) || status=$?
+    } 3>&2 2>/dev/null
     case $status in
         # Hung up, interrupted, terminated: the program or Snakemake has said so.
         129 | 130 | 143) ;;

@@ -6,6 +6,7 @@ stream of its own.
 """
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
@@ -118,6 +119,8 @@ def _name_killed_worker(batches: Iterable) -> Iterator:
         yield from batches
     except RuntimeError as error:
         if sentence := machine.sentence(error):
+            # torch would raise it again, wherever this process is, as other workers end.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             raise MachineError(sentence) from error
         raise
 

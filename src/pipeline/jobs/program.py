@@ -155,6 +155,8 @@ def run(main: Callable[[], None]) -> None:
         _end(f"stopped by {name}; the same command goes on", 128 + number)
     except Exception as error:
         if sentence := machine.sentence(error):
+            # torch raises the end of a worker wherever this process is, and may do so again.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _end_at_once(sentence)
         raise
     finally:
