@@ -231,7 +231,7 @@ def test_a_worker_that_is_killed_is_named_in_a_sentence(number, name):
     worker = int(process.stdout.readline())
     os.kill(worker, number)
     _, printed = process.communicate(timeout=120)
-    line = printed.strip().splitlines()[-1]
+    line = printed.strip().splitlines()[-1].lstrip("\0")
     assert process.returncode == 1 and "Traceback" not in printed, printed
     assert line.startswith("error: a process that reads batches for the network was killed ")
     assert f"(process {worker}: {name})" in line

@@ -128,7 +128,14 @@ def test_words_of_a_failed_job(tmp_path):
     job = SimpleNamespace(
         log=[str(log)], rule=SimpleNamespace(name="flow"), resources={"mem_mb": 2000}
     )
-    assert run._words_of_job(job) == [f"error: rule flow failed; its log: {log}"]
+    ended = f"error: rule flow was ended; the same command goes on; its log: {log}"
+    assert run._words_of_job(job) == [ended]
+    log.write_text("flow 000: 3 pairs\nTraceback (most recent call last):\n")
+    assert run._words_of_job(job) == [
+        f"error: rule flow failed by a fault of the program; its log: {log}"
+    ]
+    log.write_text("\0error: a.avi: broken\n")
+    assert run._words_of_job(job) == ["error: a.avi: broken"]
     log.write_text("flow 000: 3 pairs\nerror: a.avi: broken\nerror: b.avi: broken\n")
     assert run._words_of_job(job) == ["error: a.avi: broken", "error: b.avi: broken"]
     log.write_text("error: memory ran out; lower --cores\n")

@@ -46,13 +46,17 @@ TORCH_WRITE = "PytorchStreamWriter failed"
 
 def sentence(error: BaseException | None) -> str | None:
     """Return what of the machine has failed and what to do, None for an error of another kind."""
-    for cause in _causes(error):
+    causes = list(_causes(error))
+    ends = [found for cause in causes if (found := WORKER.search(str(cause)))]
+    if ends:
+        # Of several errors about one worker only the first tells the signal.
+        found = next((end for end in ends if end[2]), ends[0])
+        return _worker(found[1], found[2] or "no message")
+    for cause in causes:
         if isinstance(cause, MemoryError) or (
             isinstance(cause, RuntimeError | OSError | SystemError) and MEMORY.search(str(cause))
         ):
             return _memory(cause)
-        if found := WORKER.search(str(cause)):
-            return _worker(found[1], found[2] or "no message")
         number = _number(cause)
         if number in FILES or "Too many open files" in str(cause):
             return (

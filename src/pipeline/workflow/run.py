@@ -127,15 +127,19 @@ class Run:
 
 def _words_of_job(job) -> list[str]:
     """Return what the log of a failed job says was wrong."""
-    logs = [Path(path) for path in job.log]
-    found = []
-    for log in logs:
+    text, where = "", ""
+    for log in job.log:
+        where = f"; its log: {log}"
         with suppress(OSError):
-            text = log.read_text(errors="replace")
-            found += [line for line in text.splitlines() if line.startswith("error: ")]
+            text += Path(log).read_text(errors="replace")
+    # torch ends some of its lines with a zero byte.
+    lines = [line.lstrip("\0") for line in text.splitlines()]
+    found = [line for line in lines if line.startswith("error: ")]
+    if not found and "Traceback" in text:
+        return [f"error: rule {job.rule.name} failed by a fault of the program{where}"]
     if not found:
-        where = f"; its log: {logs[0]}" if logs else ""
-        return [f"error: rule {job.rule.name} failed{where}"]
+        # A kill while the program was being loaded, or of its shell.
+        return [f"error: rule {job.rule.name} was ended; the same command goes on{where}"]
     memory = job.resources.get("mem_mb")
     return [
         f"{line} (it had asked for {memory} MB)" if "memory ran out" in line and memory else line
