@@ -64,8 +64,19 @@ def test_endless_computing_is_stopped(tmp_path, monkeypatch):
 def test_endless_waiting_is_the_machines_fault(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "SECONDS", 1)
     monkeypatch.setattr(limits, "PATIENCE", 1)
+    # The start of the process computes, too.
+    monkeypatch.setattr(limits, "COMPUTING", 10)
     with pytest.raises(MachineError, match="not read within 1 seconds"):
         call(fail, tmp_path / "a.mat", "sleep")
+
+
+def test_endless_computing_on_a_busy_machine_is_no_fault_of_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "SECONDS", 100)
+    monkeypatch.setattr(limits, "PATIENCE", 0.02)
+    monkeypatch.setattr(limits, "COMPUTING", 0.0001)
+    with pytest.raises(PipelineError, match="takes more than 100 seconds; write it") as caught:
+        call(fail, tmp_path / "a.mat", "loop")
+    assert not isinstance(caught.value, MachineError)
 
 
 def test_large_files_get_more_time(tmp_path, monkeypatch):

@@ -29,6 +29,9 @@ MEMORY = 4 << 30
 SECONDS, SECOND = 30, 10 << 20
 # A disk may be slow or asleep: what passes on the clock for one second of processor time.
 PATIENCE = 10
+# The share of the processor time from which a process that ran out of the time on the clock was
+# computing, on a busy machine, and not waiting for a disk.
+COMPUTING = 0.1
 # Kinds of arrays that are handed back: truth values, integers and floats.
 KINDS = "biuf"
 # What the new process runs. It finds modules where this one does.
@@ -74,7 +77,7 @@ def call(
         stderr=subprocess.DEVNULL,
         env=os.environ | ONE_THREAD,
     )
-    out_of_time = []
+    out_of_time, before = [], _children_seconds()
     timer = Timer(PATIENCE * seconds, lambda: (out_of_time.append(True), process.kill()))
     timer.start()
     with process:
@@ -90,6 +93,8 @@ def call(
         finally:
             timer.cancel()
     if out_of_time and result is None:
+        if _children_seconds() - before > COMPUTING * seconds:
+            raise _endless(path, cure, seconds)
         raise MachineError(
             f"{path}: not read within {PATIENCE * seconds} seconds; see that its disk answers, and "
             "run it again"
@@ -195,7 +200,7 @@ def _fill(stream: BinaryIO, buffer: memoryview) -> bool:
 def _death(status: int, path: str | Path, cure: str, memory: int, seconds: int) -> PipelineError:
     """The error to raise for a process that ended with `status` and without a result."""
     if -status == signal.SIGXCPU:
-        return PipelineError(f"{path}: reading it takes more than {seconds} seconds; {cure}")
+        return _endless(path, cure, seconds)
     if -status in CRASHES:
         name = signal.Signals(-status).name
         return PipelineError(f"{path}: damaged: what reads it crashed ({name}); {cure}")
@@ -208,6 +213,16 @@ def _death(status: int, path: str | Path, cure: str, memory: int, seconds: int) 
         f"{path}: what reads it ended without a result (status {status}), which may be for want of "
         f"memory (limit {memory >> 30} GB); {cure}"
     )
+
+
+def _endless(path: str | Path, cure: str, seconds: int) -> PipelineError:
+    return PipelineError(f"{path}: reading it takes more than {seconds} seconds; {cure}")
+
+
+def _children_seconds() -> float:
+    """Processor time of the processes that this one has started, and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _size(path: str | Path) -> int:
