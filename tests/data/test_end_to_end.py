@@ -17,6 +17,7 @@ import pytest
 import torch
 import yaml
 
+from pipeline import files
 from pipeline.data import loader, transforms
 from pipeline.data.crops import Crop
 from pipeline.data.dataset import PeriodDataset, StreamDataset
@@ -163,7 +164,7 @@ def folder(request, tmp_path_factory) -> Path:
     row = {
         "clip": CLIP,
         "path": str(folder / "clip.avi"),
-        "sha256": "0" * 64,
+        "sha256": files.digest(folder / "clip.avi"),
         "problem": "",
         **probe(folder / "clip.avi"),
     }
