@@ -127,7 +127,7 @@ def run(seed: int, scale: float, folder: Path) -> Iterator[Trial]:
     """Yield a trial for each kill, over all stages in turn."""
     rng = random.Random(seed)
     stages = STAGES if scale >= SHORT else STAGES[:5]
-    kills = _kills(rng, stages, max(1, round(TRIALS * scale)))
+    kills = draw(rng, stages, max(1, round(TRIALS * scale)))
     work = workspace(folder / "work")
     targets = sorted({stage.target for stage, _, _ in kills})
     done = command(work, targets)
@@ -138,7 +138,7 @@ def run(seed: int, scale: float, folder: Path) -> Iterator[Trial]:
         yield _trial(work, stage, victim, number, rng, undisturbed)
 
 
-def _kills(
+def draw(
     rng: random.Random, stages: tuple[Stage, ...], count: int
 ) -> list[tuple[Stage, str, signal.Signals]]:
     """Return `count` kills: each stage as often as the others, and each kind as often, too."""
@@ -288,7 +288,9 @@ def _judge(
             return TRACEBACK, done.stdout[done.stdout.index("Traceback") :][:2000]
     if again.returncode:
         return UNCLEAR, f"the same command failed: {again.stdout[-1500:]}"
+    # Nobody is left to say anything, or all was made when the signal came.
     unable = victim in ("Snakemake", "everything") and number == signal.SIGKILL
+    unable = unable or "(100%) done" in killed.stdout
     last = (killed.stdout.strip().splitlines() or [""])[-1]
     if killed.returncode and not unable and "the same command" not in last:
         return UNCLEAR, f"the last line was: {last}"
