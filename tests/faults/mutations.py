@@ -48,7 +48,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ROOT / "tests" / "configs"
 # Seconds after which a reader hangs, on a machine that does other things, too; the process that a
 # reader starts has less, of processor time. Memory of a reader beyond what it has at its start.
-LONGEST, LONGEST_INSIDE, MEMORY = 300, 20, 6 << 30
+LONGEST, LONGEST_INSIDE, MEMORY = 300, 10, 6 << 30
 # Characters of a line for a person.
 LONGEST_LINE = 2000
 
