@@ -4,16 +4,21 @@ Each shard's clips are examined by a job of its own, so that one changed video c
 `merge` joins the shards for the whole set or a subset of a split.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import repeat
 from pathlib import Path
 
 from pipeline import files
 from pipeline.datasets import index
 from pipeline.datasets.clips import TRAIN, Clip, ClipSet
-from pipeline.errors import PipelineError, listed, require
+from pipeline.errors import MachineError, PipelineError, listed, require
 from pipeline.jobs.progress import Progress
 from pipeline.video.decode import probe
+
+# Bytes of a video that cannot be used beyond which nothing more of it is read.
+LARGEST_BAD = 1 << 30
 
 
 def examine(
@@ -114,14 +119,44 @@ def read_examined(folder: str | Path, clip_set: ClipSet, clips: list[Clip], coun
 
 
 def _examine_clip(clip: Clip, paths: dict[str, str], accept_damage: bool) -> dict:
-    """Return the row of EXAMINED of one clip."""
+    """Return the row of EXAMINED of one clip. A failure of the machine makes no row."""
     path = paths[clip.id]
+    before = _state(path)
     try:
         video = probe(path, accept_damage)
         digest = files.digest(path)
+        if _state(path) != before:
+            # The frames of one file and the digest of another would pass for good ever after.
+            raise MachineError(
+                f"{path}: the video changed while it was examined; run the same snakemake command "
+                "again"
+            )
+    except MachineError:
+        raise
     except PipelineError as error:
-        return {"clip": clip.id, "path": path, "problem": str(error)}
+        row = {"clip": clip.id, "path": path, "problem": str(error)}
+        return row | _digest_of_bad(path, before)
     return {"clip": clip.id, "path": path, "sha256": digest, **video, "problem": ""}
+
+
+def _digest_of_bad(path: str, before: tuple[int, ...] | None) -> dict[str, str]:
+    """Return the digest of a video that cannot be used as 'sha256', so that a copy of it is known;
+    nothing where it is not for sure what was examined, or is huge.
+    """
+    with suppress(OSError):
+        if before and before[0] <= LARGEST_BAD:
+            digest = files.digest(path)
+            return {"sha256": digest} if _state(path) == before else {}
+    return {}
+
+
+def _state(path: str) -> tuple[int, ...] | None:
+    """What of a video changes when another takes its place; None where it is gone."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 def _not_examined(clip_set: ClipSet, clip: Clip) -> dict:
