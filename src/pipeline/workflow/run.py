@@ -52,6 +52,12 @@ class Run:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
 
+    def _ignore_signals(self) -> None:
+        """Let a signal that comes while Snakemake ends change nothing of what it has to say."""
+        for number in SIGNALS:
+            if signal.getsignal(number) == self._stop:
+                signal.signal(number, signal.SIG_IGN)
+
     def _stop(self, number: int, _) -> None:
         """Tell the jobs to stop, and have Snakemake wait for them."""
         if self.stopped_by is None:
@@ -105,6 +111,8 @@ class Run:
                     if not lines:
                         raise
                     _end(lines)
+            finally:
+                self._ignore_signals()
             if self.stopped_by:
                 # The record stays: the next run waits for jobs that have not ended yet.
                 sys.exit(128 + self.stopped_by)
