@@ -8,6 +8,7 @@ from pipeline.datasets.examine import examine, missing_rows
 from pipeline.datasets.load import load_set, skips_bad
 from pipeline.datasets.videos import locate
 from pipeline.jobs import program
+from pipeline.video.decode import Limits
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -21,7 +22,8 @@ def main(options: argparse.Namespace) -> None:
     clips = clip_set.shards(options.entry["shards"])[options.shard]
     paths, _ = locate(clip_set, folder, skips_bad(options.entry))
     present = [clip for clip in clips if clip.id in paths]
-    rows = examine(present, paths, options.settings["accept_damaged"], options.workers)
+    accepted, limits = options.settings["accept_damaged"], Limits.from_settings(options.settings)
+    rows = examine(present, paths, accepted, options.workers, limits)
     # The table holds when the folder moves.
     rows = [row | {"path": str(Path(row["path"]).relative_to(folder))} for row in rows]
     index.write(options.out, [*rows, *missing_rows(clips, paths)], index.EXAMINED)

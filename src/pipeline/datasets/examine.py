@@ -15,28 +15,40 @@ from pipeline.datasets import index
 from pipeline.datasets.clips import TRAIN, Clip, ClipSet
 from pipeline.errors import MachineError, PipelineError, listed, require
 from pipeline.jobs.progress import Progress
-from pipeline.video.decode import probe
+from pipeline.video import container
+from pipeline.video.decode import DEFAULT_LIMITS, Limits, probe
 
 # Bytes of a video that cannot be used beyond which nothing more of it is read.
 LARGEST_BAD = 1 << 30
 
 
 def examine(
-    clips: list[Clip], paths: dict[str, str], accept_damaged: list[str], workers: int = 1
+    clips: list[Clip],
+    paths: dict[str, str],
+    accept_damaged: list[str],
+    workers: int = 1,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> list[dict]:
     """Decode each clip to its end and return a row of `index.EXAMINED` per clip.
 
     `workers` clips are decoded at a time. `paths` are those of the videos by clip id;
-    `accept_damaged` are the ids of clips that may be damaged. A clip that cannot be used is no
-    error here: its row says why as 'problem', and `merge` refuses it.
+    `accept_damaged` are the ids of clips that may be damaged; `limits` are what a clip may cost. A
+    clip that cannot be used is no error here: its row says why as 'problem', and `merge` refuses
+    it.
+    Raises MachineError when memory or a disk failed or ffmpeg was killed, which says nothing about
+    the clip.
     """
     progress = Progress("examine", len(clips), "clips")
     accepted = [clip.id in accept_damaged for clip in clips]
     rows = []
-    with ThreadPoolExecutor(workers) as pool:
-        for row in pool.map(_examine_clip, clips, repeat(paths), accepted):
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for row in pool.map(_examine_clip, clips, repeat(paths), accepted, repeat(limits)):
             rows.append(row)
             progress.update(1, row["clip"])
+    finally:
+        # After a failure of the machine, clips that were not begun are not.
+        pool.shutdown(cancel_futures=True)
     progress.close()
     return rows
 
@@ -89,10 +101,11 @@ def require_enough(clip_set: ClipSet, split: str, subset: str, bad: dict[str, st
         return
     what = f"of {listed(lost)} " if left else ""
     names = [clip.id for clip in clips if clip.id in bad and clip.class_name in lost]
-    raise PipelineError(
+    raise PipelineError.of_names(
         f"set '{clip_set.name}': {split} has no {subset} clip {what}left when bad clips are "
         f"skipped ({listed(names)}); replace these files, or remove what is left of their classes "
-        "from the lists"
+        "from the lists",
+        names,
     )
 
 
@@ -118,13 +131,13 @@ def read_examined(folder: str | Path, clip_set: ClipSet, clips: list[Clip], coun
     }
 
 
-def _examine_clip(clip: Clip, paths: dict[str, str], accept_damage: bool) -> dict:
+def _examine_clip(clip: Clip, paths: dict[str, str], accept_damage: bool, limits: Limits) -> dict:
     """Return the row of EXAMINED of one clip. A failure of the machine makes no row."""
     path = paths[clip.id]
     before = _state(path)
     try:
-        video = probe(path, accept_damage)
-        digest = files.digest(path)
+        video = probe(path, accept_damage, limits)
+        digest = _digest(path)
         if _state(path) != before:
             # The frames of one file and the digest of another would pass for good ever after.
             raise MachineError(
@@ -157,6 +170,14 @@ def _state(path: str) -> tuple[int, ...] | None:
     except OSError:
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
+
+
+def _digest(path: str) -> str:
+    """Return the digest of a video that has just been decoded."""
+    try:
+        return files.digest(path)
+    except OSError as error:
+        raise container.unreadable(path, error) from error
 
 
 def _not_examined(clip_set: ClipSet, clip: Clip) -> dict:
