@@ -4,6 +4,7 @@ earlier version.
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 
@@ -68,5 +69,7 @@ def note_earlier_results(sets: Iterable[str], results: Path = Path("results")) -
                 "they are apart from how they were made; all of it will be made again, file by "
                 "file: index, frames, flow, trajectories, networks and scores"
             )
-            said.touch()
+            # In a folder to look at only it is said each time.
+            with suppress(OSError):
+                said.touch()
     return notes

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.jobs import watch
-from pipeline.workflow.run_lock import RunLock
+from pipeline.workflow.run_lock import FOLDER, RunLock
 
 # Methods of Workflow that change files, apart from `execute`.
 CHANGING = ("unlock", "cleanup_metadata", "cleanup_shadow", "delete_output")
@@ -25,6 +25,7 @@ CHANGING = ("unlock", "cleanup_metadata", "cleanup_shadow", "delete_output")
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 # Bytes of a disk that is full for all purposes of a run.
 FULL = 2**20
+NOT_WRITABLE = "the folder cannot be written; copy it to a place where you can write"
 # Sentences at the end of a run that failed.
 MOST_LINES = 10
 
@@ -39,6 +40,8 @@ class Run:
         workflow.execute = self._executing(workflow.execute)
         for name in CHANGING:
             setattr(workflow, name, self._alone(getattr(workflow, name)))
+        if not os.access(FOLDER if FOLDER.exists() else ".", os.W_OK):
+            _look_without_writing()
         # Before there is a run Ctrl-C is no more than a sentence, too.
         sys.excepthook = _without_interrupt(sys.excepthook)
 
@@ -91,6 +94,8 @@ class Run:
         @wraps(execute)
         def executing(*arguments, executor_plugin, **options):
             kind = executor_plugin.common_settings
+            if kind.dryrun_exec and not FOLDER.is_dir() and not os.access(".", os.W_OK):
+                _end([f"error: {Path.cwd()}: no run has worked here, and none can: {NOT_WRITABLE}"])
             # With --nolock a user answers for it that nothing else works here.
             if kind.dryrun_exec or not self.workflow.execution_settings.lock:
                 return execute(*arguments, executor_plugin=executor_plugin, **options)
@@ -131,6 +136,25 @@ class Run:
             lines += full
         more = len(lines) - MOST_LINES
         return lines[-MOST_LINES:] + ([f"error: and {more} more, see above"] if more > 0 else [])
+
+
+def _look_without_writing() -> None:
+    """Let Snakemake look in a folder that cannot be written: it would make folders of its own, and
+    keep the times of files for a run that trusts them.
+    """
+    from snakemake.persistence import PersistenceBase
+
+    PersistenceBase.save_iocache = PersistenceBase.drop_iocache = lambda self: None
+    makedirs, own = os.makedirs, str(FOLDER.absolute())
+
+    def make_if_possible(path, *arguments, **options) -> None:
+        try:
+            makedirs(path, *arguments, **options)
+        except OSError:
+            if not str(path).startswith(own):
+                raise
+
+    os.makedirs = make_if_possible
 
 
 def _words_of_job(job) -> list[str]:
