@@ -76,6 +76,8 @@ UNKNOWN = {
     "flow.lamda": "lambda_",
     "flow.bond": "bound",
     "crops.tests": "test",
+    "limits.pixel": "pixels",
+    "sets.demo.on_bad_clips": "on_bad_clip",
     "period.delat": "delta",
     "teacher.iteration": "iterations",
     "groups.strid": "stride",
