@@ -391,7 +391,9 @@ def _part(program: int | None, victim: str) -> int | None:
     own = _words(program)
     for pid in _below(program):
         words = _words(pid)
-        if words and ("ffmpeg" in words[0] if victim == "ffmpeg" else words == own):
+        # An ffmpeg without input only tells its version.
+        decodes = bool(words) and "ffmpeg" in words[0] and "-i" in words
+        if words and (decodes if victim == "ffmpeg" else words == own):
             return pid
     return None
 
