@@ -119,7 +119,7 @@ class Process:
             if spent is None:
                 spent = self._processor_seconds()
             if left <= 0:
-                raise Stalled(self._processor_seconds() - spent > self._patience / 2)
+                raise Stalled(self._processor_seconds() - spent > self._patience / 10)
 
     def _take_messages(self) -> None:
         data = os.read(self._err, CHUNK)
