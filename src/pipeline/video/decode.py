@@ -87,6 +87,8 @@ def decode(
                     f"{shown(path)}: more than {limits.frames:,} frames; raise limits.frames in "
                     "the config, or remove the clip from the split lists"
                 )
+            if limits and frame.shape[0] * frame.shape[1] > limits.pixels:
+                raise _too_large(path, (frame.shape[1], frame.shape[0]), limits)
             count += 1
             yield frame
         process.finish()
@@ -146,11 +148,7 @@ def _check_end(
     """Raise what the end of ffmpeg and its messages say after `count` frames."""
     messages, status = process.messages, process.returncode
     if messages.too_large:
-        width, height = messages.too_large
-        raise _BeyondLimits(
-            f"{shown(path)}: frames of {width} x {height} pixels, more than the {limits.pixels:,} "
-            "of limits.pixels in the config; raise it, or remove the clip from the split lists"
-        )
+        raise _too_large(path, messages.too_large, limits)
     if limits and -status == signal.SIGXCPU:
         raise _BeyondLimits(
             f"{shown(path)}: decoding takes more than {limits.seconds:,} seconds; raise "
@@ -168,6 +166,14 @@ def _check_end(
         raise PipelineError(
             f"{shown(path)}: damaged after frame {count} or before (ffmpeg: {reason}); {USABLE}"
         )
+
+
+def _too_large(path: Path, size: tuple[int, int], limits: Limits) -> PipelineError:
+    """Return the error to raise for frames of `size`, (width, height)."""
+    return _BeyondLimits(
+        f"{shown(path)}: frames of {size[0]} x {size[1]} pixels, more than the {limits.pixels:,} "
+        "of limits.pixels in the config; raise it, or remove the clip from the split lists"
+    )
 
 
 def _stalled(path: Path, stall: Stalled, count: int, limits: Limits | None) -> PipelineError:
@@ -205,7 +211,8 @@ def _command(path: Path, short_side: int | None, limits: Limits | None) -> list[
         # A status other than 0 for any error of the decoder.
         *("-max_error_rate", "0"),
         *("-threads", "1"),
-        *(("-max_pixels", str(limits.pixels)) if limits else ()),
+        # Decoders add margins to frames before they compare, so ours is the exact limit.
+        *(("-max_pixels", str(limits.pixels * 11 // 10 + 1_000_000)) if limits else ()),
         *("-format_whitelist", ",".join(container.FORMATS)),
         *("-protocol_whitelist", "file"),
         # With 'file:' in front, a name that has a colon or a leading '-' is still only a name.
