@@ -292,7 +292,8 @@ def _judge(
     unable = victim in ("Snakemake", "everything") and number == signal.SIGKILL
     unable = unable or "(100%) done" in killed.stdout
     last = (killed.stdout.strip().splitlines() or [""])[-1]
-    if killed.returncode and not unable and "the same command" not in last:
+    goes_on = "the same command" in last or "run the same again" in last
+    if killed.returncode and not unable and not goes_on:
         return UNCLEAR, f"the last line was: {last}"
     return SAME, last if killed.returncode else "it ended before"
 
