@@ -16,7 +16,7 @@ from pipeline.video import ffmpeg
 RELEASES = {"4.1": "0.4.0", "4.2": "0.5.1", "7.0": "0.6.0"}
 
 
-@pytest.fixture(scope="session", params=["locked", *RELEASES])
+@pytest.fixture(params=["locked", *RELEASES])
 def each_ffmpeg(request) -> tuple[int, int]:
     """Decode with one ffmpeg after the other; the version of it, such as (7, 0)."""
     if request.param != "locked":
