@@ -183,6 +183,6 @@ def _digest(path: str) -> str:
 def _not_examined(clip_set: ClipSet, clip: Clip) -> dict:
     """Return a row that says that the clip was not examined."""
     return {
-        "problem": f"set '{clip_set.name}': clip '{clip.id}' was not examined; delete "
-        f"results/{clip_set.name}/index and run snakemake again"
+        "problem": f"set '{clip_set.name}': clip '{clip.id}' was not examined; run "
+        "the same snakemake command again with --forcerun examine"
     }

@@ -73,8 +73,10 @@ def _hdf5_writer(
     out: Path, source: str, short_side: int | None
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Open a new HDF5 file, and give a function that appends rows to it."""
+    # A folder of seals beside a user's own file would surprise.
+    settings = {"short_side": short_side}
     with writer.create(
-        out, "trajectories", {"short_side": short_side}, code_id(__file__), source=source
+        out, "trajectories", settings, code_id(__file__), sealed=False, source=source
     ) as file:
         data = file.create_dataset(
             "trajectories",

@@ -21,14 +21,17 @@ from pipeline.storage.layout import ABOUT, BLOCK, PER_FRAME
 
 
 @contextmanager
-def create(path: str | Path, kind: str, settings: dict, code: str, **facts) -> Iterator[h5py.File]:
+def create(
+    path: str | Path, kind: str, settings: dict, code: str, sealed: bool = True, **facts
+) -> Iterator[h5py.File]:
     """Open a new file of a `kind` of ABOUT for writing.
 
     The file gets its name when the block ends well; otherwise nothing is left of it. `settings`,
-    `code`, the id of the code that writes, and `facts` become attributes of the file.
+    `code`, the id of the code that writes, and `facts` become attributes of the file. `sealed` as
+    in `files.replacing`.
     """
     with (
-        replacing(path) as temporary,
+        replacing(path, sealed) as temporary,
         h5py.File(temporary, "w", libver=layout.LIBRARY_VERSIONS, locking=False) as file,
     ):
         attributes.write(
