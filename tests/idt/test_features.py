@@ -30,7 +30,7 @@ def test_command_writes_both_files(clip, tmp_path):
     text = np.loadtxt(tmp_path / "a.txt", ndmin=2)
     assert text == pytest.approx(expected, abs=1e-6) and len(expected)
     # Nothing else comes into a user's folder.
-    assert {path.name for path in tmp_path.iterdir()} == {"a square.avi", "a.h5", "a.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.h5", "a.txt"}
 
 
 @pytest.mark.parametrize(
