@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.check import check
 from pipeline.cli.fuse import HELP_OF_FUSE, fuse
 from pipeline.cli.idt import idt
 from pipeline.cli.inspect import inspect
@@ -45,6 +46,7 @@ def options(
 
 
 # The order of the list of commands.
+app.command(short_help="Check config files before a run.")(check)
 app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspect)
 app.command(short_help="Print the accuracies of a result and what to open.")(show)
 app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)

@@ -16,7 +16,10 @@ from pipeline.config.spelling import LOADER
 from pipeline.errors import PipelineError, nearest, require
 from pipeline.streams import DIRECTIONS, STREAMS
 
-SCHEMA = Path(__file__).resolve().parents[3] / "workflow" / "schemas" / "config.schema.yaml"
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+# The config that every other is laid over.
+DEFAULTS = ROOT / "config.yaml"
 # A number with an exponent.
 EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,4}")
 # Sections that hold a schedule of training, with a batch that processes share.

@@ -76,7 +76,7 @@ class Run:
         try:
             self.lock.take()
         except PipelineError as error:
-            _end([f"error: {line}" for line in str(error).splitlines()])
+            _end([f"error: {line}" for line in str(error).split("\n")])
 
     def _alone(self, method: Callable) -> Callable:
         @wraps(method)
@@ -164,8 +164,8 @@ def _words_of_job(job) -> list[str]:
         where = f"; its log: {log}"
         with suppress(OSError):
             text += Path(log).read_text(errors="replace")
-    # torch ends some of its lines with a zero byte.
-    lines = [line.lstrip("\0") for line in text.splitlines()]
+    # torch ends some of its lines with a zero byte; a file name may hold other line ends than LF.
+    lines = [line.lstrip("\0") for line in text.split("\n")]
     found = [line for line in lines if line.startswith("error: ")]
     if not found and "Traceback" in text:
         return [f"error: rule {job.rule.name} failed by a fault of the program{where}"]

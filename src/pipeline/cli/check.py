@@ -1,0 +1,35 @@
+"""The command `pipeline check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.jobs import program
+
+
+def check(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE..", help="Config files, in the order of --configfile."),
+    ],
+) -> None:
+    """Check config files before a run: YAML with file and line, keys, values and set names.
+
+    They are laid over config.yaml one after the other, as Snakemake does it. Its own message
+    on a file that is no YAML names no line, and this one does.
+
+    Example: pipeline check mine.yaml
+    """
+    program.run(lambda: _check(files))
+
+
+def _check(files: list[Path]) -> None:
+    from pipeline.config import check, settings, spelling
+
+    config = spelling.read(check.DEFAULTS)
+    for file in files:
+        settings.overlay(config, spelling.read(file))
+    check.check(config, ", ".join(map(str, files)))
+    sets = ", ".join(config["sets"])
+    typer.echo(f"{', '.join(map(str, files))}: a config of this pipeline; its sets: {sets}")
