@@ -86,12 +86,13 @@ def measure(name: str, size: int, batch: int, steps: int) -> dict:
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net.eval()(torch.zeros(1, 3, size, size))
         whole = factory.stream_net(config, "appearance", CLASSES)
+        sides = net.sides(size)
     row = {
         "backbone": name,
         "size": size,
         "channels": list(net.channels),
         "strides": list(net.strides),
-        "maps": net.sides(size),
+        "maps": sides,
         "parameters": count(net),
         "parameters_of_co2fi": count(whole),
         "gflop_per_image": counter.get_total_flops() / 1e9,
