@@ -232,9 +232,11 @@ def test_an_old_model_of_another_split_is_refused(workspace):
     target = "results/mini/{}/baseline/motion/co2fi.pt"
     workspace.make(target.format("split1"))
     workspace.make(target.format("split2"))
-    shutil.copy(
-        workspace.folder / target.format("split1"), workspace.folder / target.format("split2")
-    )
+    # With its seal, as a whole folder would be copied.
+    for name in (target, target.replace("co2fi.pt", ".sums/co2fi.pt")):
+        shutil.copy(
+            workspace.folder / name.format("split1"), workspace.folder / name.format("split2")
+        )
     refused(
         workspace,
         "co2fi.pt: a model for split 'split1', but 'split2' is wanted",

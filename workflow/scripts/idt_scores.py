@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
         settings,
         options.code,
         clips=len(rows),
-        without_trajectories=len(empty),
+        without_trajectories=empty,
     )
 
 
