@@ -53,6 +53,8 @@ TRAININGS = {
     "no coarseness": ("co2fi", "motion", "no_coarseness", {}),
     "baseline": ("co2fi", "appearance", "baseline", {}),
     "direct": ("co2fi", "motion", "direct", {}),
+    # Its BatchNorm layers keep statistics of the batches, which a checkpoint must hold, too.
+    "timm's backbone": ("co2fi", "motion", "complete", {"network": {"backbone": "resnet10t"}}),
     "asyn": ("asyn", "appearance-to-motion", "complete", {}),
     "asyn of motion": ("asyn", "motion-to-appearance", "complete", {}),
     "syn": ("asyn", "motion-to-appearance", "syn", {}),
