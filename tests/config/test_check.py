@@ -102,6 +102,8 @@ UNKNOWN = {
     "variants.syn.stream": "streams",
     "variants.baseline.settings.networks": "network",
     "tables.seed": "seeds",
+    "all_sets.networks": "network",
+    "all_sets.co2fi.iteration": "iterations",
     "sets.demo.settings.stak": "stack",
     "sets.demo.settings.co2fi.momentun": "momentum",
 }

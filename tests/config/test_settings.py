@@ -7,7 +7,7 @@ import math
 import pytest
 from config_cases import CONFIG, changed
 
-from pipeline.config import settings
+from pipeline.config import runs, settings
 from pipeline.errors import PipelineError
 
 
@@ -22,11 +22,25 @@ def test_for_set_lays_its_settings_over_the_rest():
     assert own["flow"] == CONFIG["flow"] | {"bound": 3.5}
     assert own["co2fi"] == CONFIG["co2fi"]
     plain = settings.for_set(config, "ucf101")
-    assert plain == {key: value for key, value in CONFIG.items() if key not in ("sets", "variants")}
+    assert plain == {key: value for key, value in CONFIG.items() if key in own}
     own["flow"]["tau"] = plain["flow"]["tau"] = -1
     assert config["flow"] == before["flow"] and config["sets"]["demo"]["settings"]["flow"] == {
         "bound": 3.5
     }
+
+
+def test_all_sets_are_laid_over_a_sets_own_settings_and_under_variants():
+    config = changed("all_sets", {"stack": 3, "flow": {"bound": 2.5}, "period": {"delta": 4}})
+    own = settings.for_set(config, "demo")
+    assert (own["stack"], own["flow"]["bound"], own["flow"]["warps"]) == (3, 2.5, 2)
+    assert "all_sets" not in own
+    synchronous = runs.for_run(config, "demo", runs.Run("split1", "syn"))
+    assert own["period"]["delta"] == 4 and synchronous["period"]["delta"] == 0
+    own["flow"]["bound"] = -1
+    assert config["all_sets"]["flow"]["bound"] == 2.5
+    # A config of an earlier version has no such section.
+    del config["all_sets"]
+    assert settings.for_set(config, "demo")["stack"] == 5
 
 
 def test_unknown_set():

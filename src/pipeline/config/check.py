@@ -26,6 +26,8 @@ EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,4}")
 SCHEDULES = ("teacher", "co2fi", "asyn")
 # Values within one another, and all of them: a YAML file of a few lines can hold any number.
 DEEPEST, MOST = 20, 200_000
+# Sections that need not have all keys that the schema knows.
+PARTIAL = ("sets", "all_sets")
 # Characters of a wrong value that are shown.
 MOST_SHOWN = 200
 # Sources that are fused with the weights of `fusion.weights`.
@@ -296,13 +298,14 @@ def _missing_keys(properties: dict, schema: dict, value: dict, prefix: str = "")
     """Yield the dotted paths of the schema's properties that `value` lacks.
 
     The entries of `sets` are left out: the schema itself says which of their keys are required.
+    Those of `all_sets` override others, and none is.
     """
     for key, definition in properties.items():
         if "$ref" in definition:
             definition = schema["$defs"][definition["$ref"].rsplit("/", 1)[-1]]
         if key not in value:
             yield prefix + key
-        elif key != "sets" and "properties" in definition and isinstance(value[key], dict):
+        elif key not in PARTIAL and "properties" in definition and isinstance(value[key], dict):
             yield from _missing_keys(
                 definition["properties"], schema, value[key], f"{prefix}{key}."
             )

@@ -16,7 +16,7 @@ def for_set(config: dict, name: str) -> dict:
     """Return the settings of one data set.
 
     These are the top-level sections of `config`, overridden key by key by the `settings` of the
-    set. The result shares no dict or list of the top-level sections with `config`.
+    set, and these by the section all_sets. The result shares no dict or list with `config`.
 
     Raises PipelineError when `config` has no set `name`.
     """
@@ -29,9 +29,10 @@ def for_set(config: dict, name: str) -> dict:
     merged = {
         key: copy.deepcopy(value)
         for key, value in config.items()
-        if key not in ("sets", "variants")
+        if key not in ("sets", "variants", "all_sets")
     }
-    return overlay(merged, sets[name].get("settings", {}))
+    overlay(merged, copy.deepcopy(sets[name].get("settings", {})))
+    return overlay(merged, copy.deepcopy(config.get("all_sets", {})))
 
 
 def for_classes(settings: dict, classes: int) -> dict:

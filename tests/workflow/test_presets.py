@@ -1,0 +1,53 @@
+"""The presets of workflow/presets, laid over sets: configs that can be run."""
+
+import pytest
+import torch
+import yaml
+from config_cases import CONFIG
+from typer.testing import CliRunner
+from workspace import ROOT, TINY
+
+from pipeline.cli.app import app
+from pipeline.config import check, runs
+from pipeline.config.settings import overlay
+from pipeline.models import factory
+
+PRESETS = sorted((ROOT / "workflow" / "presets").glob("*.yaml"))
+# The set's own settings would win over a preset's if these were top-level sections.
+MINE = {"format": "ucf101", "videos": "v", "lists": "l", "shards": 1, "accept_damaged": []}
+SETS = {"sets": {"mine": MINE | {"settings": TINY}, "plain": MINE}}
+
+
+def test_there_are_two():
+    assert [path.name for path in PRESETS] == ["cpu.yaml", "gpu.yaml"]
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_passes_pipeline_check_over_a_set(preset, tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(SETS))
+    done = CliRunner().invoke(app, ["check", str(mine), str(preset)])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("name", ["mine", "plain", "ucf101", "hmdb51"])
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_wins_and_its_networks_can_be_built(preset, name):
+    config = yaml.safe_load(yaml.safe_dump(CONFIG))
+    text = yaml.safe_load(preset.read_text())
+    overlay(overlay(config, SETS), text)
+    check.check(config)
+    for variant in ("complete", *config["variants"]):
+        run = runs.Run("split1", variant)
+        checked = check.check_run(config, name, run, 51)
+        size = checked["crops"]["size"]
+        assert size == text["all_sets"]["crops"]["size"] == {"cpu": 112, "gpu": 224}[preset.stem]
+        assert checked["network"]["backbone"] == text["all_sets"]["network"]["backbone"]
+        assert checked["co2fi"]["iterations"] == text["all_sets"]["co2fi"]["iterations"]
+    whole = runs.for_run(config, name, runs.Run("split1"))
+    with torch.device("meta"):
+        factory.teacher(whole, "motion", 51)
+        net = factory.asyn(whole, "motion-to-appearance", 51)
+        one = torch.zeros(2, 2 * whole["stack"], size, size)
+        output = net(one, torch.zeros(2, whole["period"]["instants"], 3, size, size))
+    assert output.units.shape == (whole["period"]["instants"], 2, 51)
