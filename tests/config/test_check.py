@@ -103,7 +103,6 @@ UNKNOWN = {
     "variants.baseline.settings.networks": "network",
     "tables.seed": "seeds",
     "all_sets.networks": "network",
-    "all_sets.co2fi.iteration": "iterations",
     "sets.demo.settings.stak": "stack",
     "sets.demo.settings.co2fi.momentun": "momentum",
 }
