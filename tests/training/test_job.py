@@ -70,6 +70,12 @@ TRAININGS = {
         "complete",
         {"asyn": {"joint": False}},
     ),
+    "asyn on timm's backbone": (
+        "asyn",
+        "motion-to-appearance",
+        "complete",
+        {"asyn": {"start": "weights"}, "network": {"backbone": "resnet10t"}},
+    ),
     "in parts, mixed": ("co2fi", "appearance", "complete", {"compute": {"precision": "bfloat16"}}),
 }
 

@@ -43,7 +43,10 @@ def test_a_preset_wins_and_its_networks_can_be_built(preset, name):
         size = checked["crops"]["size"]
         assert size == text["all_sets"]["crops"]["size"] == {"cpu": 112, "gpu": 224}[preset.stem]
         assert checked["network"]["backbone"] == text["all_sets"]["network"]["backbone"]
-        assert checked["co2fi"]["iterations"] == text["all_sets"]["co2fi"]["iterations"]
+        for schedule in ("teacher", "co2fi", "asyn"):
+            ours = checked[schedule]
+            assert ours | text["all_sets"][schedule] == ours
+            assert (ours["batch"], ours["lr"]) == (16, 0.01)
     whole = runs.for_run(config, name, runs.Run("split1"))
     with torch.device("meta"):
         factory.teacher(whole, "motion", 51)
