@@ -14,7 +14,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from faults.trials import FALSE_ALARM, HANG, HARMLESS, REFUSED, SAME, SILENT, TRACEBACK, Trial
+from faults.trials import (
+    FALSE_ALARM,
+    HANG,
+    HARMLESS,
+    REFUSED,
+    SAME,
+    SILENT,
+    TRACEBACK,
+    UNSEEN,
+    Trial,
+)
 from video_cases import COUNT, HEIGHT, KINDS, WIDTH, waves
 
 from pipeline.errors import PipelineError
@@ -72,8 +82,11 @@ def _damaged(chance: random.Random, scale: float, folder: Path) -> Iterator[Tria
 
         def read(path: Path, frames: list = frames) -> str:
             found = list(decode(path))
-            same = len(found) == len(frames) and all(map(np.array_equal, found, frames))
-            return HARMLESS if same else SILENT
+            if len(found) != len(frames):
+                return SILENT
+            if all(map(np.array_equal, found, frames)):
+                return HARMLESS
+            return UNSEEN if _decodes_without_a_word(path) else SILENT
 
         for what, change in CHANGES.items():
             for _ in range(max(1, round(DAMAGED / len(DAMAGED_KINDS) * scale))):
@@ -93,6 +106,15 @@ def _outcome(path: Path, read: Callable[[Path], str]) -> tuple[str, str]:
         return HANG, f"longer than {LONGEST} s"
     except Exception as error:
         return TRACEBACK, repr(error)
+
+
+def _decodes_without_a_word(path: Path) -> bool:
+    """Whether ffmpeg has nothing to say of a video: H.264 has no checksums of its own, and about
+    one zeroed page in thirty decodes to other pixels without an error.
+    """
+    command = [ffmpeg.executable(), "-v", "warning", "-i", str(path), "-f", "null", "-"]
+    done = subprocess.run(command, capture_output=True)
+    return done.returncode == 0 and not done.stderr.strip()
 
 
 @contextmanager

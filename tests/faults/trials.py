@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Outcomes that are right: the bytes of an undisturbed run; a sentence for the user, with status 1;
-# harmless, as where a flipped bit lies between the contents of a file.
-SAME, REFUSED, HARMLESS = "same", "refused", "harmless"
+# harmless, as where a flipped bit lies between the contents of a file; unseen by any program, as
+# where a video without checksums decodes without an error to other pixels.
+SAME, REFUSED, HARMLESS, UNSEEN = "same", "refused", "harmless", "unseen"
 # Outcomes that are wrong: other bytes or numbers without a word; a message that is no sentence; no
 # end; healthy input that is refused; a sentence that lacks the file, the reason or the cure.
 SILENT, TRACEBACK, HANG, FALSE_ALARM, UNCLEAR = (
@@ -22,7 +23,7 @@ SILENT, TRACEBACK, HANG, FALSE_ALARM, UNCLEAR = (
     "false alarm",
     "unclear",
 )
-RIGHT = {SAME, REFUSED, HARMLESS}
+RIGHT = {SAME, REFUSED, HARMLESS, UNSEEN}
 
 
 @dataclass(frozen=True)
