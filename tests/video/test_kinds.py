@@ -35,9 +35,11 @@ def test_every_frame_comes_once_in_order(made, each_ffmpeg, kind):
     if kind.exact:
         assert (found == FRAMES).all()
     elif kind.coloured:
-        # Blue tells the number of a frame: it grows by 8 levels.
+        # Blue tells the number of a frame: it grows by 8 levels. Of 15 bits a colour has 5: half a
+        # step is 255 / 31 / 2 = 4.11 levels, and spreading 5 bits to 8 rounds by 0.5.
+        nearest = 4.62 if kind.name == "15bit.avi" else 4
         difference = found.mean(axis=(1, 2)) - FRAMES.mean(axis=(1, 2))
-        assert np.abs(difference[:, 2]).max() < 5 and np.abs(difference).max() < 8
+        assert np.abs(difference[:, 2]).max() < nearest and np.abs(difference).max() < 8
     else:
         weights = np.array([0.299, 0.587, 0.114])
         expected = FRAMES.mean(axis=(1, 2)) @ weights
