@@ -15,6 +15,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -351,12 +352,12 @@ def _wait_for(find, process: subprocess.Popen, program: int | None = None) -> in
 
 
 def _children(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += map(int, task.read_text().split())
-        except OSError:
-            continue
+    """The children of a process, which may end while it is looked at, as may each of its threads."""
+    folder, found = Path(f"/proc/{pid}/task"), []
+    with suppress(OSError):
+        for task in os.listdir(folder):
+            with suppress(OSError):
+                found += map(int, (folder / task / "children").read_text().split())
     return found
 
 
