@@ -352,7 +352,7 @@ def _wait_for(find, process: subprocess.Popen, program: int | None = None) -> in
 
 
 def _children(pid: int) -> list[int]:
-    """The children of a process, which may end while it is looked at, as may each of its threads."""
+    """The children of a process, which may end while it is looked at, as may its threads."""
     folder, found = Path(f"/proc/{pid}/task"), []
     with suppress(OSError):
         for task in os.listdir(folder):
