@@ -66,13 +66,14 @@ def test_beside_a_run_nothing_is_made_and_all_may_look(workspace, tmp_path):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130
     after = (tmp_path / "log").read_text().partition("pairs")[2]
-    assert "interrupted; the same command goes on" in after
+    # The last words are the run's own, whatever a job that was about to end has said meanwhile.
+    assert last_line(after) == "interrupted; the same command goes on"
     assert "Error" not in after and "Traceback" not in after and "error: " not in after, after
     stopped = start(workspace, tmp_path / "log")
     stopped.send_signal(signal.SIGTERM)
     assert stopped.wait(timeout=60) == 143
     after = (tmp_path / "log").read_text().partition("pairs")[2]
-    assert "stopped by SIGTERM; the same command goes on" in after
+    assert last_line(after) == "stopped by SIGTERM; the same command goes on"
     assert "Error" not in after and "Traceback" not in after, after
 
 

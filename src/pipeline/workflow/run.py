@@ -69,7 +69,7 @@ class Run:
             logging.disable(logging.CRITICAL)
             with suppress(OSError, PipelineError):
                 self.lock.stop_jobs()
-                os.write(2, f"\n{_stopped(self.stopped_by)}; the jobs end in order\n".encode())
+                os.write(2, f"\n{_named(self.stopped_by)}: the jobs end in order\n".encode())
         raise KeyboardInterrupt
 
     def _take_lock(self) -> None:
@@ -108,7 +108,6 @@ class Run:
             except KeyboardInterrupt:
                 if not self.stopped_by:
                     self.stopped_by = signal.SIGINT
-                    print(_stopped(signal.SIGINT), file=sys.stderr)
             except Exception as error:
                 if not self.stopped_by:
                     self.lock.release()
@@ -120,7 +119,8 @@ class Run:
                 self._ignore_signals()
             if self.stopped_by:
                 # The record stays: the next run waits for jobs that have not ended yet.
-                sys.exit(128 + self.stopped_by)
+                # Said last: jobs that were about to end may have said something meanwhile.
+                _end([_stopped(self.stopped_by)], 128 + self.stopped_by)
             self.lock.release()
             return result
 
@@ -204,9 +204,12 @@ def _is_about_disk(error: BaseException) -> bool:
     )
 
 
+def _named(number: int) -> str:
+    return "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
+
+
 def _stopped(number: int) -> str:
-    what = "interrupted" if number == signal.SIGINT else f"stopped by {signal.Signals(number).name}"
-    return f"{what}; the same command goes on"
+    return f"{_named(number)}; the same command goes on"
 
 
 def _without_interrupt(hook: Callable) -> Callable:
@@ -221,7 +224,7 @@ def _without_interrupt(hook: Callable) -> Callable:
     return say
 
 
-def _end(lines: list[str]) -> None:
+def _end(lines: list[str], status: int = 1) -> None:
     """End Snakemake with `lines` as the last that it prints."""
     atexit.register(lambda: print("\n".join(lines), file=sys.stderr, flush=True))
-    sys.exit(1)
+    sys.exit(status)
