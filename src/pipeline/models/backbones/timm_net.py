@@ -7,6 +7,7 @@ import re
 
 import torch
 from torch import nn
+from torch.nn.functional import group_norm
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pipeline.errors import PipelineError, first_line
@@ -27,6 +28,10 @@ class TimmNet(nn.Module):
 
     `channels` are the channels of the input, 3 or 2 per flow field; `size` is its height and width.
     The attributes `channels` and `strides` describe the three side outputs.
+
+    Stages of such networks end in all kinds of ways: rectified, added to what came before, linear.
+    So each map is brought to mean 0 and deviation 1 over its channels and pixels, sample by sample
+    (Wu and He, 2018, with one group and without weights). What follows learns as well from any.
 
     The input comes as `transforms.normalise` gives it. A network that timm trained on pixels of
     another mean and deviation has it scaled to these first (`input_scaling`).
@@ -69,7 +74,7 @@ class TimmNet(nn.Module):
         if getattr(self.net, "output_fmt", "NCHW") == "NHWC":
             # (B, H, W, C) -> (B, C, H, W)
             maps = [stage.permute(0, 3, 1, 2) for stage in maps]
-        return list(maps)
+        return [group_norm(stage, num_groups=1) for stage in maps]
 
     def sides(self, size: int) -> list[int]:
         """Return the height and width of each side output at an input of `size`.
