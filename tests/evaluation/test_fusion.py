@@ -1,5 +1,7 @@
 """Late fusion, on published scores of other methods and on cases small enough to do by hand."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -206,6 +208,24 @@ def test_a_run_is_fused_by_one_spread():
         assert fused.about["spreads"][name] == pytest.approx(factor * unit)
     assert fused.about["rule"] == "standardised" and fused.about["weights"] == SETTINGS["weights"]
     assert fused.about["idt"] == {"weight": 0.25, "normalise": "standardised"}
+
+
+@pytest.mark.parametrize("rule", ["standardised", "paper"])
+def test_a_clip_alone_is_fused_as_it_was_among_others(rule):
+    """By the spreads that the result states, of which JSON keeps every bit."""
+    rng = np.random.default_rng(3)
+    sources = {
+        name: scores(values=rng.normal(0, factor, VALUES.shape))
+        for factor, name in enumerate((*STREAMS, *DIRECTIONS, "idt"), start=1)
+    }
+    fused = fusion.fuse(sources, SETTINGS | {"rule": rule})
+    stated = json.loads(json.dumps(fused.about))
+    for row in range(len(VALUES)):
+        alone = {name: source.values[row : row + 1] for name, source in sources.items()}
+        found = fusion.fuse_stated(alone, stated)
+        assert found.headline == fused.headline and list(found.values) == list(fused.values)
+        for name, values in found.values.items():
+            np.testing.assert_array_equal(values, fused.values[name][row : row + 1])
 
 
 def test_the_weaker_source_does_not_outvote_by_its_scale():

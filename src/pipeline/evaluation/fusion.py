@@ -83,25 +83,62 @@ def fuse(sources: dict[str, Scores], settings: dict) -> Fused:
     sum of both streams, 'asyn' that of both directions of the asynchronous network, 'asyn_idt'
     the latter with trajectories.
     """
-    weights, idt = settings["weights"], settings["idt"]
+    idt = settings["idt"]
     standardised = settings["rule"] == "standardised"
-    values = {name: sources[name].values for name in STREAMS if name in sources}
-    for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
-        if set(parts) <= set(sources):
-            values[name] = combine(
-                [normalise(sources[part].values, _SCALES[settings["rule"]]) for part in parts],
-                [weights[part] for part in parts],
-            )
-    about = {"rule": settings["rule"], "weights": dict(weights)}
+    about = {"rule": settings["rule"], "weights": dict(settings["weights"])}
     if standardised:
         about["spreads"] = {name: spread(source.values) for name, source in sources.items()}
     if "idt" in sources:
-        values["idt"] = sources["idt"].values
-        how = "standardised" if standardised else idt["normalise"]
-        both = [normalise(values[name], how) for name in ("asyn", "idt")]
-        values["asyn_idt"] = combine(both, [1 - idt["weight"], idt["weight"]])
-        about |= {"idt": {"weight": idt["weight"], "normalise": how}}
-    return Fused(values, "asyn" if "asyn" in values else "two_stream", about)
+        about["idt"] = {
+            "weight": idt["weight"],
+            "normalise": "standardised" if standardised else idt["normalise"],
+        }
+    values = {name: source.values for name, source in sources.items()}
+    if standardised and "idt" in sources:
+        about["spreads"]["asyn"] = spread(_fuse_networks(values, about)["asyn"])
+    return fuse_stated(values, about)
+
+
+def fuse_stated(values: dict[str, np.ndarray], about: dict) -> Fused:
+    """Fuse (clips, classes) scores of any clips, by source, as a result states it.
+
+    `about` has the rule, the weights and the spreads of a result, which were measured over its test
+    clips: a clip that is fused alone has the scores that it had among them.
+    """
+    fused = _fuse_networks(values, about)
+    fused |= _fuse_idt(fused, values, about)
+    return Fused(fused, "asyn" if "asyn" in fused else "two_stream", about)
+
+
+def _fuse_networks(values: dict[str, np.ndarray], about: dict) -> dict[str, np.ndarray]:
+    """The scores of the streams, and the sums of streams and of directions, where all are there."""
+    fused = {name: values[name] for name in STREAMS if name in values}
+    for name, parts in (("two_stream", STREAMS), ("asyn", DIRECTIONS)):
+        if set(parts) <= set(values):
+            fused[name] = combine(
+                [_scaled(values[part], part, _SCALES[about["rule"]], about) for part in parts],
+                [about["weights"][part] for part in parts],
+            )
+    return fused
+
+
+def _fuse_idt(
+    fused: dict[str, np.ndarray], values: dict[str, np.ndarray], about: dict
+) -> dict[str, np.ndarray]:
+    """The scores by trajectories, and their sum with asynchronous fusion; nothing without any."""
+    if "idt" not in values:
+        return {}
+    how, weight = about["idt"]["normalise"], about["idt"]["weight"]
+    parts = {"asyn": fused["asyn"], "idt": values["idt"]}
+    both = [_scaled(part, name, how, about) for name, part in parts.items()]
+    return {"idt": values["idt"], "asyn_idt": combine(both, [1 - weight, weight])}
+
+
+def _scaled(values: np.ndarray, name: str, how: str, about: dict) -> np.ndarray:
+    """The scores of a source as `normalise` scales them, by its stated spread."""
+    if how == "standardised":
+        return _centred(values) / (about["spreads"][name] or 1)
+    return normalise(values, how)
 
 
 def combine(values: list[np.ndarray], weights: list[float]) -> np.ndarray:
