@@ -1,11 +1,15 @@
-"""Train the network of one stream: CO2FI by Eq. 4, or a baseline by cross-entropy."""
+"""Train the network of one stream: CO2FI by Eq. 4, or a baseline by cross-entropy.
+
+A baseline may learn from several snippets of a clip at once, as TSN does.
+"""
 
 import argparse
 
 import torch
+from torch.utils.data import Dataset
 
 from pipeline.compute.device import prepare_device
-from pipeline.data.dataset import StreamDataset
+from pipeline.data.dataset import SnippetDataset, StreamDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
@@ -14,6 +18,21 @@ from pipeline.models import checkpoint, factory
 from pipeline.training import job, objectives
 from pipeline.training.job import finish, identity, schedule, weights
 from pipeline.training.loop import train
+from pipeline.training.step import Criterion
+
+
+def build_dataset(
+    options: argparse.Namespace, stream: Stream, rows: list[dict]
+) -> tuple[Dataset, Criterion]:
+    """Return the training samples, of an instant or of one in each segment, and the criterion."""
+    settings = options.settings
+    seed, segments = settings["seed"], settings["co2fi"]["segments"]
+    if segments > 1:
+        dataset = SnippetDataset(rows, stream, seed, segments)
+        return dataset, objectives.consensus_criterion(options.stream)
+    cached = CachedRankings(options.groups, settings["groups"]["stride"])
+    dataset = StreamDataset(rows, stream, seed, cached)
+    return dataset, objectives.stream_criterion(options.stream, settings)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -45,11 +64,10 @@ def main(options: argparse.Namespace) -> None:
             stream=options.stream,
         )
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], rows)
-    cached = CachedRankings(options.groups, settings["groups"]["stride"])
-    dataset = StreamDataset(rows, stream, seed, cached)
+    dataset, criterion = build_dataset(options, stream, rows)
     history = train(
         model,
-        objectives.stream_criterion(options.stream, settings),
+        criterion,
         dataset,
         schedule(options, "co2fi"),
         checkpoints=options.checkpoints,

@@ -82,6 +82,7 @@ def main(options: argparse.Namespace) -> None:
         settings["scores"]["batch"],
         device,
         program.workers(options),
+        settings["scores"]["snippets"],
     )
     for row, of_clip in zip(rows, logits_of_clips, strict=True):
         for source in models:

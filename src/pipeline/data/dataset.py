@@ -13,7 +13,7 @@ from pipeline.data.batch import ClipPixels, CropRequest, RawBatch
 from pipeline.data.batched import BatchedDataset
 from pipeline.data.crops import Crop
 from pipeline.data.groups import CachedRankings
-from pipeline.data.instants import draw_period
+from pipeline.data.instants import draw_period, draw_snippets
 from pipeline.data.packing import finish_on_device, pack
 from pipeline.data.stream import Stream
 
@@ -74,6 +74,28 @@ class StreamDataset(CropDataset):
         if self.rankings:
             item["groups"] = self.rankings(row, [instant])[0]
         return item
+
+
+class SnippetDataset(CropDataset):
+    """Training samples of one stream: an instant of each segment of a random clip (TSN).
+
+    All inputs of a sample show the same crop.
+    """
+
+    def __init__(self, rows: list[dict], stream: Stream, seed: int, segments: int):
+        """`rows` are the index rows of the training clips."""
+        self.rows, self.stream, self.seed, self.segments = rows, stream, seed, segments
+        self.streams = {"input": stream}
+
+    def __getitem__(self, index: int) -> dict:
+        """Return "input", of `segments` instants, and "label"."""
+        rng = sampler.sample_rng(self.seed, index)
+        row = self.rows[sampler.clip_index(len(self.rows), self.seed, index)]
+        instants = draw_snippets(rng, self.segments, self.stream.last_instant(row))
+        return {
+            "input": self.stream.request(row, instants, self.stream.training_crop(rng)),
+            "label": row["label"],
+        }
 
 
 class PeriodDataset(CropDataset):

@@ -1,7 +1,8 @@
 """Instants of a clip: where stacks start, and the periods of the asynchronous network (ASYN).
 
 An instant is the position of a frame and of the first flow field of a stack. A period is a number
-of instants that are equally far apart.
+of instants that are equally far apart. A snippet is what one of several instants that are spread
+over a clip shows (temporal segment networks, TSN: Wang et al., ECCV 2016).
 """
 
 import numpy as np
@@ -71,3 +72,34 @@ def eval_periods(last: int, period: dict) -> tuple[np.ndarray, np.ndarray]:
     delta, count = period["delta"], period["instants"]
     centres = eval_centres(period["count"], delta, count, last)
     return centres, np.stack([period_instants(centre, delta, count, last) for centre in centres])
+
+
+def draw_snippets(rng: np.random.Generator, segments: int, last: int) -> np.ndarray:
+    """Draw the instants (segments,) of the snippets of a training clip, ascending.
+
+    The instants 0 .. `last` of the clip are divided into segments of equal length, up to one
+    instant, and each segment gives one at random (TSN, section 3.1). Of a clip with fewer instants
+    than segments some are empty; these give the first instant of the next that is not.
+    """
+    bounds = np.arange(segments + 1) * (last + 1) // segments
+    return rng.integers(bounds[:-1], np.maximum(bounds[1:], bounds[:-1] + 1))
+
+
+def eval_snippets(count: int, last: int) -> np.ndarray:
+    """Return the instants (count,) of the test snippets: the middles of equal parts of the clip.
+
+    TSN has 25 per clip. A clip with fewer instants, 0 .. `last`, has some of them several times.
+    """
+    return (2 * np.arange(count) + 1) * (last + 1) // (2 * count)
+
+
+def scored_instants(last: int, period: dict, snippets: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the centres (P,) and the instants (P, T) at which a test clip is scored.
+
+    They are those of `eval_periods`, or, where `snippets` is not 0, as many periods of one instant
+    each, by `eval_snippets`.
+    """
+    if not snippets:
+        return eval_periods(last, period)
+    centres = eval_snippets(snippets, last)
+    return centres, centres[:, None]

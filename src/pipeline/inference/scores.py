@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.data.batch import InputBatch
 from pipeline.data.crops import Crop
 from pipeline.data.dataset import ClipDataset
-from pipeline.data.instants import eval_periods
+from pipeline.data.instants import scored_instants
 from pipeline.data.loader import iterate_batches
 from pipeline.data.stream import Stream
 from pipeline.inference.apply import apply_in_batches
@@ -26,16 +26,20 @@ def score_clips(
     batch_size: int,
     device: torch.device,
     num_workers: int = 0,
+    snippets: int = 0,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Logits of each clip by all `models`: CO2FI by the name of its stream, ASYN by its direction.
 
     A clip is read once for all models and crops; a crop is the same rectangle for both streams.
     `period` is the section of the config, `num_workers` processes read ahead. Yields, by source
     and crop after crop, float32 logits: (crops P T, classes) of a stream, at every instant of the
-    P test periods of T instants, and (crops P, classes) of a direction.
+    P test periods of T instants, and (crops P, classes) of a direction. Where `snippets` is not 0,
+    a stream has logits at as many instants, evenly spaced over the clip: (crops snippets, classes).
     """
     periods = [
-        eval_periods(min(stream.last_instant(row) for stream in streams.values()), period)
+        scored_instants(
+            min(stream.last_instant(row) for stream in streams.values()), period, snippets
+        )
         for row in rows
     ]
     # The centre of a period is one of its instants.

@@ -1,6 +1,6 @@
-"""The losses of the paper, Eqs. 1 and 3 to 6.
+"""The losses of the paper, Eqs. 1 and 3 to 6, and those of its baselines.
 
-Each loss divides by N, the number of classes, and averages over the batch.
+The paper's losses divide by N, the number of classes. All average over the batch.
 """
 
 import torch
@@ -64,6 +64,14 @@ def stream_loss(
     if output.granularities is None:
         return cross_entropy(output.units[-1], labels)
     return co2fi_loss(output, labels, groups, alpha, beta)
+
+
+def consensus_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The cross-entropy of the mean logits of a clip's snippets (TSN, Eqs. 1 to 3).
+
+    `logits` is (B K, N) of K snippets of each clip, `labels` (B,).
+    """
+    return cross_entropy(logits.unflatten(0, (len(labels), -1)).mean(dim=1), labels)
 
 
 def joint_loss(

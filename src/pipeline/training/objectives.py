@@ -1,4 +1,4 @@
-"""The criteria that the paper's training runs minimise, each the mean loss of a batch."""
+"""The criteria that training runs minimise, each the mean loss of a batch."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch import nn
 from pipeline.data import groups
 from pipeline.data.transforms import normalise
 from pipeline.streams import DIRECTIONS
-from pipeline.training.losses import joint_loss, stream_loss, unit_loss
+from pipeline.training.losses import consensus_loss, joint_loss, stream_loss, unit_loss
 from pipeline.training.step import Criterion
 
 
@@ -23,6 +23,19 @@ def stream_criterion(stream: str, settings: dict) -> Criterion:
         formed = groups.form_all(batch["groups"], batch["label"], sizes, missing)
         output = model(normalise(batch["input"], stream))
         return stream_loss(output, batch["label"], formed, loss["alpha"], loss["beta"])
+
+    return criterion
+
+
+def consensus_criterion(stream: str) -> Criterion:
+    """Return the cross-entropy of the mean logits of a clip's snippets, for a stream's baseline.
+
+    Batches are those of a SnippetDataset.
+    """
+
+    def criterion(model: nn.Module, batch: dict) -> torch.Tensor:
+        inputs = normalise(batch["input"], stream).flatten(0, 1)  # (B, K, ..) -> (B K, ..)
+        return consensus_loss(model(inputs).units[-1], batch["label"])
 
     return criterion
 
