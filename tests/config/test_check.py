@@ -105,6 +105,12 @@ UNKNOWN = {
     "all_sets.networks": "network",
     "sets.demo.settings.stak": "stack",
     "sets.demo.settings.co2fi.momentun": "momentum",
+    "co2fi.segment": "segments",
+    "scores.snippet": "snippets",
+    "variants.tsn.settings.by_streams": "by_stream",
+    "variants.tsn.settings.by_stream.motoin": "motion",
+    "variants.tsn.settings.by_stream.motion.co2fy": "co2fi",
+    "variants.tsn.settings.by_stream.motion.network.dropouts": "dropout",
 }
 
 
@@ -399,3 +405,62 @@ def test_the_paper_adds_probabilities():
         assert check.check_run(softmax, name, None, 101)
         line = contradiction(changed("fusion.rule", "paper"), name)
         assert "fusion.rule" in line and "set it to softmax" in line
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        ("co2fi.segments", 0),
+        ("co2fi.segments", 2.5),
+        ("scores.snippets", -1),
+        ("variants.tsn.settings.by_stream", {"motion": {"network": {"width": 0.5}}}),
+        ("variants.tsn.settings.by_stream", {"motion": {"network": {"dropout": {"fc7": 1.0}}}}),
+        ("by_stream", {"motion": {"co2fi": {"lr": 0.1}}}),
+    ],
+)
+def test_what_tsn_cannot_have_is_refused(path, value):
+    (line,) = refusal(changed(path, value))
+    assert path in line
+
+
+def test_numbers_of_a_stream_may_have_exponents():
+    config = changed("variants.tsn.settings.by_stream", {"motion": {"co2fi": {"lr": "5e-3"}}})
+    check.check(config)
+    settings = check.check_run(config, "ucf101", Run("split1", "tsn"), 101)
+    assert settings["by_stream"] == {"motion": {"co2fi": {"lr": 0.005}}}
+
+
+@pytest.mark.parametrize("variant", ["complete", "no_grouping"])
+def test_co2fi_learns_from_one_instant_at_a_time(variant):
+    config = changed("sets.ucf101.settings.co2fi", {"segments": 3})
+    line = contradiction(config, "ucf101", Run("split1", variant))
+    assert "co2fi.segments of set 'ucf101'" in line and line.count("; ") == 1
+    assert "set network.kind to baseline, or co2fi.segments to 1" in line
+    # Where no CO2FI is trained, they may be.
+    for run in (None, Run("split1", "baseline"), Run("split1", "direct"), Run("split1", "tsn")):
+        assert check.check_run(config, "ucf101", run, 101)["co2fi"]["segments"] == 3
+    one_stream = changed("sets.ucf101.settings.by_stream", {"motion": {"co2fi": {"segments": 2}}})
+    assert "segments of set 'ucf101' is 2" in contradiction(one_stream, "ucf101", Run("split1"))
+
+
+@pytest.mark.parametrize("run", [Run("split1"), Run("split2", "baseline_syn", 3)], ids=str)
+def test_asynchronous_fusion_is_scored_at_periods(run):
+    config = changed("sets.ucf101.settings.scores", {"snippets": 25})
+    line = contradiction(config, "ucf101", run)
+    assert "scores.snippets of set 'ucf101'" in line and "is 25" in line and "set it to 0" in line
+    assert check.check_run(config, "ucf101", Run("split1", "direct"), 101)
+    assert check.check_run(config, "ucf101", None, 101)
+
+
+def test_tsns_streams_may_be_fused_asynchronously_at_periods():
+    config = changed("variants.tsn_asyn", {"streams": "tsn"})
+    assert "variant 'tsn_asyn' is 25" in contradiction(config, "demo", Run("split1", "tsn_asyn"))
+    config["variants"]["tsn_asyn"]["settings"] = {"scores": {"snippets": 0}}
+    assert check.check_run(config, "demo", Run("split1", "tsn_asyn"), 8)["scores"]["snippets"] == 0
+
+
+def test_a_batch_of_one_stream_must_be_shared_equally_too():
+    config = changed("variants.tsn.settings.by_stream", {"motion": {"co2fi": {"batch": 9}}})
+    config["compute"]["processes"] = 2
+    line = contradiction(config, "ucf101", Run("split1", "tsn"))
+    assert "co2fi.batch of set 'ucf101', variant 'tsn', motion is 9" in line

@@ -1,9 +1,12 @@
 """Runs of a data set: their texts, and the settings of variants and seeds."""
 
+import copy
+
 import pytest
-from config_cases import CONFIG
+from config_cases import CONFIG, changed
 
 from pipeline.config import runs, settings
+from pipeline.streams import STREAMS
 
 
 @pytest.mark.parametrize(
@@ -40,3 +43,31 @@ def test_a_variant_takes_the_streams_that_it_names():
         name for name in ("complete", *CONFIG["variants"]) if runs.Run("split1", name).fuses(CONFIG)
     }
     assert fuses == {"complete", "baseline_syn", "baseline_asyn1", "baseline_asyn5", "syn"}
+
+
+def test_a_stream_may_have_a_schedule_and_dropout_of_its_own():
+    tsn = runs.for_run(CONFIG, "demo", runs.Run("split1", "tsn"))
+    before = copy.deepcopy(tsn)
+    rates = {}
+    for stream in STREAMS:
+        own = runs.for_stream(tsn, stream)
+        rates[stream] = (own["network"]["dropout"]["fc6"], own["network"]["dropout"]["fc7"])
+        # All else is common: demo's schedule, with three segments.
+        assert own["co2fi"] == settings.for_set(CONFIG, "demo")["co2fi"] | {"segments": 3}
+        assert own["network"]["dropout"]["hidden"] == 0.2 and "by_stream" not in own
+        own["network"]["dropout"]["fc7"] = 0.0
+    assert rates == {"appearance": (0.8, 0.8), "motion": (0.7, 0.7)}
+    assert tsn == before
+
+
+def test_settings_by_stream_of_a_variant_are_laid_over_those_of_its_set():
+    config = changed("sets.demo.settings.by_stream", {"motion": {"co2fi": {"lr": 0.5, "batch": 8}}})
+    config["variants"]["tsn"]["settings"]["by_stream"]["motion"]["co2fi"] = {"lr": 0.25}
+    tsn = runs.for_run(config, "demo", runs.Run("split1", "tsn"))
+    motion, appearance = (runs.for_stream(tsn, name) for name in ("motion", "appearance"))
+    assert (motion["co2fi"]["lr"], motion["co2fi"]["batch"]) == (0.25, 8)
+    assert motion["network"]["dropout"]["fc7"] == 0.7
+    assert (appearance["co2fi"]["lr"], appearance["co2fi"]["batch"]) == (0.02, 16)
+    # Of a run without such settings, the settings themselves.
+    whole = runs.for_run(CONFIG, "demo", runs.Run("split1"))
+    assert runs.for_stream(whole, "motion") == whole

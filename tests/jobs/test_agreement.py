@@ -26,6 +26,7 @@ def results(tmp_path, monkeypatch) -> Path:
     """The results of a set; a job of the variant `pair` and seed 2 asks."""
     monkeypatch.chdir(tmp_path)
     runs = {"": SET, "split1": SET | {"seed": 3}, "split1/pair/seed2": VARIANT | {"seed": 2}}
+    runs["split1/pair/seed2/appearance/co2fi"] = VARIANT | {"seed": 2, "co2fi": {"lr": 0.1}}
     content = {"runs": runs, "identity": IDENTITY}
     Path("wanted.json").write_text(json.dumps(content))
     return Path("results/mini")
@@ -53,6 +54,11 @@ def test_what_the_config_wants_is_taken(results):
                 results / "split1/pair/seed2/motion/co2fi.json",
                 "co2fi",
                 {"seed": 2, "granularities": [3, 1], "loss": {"alpha": [0.1, 1.0]}},
+            ),
+            made(
+                results / "split1/pair/seed2/appearance/co2fi.json",
+                "co2fi",
+                {"seed": 2, "granularities": [3, 1], "co2fi": {"lr": 0.1}},
             ),
             made(results / "split1/idt/scores.json", "scores", {"identity": "t1", "given": "f00"}),
             made(results / "split1/idt/fisher/000.json", "idt_fisher", {"codebook": "c0"}),
@@ -82,6 +88,13 @@ def test_flow_of_another_bound_is_refused_once_for_all_shards(results):
         ("split1/pair/seed2/motion/co2fi.json", "co2fi", CO2FI, "granularities [5, 3, 1]"),
         ("split1/pair/seed2/x-to-y/asyn.json", "asyn", {"seed": 1}, "seed 1, where .* has 2"),
         ("split1/motion/scores.json", "scores", {"seed": 1}, "seed 1, where .* has 3; .* mv "),
+        # A network of one stream with a schedule of its own.
+        (
+            "split1/pair/seed2/appearance/co2fi.json",
+            "co2fi",
+            {"co2fi": {"lr": 0.2}},
+            "co2fi.lr 0.2, where .* has 0.1",
+        ),
         ("split1/idt/codebook.json", "idt_codebook", {"idt": {"components": 4}}, "components 4"),
         ("split1/motion/teacher.json", "teacher", {"identity": "t1"}, "other clips or classes"),
         ("split1/motion/scores.json", "scores", {"identity": "t0"}, "other clips or classes"),

@@ -49,6 +49,7 @@ rule co2fi:
             "co2fi",
             *NUMERIC,
             subset="train",
+            by_stream=True,
         ),
         code=code_id("co2fi.py"),
         split=split_of,

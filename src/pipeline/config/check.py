@@ -10,7 +10,7 @@ import jsonschema
 import yaml
 
 from pipeline.config import backbones
-from pipeline.config.runs import COMPLETE, Run, for_run
+from pipeline.config.runs import COMPLETE, Run, for_run, for_stream
 from pipeline.config.settings import for_classes, for_set
 from pipeline.config.spelling import LOADER
 from pipeline.errors import PipelineError, nearest, require
@@ -70,6 +70,11 @@ def check_run(
     _check_loss_weights(settings, where, source)
     _check_asyn_start(settings, where, source)
     _check_batches(settings, where, source)
+    for stream in settings.get("by_stream", {}):
+        _check_batches(for_stream(settings, stream), f"{where}, {stream}", source)
+    if run is not None:
+        _check_segments(settings, where, source)
+        _check_snippets(settings, run.fuses(config), where, source)
     backbones.check(settings, where, source)
     _check_fusion_weights(settings, where, source)
     _check_fusion_rule(settings, where, source)
@@ -150,6 +155,28 @@ def _check_batches(settings: dict, where: str, source: str) -> None:
                 f"cannot share equally in {accumulate} parts each; change it, compute.processes or "
                 "compute.accumulate"
             )
+
+
+def _check_segments(settings: dict, where: str, source: str) -> None:
+    """Refuse segments for CO2FI, whose loss is of one instant of a clip."""
+    kind = settings["network"]["kind"]
+    for stream in STREAMS:
+        segments = for_stream(settings, stream)["co2fi"]["segments"]
+        if segments > 1 and kind == "co2fi":
+            raise PipelineError(
+                f"{source}: co2fi.segments of {where} is {segments}, but network.kind co2fi learns "
+                "from one instant at a time; set network.kind to baseline, or co2fi.segments to 1"
+            )
+
+
+def _check_snippets(settings: dict, fuses: bool, where: str, source: str) -> None:
+    """Refuse snippets where directions are scored, which need periods of instants."""
+    snippets = settings["scores"]["snippets"]
+    if snippets and fuses:
+        raise PipelineError(
+            f"{source}: scores.snippets of {where} is {snippets}, but its asynchronous fusion is "
+            "scored at the instants of periods; set it to 0, or in a variant without 'streams'"
+        )
 
 
 def _check_fusion_weights(settings: dict, where: str, source: str) -> None:

@@ -73,6 +73,15 @@ def for_run(config: dict, name: str, run: Run) -> dict:
     return merged | ({} if run.seed is None else {"seed": run.seed})
 
 
+def for_stream(settings: dict, stream: str) -> dict:
+    """Return the settings that the network of a stream is trained alone with.
+
+    They are the `settings` of a run, overridden by those of its section by_stream, if it has one.
+    """
+    own = {key: value for key, value in settings.items() if key != "by_stream"}
+    return overlay(copy.deepcopy(own), copy.deepcopy(settings.get("by_stream", {}).get(stream, {})))
+
+
 def _variant(config: dict, name: str) -> dict:
     """Return the entry of a variant; that of the whole method is empty."""
     variants = {COMPLETE: {}} | config["variants"]

@@ -22,7 +22,7 @@ SAME = {
 }
 # Stages whose artifacts belong to a run of a variant and seed; all others are made once for a set
 # or a split, with the set's own settings.
-OF_RUNS = ("co2fi", "asyn", "scores")
+OF_RUNS = ("co2fi", "features", "asyn", "scores")
 # What else a record has among its settings: the clips of the stage, by which it is compared.
 IDENTITY = "identity"
 
@@ -37,8 +37,9 @@ def check(records: Iterable[str | Path], wanted: str | Path) -> None:
     """Check that artifacts were made with the settings that the config wants, by their `records`.
 
     `wanted` is a file of JSON: 'runs' are the settings of each run, those of the set itself under
-    '', and 'identity' what identifies the clips of the split's 'train' and 'test', and of all
-    'splits'. What the config does not have is not compared.
+    '' and those of a single artifact under its path without ending, and 'identity' what identifies
+    the clips of the split's 'train' and 'test', and of all 'splits'. What the config does not have
+    is not compared.
 
     Raises PipelineError with a line for each stage that differs.
     """
@@ -113,7 +114,11 @@ def _run(path: Path, about: dict, want: dict) -> str:
     folder = path.parent
     if about.get("stage") not in OF_RUNS or folder.name == "idt":
         return ""
-    runs = [run for run in want["runs"] if run and folder.parent.as_posix().endswith(f"/{run}")]
+    # An artifact may have settings of its own, as a network of one stream.
+    places = (folder.parent.as_posix(), path.with_suffix("").as_posix())
+    runs = [
+        run for run in want["runs"] if run and any(place.endswith(f"/{run}") for place in places)
+    ]
     return max(runs, key=len, default="unknown")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import cache
 
 from pipeline.config import settings
-from pipeline.config.runs import Run
+from pipeline.config.runs import Run, for_stream
 from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import published
 from pipeline.streams import DIRECTIONS, STORES
@@ -42,16 +42,23 @@ class JobParams:
         self._wanted = cache(self._write_wanted)
 
     def settings(
-        self, *keys: str, subset: str | None = None, shard: bool = False
+        self,
+        *keys: str,
+        subset: str | None = None,
+        shard: bool = False,
+        by_stream: bool = False,
     ) -> ParamsFunction:
         """The settings `keys` of a job and nothing else, so that only they rerun the rule.
 
         With `subset` also the identity of the split's train or test clips, with `shard` the
-        accepted damaged clips of the job's shard.
+        accepted damaged clips of the job's shard. With `by_stream` the settings are those of the
+        job's stream.
         """
 
         def params(wildcards):
             own = self.sets.settings(wildcards.set, run_of(wildcards))
+            if by_stream:
+                own = for_stream(own, wildcards.stream)
             chosen = settings.choose(self._files_by_content(own), *keys)
             if subset:
                 clip_set = self.sets.clip_set(wildcards.set)
@@ -123,12 +130,16 @@ class JobParams:
         if run:
             runs |= {str(one): one for one in (run.streams(self.sets.config), run)}
         clip_set = self.sets.clip_set(name)
+        own = {text: self.sets.settings(name, one) for text, one in runs.items()}
+        # Networks of streams whose settings differ have an entry each.
+        own |= {
+            f"{text}/{stream}/co2fi": for_stream(of_run, stream)
+            for text, of_run in own.items()
+            for stream in (of_run.get("by_stream", {}) if text else ())
+        }
         content = settings.dump(
             {
-                "runs": {
-                    text: self._files_by_content(self.sets.settings(name, one))
-                    for text, one in runs.items()
-                },
+                "runs": {text: self._files_by_content(of_run) for text, of_run in own.items()},
                 "identity": self._identities(name)
                 | {side: clip_set.digest(split, side) for side in (TRAIN, TEST)},
             }
