@@ -106,8 +106,9 @@ def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list
                 f"--groups-{place}",
                 folder / f"{stream}.groups.h5",
             ]
-        if chosen["asyn"]["start"] == "co2fi":
-            common += ["--co2fi", *(folder / f"{stream}.co2fi.pt" for stream in DIRECTIONS[of])]
+        files = {"co2fi": "pt", "features": "h5"} if chosen["asyn"]["start"] == "co2fi" else {}
+        for name, ending in files.items():
+            common += [f"--{name}", *(folder / f"{s}.{name}.{ending}" for s in DIRECTIONS[of])]
     else:
         common += ["--stream", of, "--shards", stores[of]]
         if kind == "co2fi":
@@ -115,6 +116,24 @@ def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list
         if chosen["network"]["kind"] == "direct" and kind == "co2fi":
             common += ["--teacher", folder / f"{of}.teacher.pt"]
     return [str(argument) for argument in common]
+
+
+def features_arguments(folder: Path, stream: str, chosen: dict) -> list[str]:
+    """The options of the program that applies the network of a stream in `folder` to all clips."""
+    stores = {"appearance": folder / "frames", "motion": folder / "flow"}
+    options = {
+        "set": "mini",
+        "split": "split1",
+        "stream": stream,
+        "settings": settings.dump(chosen),
+        "code": "c0de",
+        "clips": folder / "train.csv",
+        "shards": stores[stream],
+        "model": folder / f"{stream}.co2fi.pt",
+        "out": folder / f"{stream}.features.h5",
+        "record": folder / f"{stream}.features.json",
+    }
+    return [str(word) for name, value in options.items() for word in (f"--{name}", value)]
 
 
 def program(monkeypatch, kind: str, command: list[str]) -> None:

@@ -40,6 +40,7 @@ from pipeline.errors import PipelineError
 from pipeline.evaluation.score_files import read_scores, write_scores
 from pipeline.idt import fisher
 from pipeline.idt.extract import COLUMNS
+from pipeline.inference.features import read_features, write_features
 from pipeline.inference.rankings import write_rankings
 from pipeline.jobs import record
 from pipeline.jobs.reuse import Reuse, input_digest
@@ -384,6 +385,14 @@ def _results(folder: Path, rows: list[dict]) -> dict[str, Kind]:
         return [cached(row, np.arange(50)).tobytes() for row in rows]
 
     kinds["groups.h5"] = Kind(groups, read_groups)
+    features, seen = folder / "features.h5", _rng("features.h5")
+    of_clips = [seen.standard_normal((40, 64)).astype(np.float32) for _ in rows]
+    write_features(features, rows, of_clips, {}, CODE)
+
+    def read_both(path: Path) -> list[bytes]:
+        return [part.numpy().tobytes() for pair in read_features([path] * 2, rows) for part in pair]
+
+    kinds["features.h5"] = Kind(features, read_both)
     for name, source in (("scores.h5", "motion"), ("idt scores.h5", "idt")):
         logits = _rng(name).standard_normal((len(rows), 25, 3)).astype(np.float32)
         write_scores(

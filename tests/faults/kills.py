@@ -82,6 +82,12 @@ STAGES = (
     ),
     Stage("co2fi", f"{SPLIT}/motion/co2fi.pt", f"{BENCHMARKS}/split1/motion/co2fi.tsv", "worker"),
     Stage(
+        "features",
+        f"{SPLIT}/motion/features.h5",
+        f"{BENCHMARKS}/split1/motion/features.tsv",
+        "worker",
+    ),
+    Stage(
         "asyn",
         f"{SPLIT}/appearance-to-motion/asyn.pt",
         f"{BENCHMARKS}/split1/appearance-to-motion/asyn.tsv",

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from loop_cases import Loss, net, run
 from torch import nn
-from training_programs import CLASSES, FRAMES, arguments, lay_out, program, settings_of
+from training_programs import (
+    CLASSES,
+    FRAMES,
+    arguments,
+    features_arguments,
+    lay_out,
+    program,
+    settings_of,
+)
 
 from pipeline.datasets import demo
 from pipeline.storage.layout import PER_FRAME
@@ -53,7 +61,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(folder) -> Path:
-    """The folder with a teacher and a CO2FI network of each stream in it."""
+    """The folder with a teacher, a CO2FI network and its features of each stream in it."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         for stream in STREAMS:
             for kind in ("teacher", "co2fi"):
@@ -62,4 +70,7 @@ def trained(folder) -> Path:
                     monkeypatch, kind, arguments(folder, out, kind, stream, settings_of("complete"))
                 )
                 (out / "model.pt").rename(folder / f"{stream}.{kind}.pt")
+            program(
+                monkeypatch, "features", features_arguments(folder, stream, settings_of("complete"))
+            )
     return folder

@@ -43,6 +43,20 @@ def test_a_direction_starts_from_the_networks_of_its_streams(rules, run, of):
     assert rules.start().inputs.stream_networks(CONTENT)(wildcards) == []
 
 
+@pytest.mark.parametrize(("run", "of"), [("split1", "split1"), ("split1/syn", "split1")])
+def test_a_direction_learns_on_features_where_its_streams_do_not(rules, run, of):
+    wildcards = rules.wildcards(run=run, direction="motion-to-appearance")
+    assert rules.inputs.features("h5")(wildcards) == []
+    assert not any("features" in path for path in rules.inputs.stage_records(wildcards))
+    rules.mini["settings"] = {"asyn": {"joint": False}}
+    inputs = rules.start().inputs
+    files = [f"results/mini/{of}/{stream}/features" for stream in ("motion", "appearance")]
+    assert inputs.features("h5")(wildcards) == [f"{file}.h5" for file in files]
+    assert {f"{file}.json" for file in files} <= set(inputs.stage_records(wildcards))
+    baseline = rules.wildcards(run="split1/baseline")
+    assert not any("features" in path for path in inputs.stage_records(baseline))
+
+
 @pytest.mark.parametrize(
     ("run", "sources"),
     [

@@ -2,7 +2,7 @@
 # by Eq. 6; or alone on their features, by Eq. 5. A direction <one>-to-<other> fuses a single
 # instant of the stream <one> with a sequence of five of the stream <other>.
 # INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
-#          the split; of both streams groups.h5 and co2fi.pt
+#          the split; of both streams groups.h5 and co2fi.pt, and features.h5 where these do not learn
 # OUTPUTS  results/<set>/<run>/<direction>/asyn.pt
 
 
@@ -17,6 +17,8 @@ rule asyn:
         groups_contents=FILES.groups(CONTENT),
         co2fi=ancient(FILES.stream_networks("pt")),
         co2fi_contents=FILES.stream_networks(CONTENT),
+        features=ancient(FILES.features("h5")),
+        features_contents=FILES.features(CONTENT),
     output:
         model="results/{set}/{run}/{direction}/asyn.pt",
         history="results/{set}/{run}/{direction}/asyn.history.jsonl",
@@ -52,7 +54,6 @@ rule asyn:
             "period.instants",
             "loss",
             "asyn",
-            "scores.batch",
             *NUMERIC,
             subset="train",
         ),
@@ -76,6 +77,7 @@ rule asyn:
         " --shards-sequence {params.shards_sequence:q}"
         " --groups-sequence {input.groups[1]:q}"
         " --co2fi {input.co2fi:q}"
+        " --features {input.features:q}"
         " --weights {resources.weights:q}"
         " --checkpoints {params.checkpoints:q}"
         " --model {output.model:q}"

@@ -14,7 +14,7 @@ from pipeline.data.dataset import FeatureDataset, PeriodDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
-from pipeline.inference.features import features_of_clips
+from pipeline.inference.features import read_features
 from pipeline.jobs import program
 from pipeline.models import checkpoint, factory
 from pipeline.streams import DIRECTIONS
@@ -41,12 +41,14 @@ def build_model(options: argparse.Namespace, classes: int) -> nn.Module:
     return model
 
 
-def build_dataset(
-    options: argparse.Namespace, model: nn.Module, rows: list[dict], device: torch.device
-) -> tuple[Dataset, Criterion]:
+def build_dataset(options: argparse.Namespace, rows: list[dict]) -> tuple[Dataset, Criterion]:
     """Return the training samples and the criterion, of joint training or of the fusion alone."""
     settings = options.settings
     seed, period = settings["seed"], settings["period"]
+    if not settings["asyn"]["joint"]:
+        features = read_features(options.features, rows)
+        dataset = FeatureDataset(rows, features, seed, period["delta"], period["instants"])
+        return dataset, objectives.fusion_criterion(settings)
     streams = tuple(
         Stream(stream, folder, settings["crops"], settings["stack"], rows)
         for stream, folder in zip(
@@ -55,20 +57,12 @@ def build_dataset(
             strict=True,
         )
     )
-    if settings["asyn"]["joint"]:
-        rankings = [
-            CachedRankings(path, settings["groups"]["stride"])
-            for path in (options.groups_single, options.groups_sequence)
-        ]
-        dataset = PeriodDataset(
-            rows, *streams, seed, period["delta"], period["instants"], *rankings
-        )
-        return dataset, objectives.direction_criterion(options.direction, settings)
-    features = features_of_clips(
-        model, streams, rows, settings["scores"]["batch"], device, program.workers(options)
-    )
-    dataset = FeatureDataset(rows, features, seed, period["delta"], period["instants"])
-    return dataset, objectives.fusion_criterion(settings)
+    rankings = [
+        CachedRankings(path, settings["groups"]["stride"])
+        for path in (options.groups_single, options.groups_sequence)
+    ]
+    dataset = PeriodDataset(rows, *streams, seed, period["delta"], period["instants"], *rankings)
+    return dataset, objectives.direction_criterion(options.direction, settings)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -87,6 +81,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         help="model files of the single and the sequence stream's networks to start from",
     )
+    parser.add_argument(
+        "--features",
+        nargs="*",
+        default=[],
+        help="features of the single and the sequence stream's networks, where these do not learn "
+        "(HDF5)",
+    )
     return parser
 
 
@@ -97,7 +98,7 @@ def main(options: argparse.Namespace) -> None:
     device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = build_model(options, len(classes))
-    dataset, criterion = build_dataset(options, model, rows, device)
+    dataset, criterion = build_dataset(options, rows)
     history = train(
         model,
         criterion,
@@ -116,7 +117,7 @@ if __name__ == "__main__":
     program.run_job(
         main,
         build_parser(),
-        inputs=("clips", "groups_single", "groups_sequence", "co2fi"),
+        inputs=("clips", "groups_single", "groups_sequence", "co2fi", "features"),
         stores=("shards_single", "shards_sequence"),
         outputs=("model", "history", "record"),
     )

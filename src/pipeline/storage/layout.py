@@ -20,6 +20,10 @@ ABOUT = {
         "clip: (position, rank), the label's number from 0 (attribute 'classes'). Group k is the "
         "first k of a row, the true class in the place of the last where it is not among them."
     ),
+    "features": (
+        "Features of training clips by the network of a stream, one dataset a clip: (instant, "
+        "value), float32, at every instant at which a frame and a stack begin."
+    ),
     "scores": (
         "Scores of the test clips, a row a clip: 'logits' (clip, instant, class) as the network "
         "gives them, where of several crops each has all instants, one crop after the other; "

@@ -126,6 +126,25 @@ class InputFiles:
 
         return files
 
+    def features(self, ending: str) -> InputFunction:
+        """The features that a direction learns on, of the single stream first; nothing where it
+        trains the networks, too.
+        """
+
+        def files(wildcards):
+            run = self._featured_streams(wildcards)
+            streams = DIRECTIONS[wildcards.direction] if run else ()
+            return [
+                f"results/{wildcards.set}/{run}/{stream}/features.{ending}" for stream in streams
+            ]
+
+        return files
+
+    def _featured_streams(self, wildcards) -> Run | None:
+        """The run whose stream networks do not learn any more when directions do."""
+        joint = self._settings(wildcards)["asyn"]["joint"]
+        return None if joint else self.trained_streams(wildcards)
+
     def networks_of_run(self, ending: str) -> InputFunction:
         """The networks that score a run, in the order of its sources."""
         return lambda wildcards: [
@@ -204,9 +223,10 @@ class InputFiles:
             run_of(wildcards),
             self.sets.run_sources(run_of(wildcards)),
         )
-        streams = self.trained_streams(wildcards)
-        trained = [streams] if run.fuses(self.sets.config) and streams else []
+        fuses = run.fuses(self.sets.config)
+        trained = [self.trained_streams(wildcards)] if fuses else []
         trained += [run] if set(STREAMS) & set(sources) else []
+        featured = [self._featured_streams(wildcards)] if fuses else []
         idt = ["codebook", "svm"] if self._computes_idt(wildcards) else []
         return [
             f"results/{name}/index.json",
@@ -216,8 +236,9 @@ class InputFiles:
                 for stage in ("teacher", "groups")
             ),
             *(
-                f"results/{name}/{one}/{stream}/co2fi.json"
-                for one in dict.fromkeys(trained)
+                f"results/{name}/{one}/{stream}/{stage}.json"
+                for stage, trained_runs in (("co2fi", trained), ("features", featured))
+                for one in dict.fromkeys(filter(None, trained_runs))
                 for stream in STREAMS
             ),
             *(
