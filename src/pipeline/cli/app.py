@@ -13,6 +13,7 @@ from pipeline.cli.check import check
 from pipeline.cli.fuse import HELP_OF_FUSE, fuse
 from pipeline.cli.idt import idt
 from pipeline.cli.inspect import inspect
+from pipeline.cli.predict import HELP_OF_PREDICT, predict
 from pipeline.cli.show import show
 from pipeline.cli.verify import verify
 from pipeline.cli.weights import weights
@@ -50,6 +51,7 @@ app.command(short_help="Check config files before a run.")(check)
 app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspect)
 app.command(short_help="Print the accuracies of a result and what to open.")(show)
 app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)
+app.command(short_help="Classify videos by a trained run.", help=HELP_OF_PREDICT)(predict)
 app.command(short_help="Extract the improved dense trajectories of a video.")(idt)
 app.command(short_help="Read the files of a run again and name those that are damaged.")(verify)
 app.add_typer(weights, name="weights", short_help="List and fetch pretrained weights.")
