@@ -25,6 +25,7 @@ PACKAGES = (
     "imagecodecs",
     "torch",
     "torchvision",
+    "timm",
     "scikit-learn",
     "snakemake",
 )
