@@ -7,7 +7,13 @@ import torch
 
 from pipeline.data import loader
 from pipeline.data.crops import Crop
-from pipeline.data.dataset import ClipDataset, CropDataset, PeriodDataset, StreamDataset
+from pipeline.data.dataset import (
+    ClipDataset,
+    CropDataset,
+    PeriodDataset,
+    SnippetDataset,
+    StreamDataset,
+)
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
 from pipeline.storage import decoding, writer
@@ -101,11 +107,12 @@ def make_period_dataset(
 
 
 def make_datasets(folder: Path, seed: int = 1) -> list:
-    """A dataset of each stream, then one of each direction."""
+    """A dataset of each stream, one of each direction, then one of snippets."""
     return [
         make_stream_dataset(folder, "appearance", seed),
         make_stream_dataset(folder, "motion", seed),
         *(make_period_dataset(folder, direction, seed) for direction in DIRECTIONS),
+        SnippetDataset(ROWS, make_stream(folder, "motion"), seed, 3),
     ]
 
 

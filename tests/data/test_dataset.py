@@ -32,7 +32,7 @@ from data_cases import (
 
 from pipeline.data import loader, sampler
 from pipeline.data.crops import eval_crops
-from pipeline.data.dataset import ClipDataset, FeatureDataset, StreamDataset
+from pipeline.data.dataset import ClipDataset, FeatureDataset, SnippetDataset, StreamDataset
 from pipeline.data.instants import draw_period
 from pipeline.data.stream import Stream
 from pipeline.storage import reader, writer
@@ -62,6 +62,40 @@ def test_stream_draws(folder, name, last):
 
 def test_stream_draws_without_groups(folder):
     assert set(StreamDataset(ROWS, make_stream(folder, "motion"), 1)[0]) == {"input", "label"}
+
+
+@pytest.mark.parametrize("name, last", [("appearance", 29), ("motion", 26)])
+def test_snippets_of_a_sample_are_of_one_clip_and_crop_in_order(folder, name, last):
+    draws = SnippetDataset(ROWS, make_stream(folder, name), 1, 3)
+    seen = [set(), set(), set()]
+    for draw in range(240):
+        item = read_sample(draws, draw)
+        assert set(item) == {"input", "label"} and len(item["input"]) == 3
+        stamps, picture = item["input"][:, 0, 0, 0].astype(int), item["input"][:, -1]
+        assert (picture == picture[0]).all()
+        row = ROWS[item["label"]]
+        assert row is ROWS[sampler.clip_index(len(ROWS), 1, draw)]
+        if name == "motion":
+            # A mirrored field has 255 - (100 + t), which is less the later it is.
+            stamps = 155 - stamps if stamps[-1] < stamps[0] else stamps - 100
+        assert stamps.min() >= 0 and stamps.max() <= draws.stream.last_instant(row)
+        if row is LONG:
+            for instants, stamp in zip(seen, stamps, strict=True):
+                instants.add(int(stamp))
+    # 30 frames in three parts of 10, 27 stacks in three of 9.
+    third = (last + 1) // 3
+    assert seen == [set(range(part * third, (part + 1) * third)) for part in range(3)]
+
+
+def test_snippets_of_one_segment_are_the_draws_of_a_stream(folder):
+    """The same clip, instant and crop, so that one segment is no segment."""
+    for name in STREAMS:
+        plain = StreamDataset(ROWS, make_stream(folder, name), 1)
+        one = SnippetDataset(ROWS, make_stream(folder, name), 1, 1)
+        for draw in range(60):
+            expected, found = read_sample(plain, draw), read_sample(one, draw)
+            assert np.array_equal(expected["input"][None], found["input"])
+            assert expected["label"] == found["label"]
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)

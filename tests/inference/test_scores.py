@@ -207,6 +207,22 @@ def test_clips_are_scored_on_the_pixels_that_training_draws(streams, workers, ho
             assert len(logits[source]) == len(crops) * (60 if source in STREAMS else 12)
 
 
+def test_streams_are_scored_at_evenly_spaced_instants(streams):
+    """Both streams have 38 instants of the clip of 40 frames, 1 of that of 3, and 10 of 12."""
+    models = {stream: net for stream, net in all_models().items() if stream in STREAMS}
+    crops = eval_crops((WIDTH, HEIGHT), 20, "centre")
+    found = list(scores.score_clips(models, streams, ROWS, crops, PERIOD, 7, CPU, snippets=4))
+    # The middles of four equal parts: 38 (2 i + 1) / 8, and so on.
+    middles = [[4, 14, 23, 33], [0, 0, 0, 0], [1, 3, 6, 8]]
+    for row, logits, instants in zip(ROWS, found, middles, strict=True):
+        for name, stream in streams.items():
+            assert logits[name].shape == (4, CLASSES)
+            batch = input_batch(stream, row, np.array(instants), crops[0])
+            with torch.inference_mode():
+                expected = models[name](transforms.normalise(batch, name)).units[-1]
+            np.testing.assert_allclose(logits[name], expected.numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("how", CROP_COUNTS)
 @pytest.mark.parametrize("sources", [STREAMS, [*DIRECTIONS], [*STREAMS, *DIRECTIONS]])
 def test_a_clip_is_read_once_for_all_sources_and_crops(streams, monkeypatch, sources, how):

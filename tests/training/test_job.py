@@ -53,6 +53,8 @@ TRAININGS = {
     "no coarseness": ("co2fi", "motion", "no_coarseness", {}),
     "baseline": ("co2fi", "appearance", "baseline", {}),
     "direct": ("co2fi", "motion", "direct", {}),
+    "snippets": ("co2fi", "motion", "tsn", {}),
+    "snippets of direct": ("co2fi", "motion", "direct", {"co2fi": {"segments": 3}}),
     # Its BatchNorm layers keep statistics of the batches, which a checkpoint must hold, too.
     "timm's backbone": ("co2fi", "motion", "complete", {"network": {"backbone": "resnet10t"}}),
     "asyn": ("asyn", "appearance-to-motion", "complete", {}),

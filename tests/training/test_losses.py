@@ -9,6 +9,7 @@ from pipeline.data.groups import form_all
 from pipeline.models.outputs import ASYNOutput, CO2FIOutput
 from pipeline.training.losses import (
     co2fi_loss,
+    consensus_loss,
     granularity_loss,
     joint_loss,
     stream_loss,
@@ -176,3 +177,29 @@ def test_a_baselines_loss_is_the_log_loss_of_its_softmax():
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     expected = -np.log(shares[np.arange(3), labels.numpy()]).mean()
     assert stream_loss(output, labels, [], [], 2.0).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_snippets_of_a_clip_agree_on_the_mean_of_their_logits():
+    """TSN, Eqs. 1 to 3: G is the mean of F over a clip's snippets; loss -G_y + log sum exp G."""
+    snippets = 3
+    logits = np.random.default_rng(4).normal(0, 2, (B * snippets, N))
+    labels = np.array([6, 0, 3])
+    expected = 0.0
+    for b, label in enumerate(labels):
+        mean = (logits[3 * b] + logits[3 * b + 1] + logits[3 * b + 2]) / 3
+        expected += (np.log(np.exp(mean).sum()) - mean[label]) / B
+    found = torch.from_numpy(logits).requires_grad_()
+    loss = consensus_loss(found, torch.from_numpy(labels))
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    # d loss / d F = (softmax(G) - 1 at the label) / (K B): each snippet of a clip has the same.
+    loss.backward()
+    mean = logits.reshape(B, snippets, N).mean(axis=1)
+    gradient = (np.exp(log_p(mean)) - np.eye(N)[labels]) / (snippets * B)
+    np.testing.assert_allclose(found.grad.numpy(), gradient.repeat(snippets, axis=0), atol=1e-12)
+
+
+def test_one_snippet_is_the_cross_entropy_of_a_baseline():
+    logits, labels = torch.randn(B, N), torch.tensor([1, 4, 6])
+    assert torch.equal(
+        consensus_loss(logits, labels), torch.nn.functional.cross_entropy(logits, labels)
+    )

@@ -70,6 +70,31 @@ def test_a_baseline_trains_all_but_the_other_nets_own_classes(kind):
     assert found == {name for name, _ in net.named_parameters()} - unused
 
 
+@pytest.mark.parametrize("kind", ["baseline", "direct"])
+def test_snippets_go_through_the_network_one_by_one(kind):
+    """The loss is that of the mean of what the network says to each, and trains as much of it."""
+    own = SETTINGS | {"network": SETTINGS["network"] | {"kind": kind}}
+    torch.manual_seed(0)
+    # Without dropout.
+    net = factory.stream_net(own, "motion", 7).eval()
+    pixels = torch.randint(256, (2, 3, 4, 64, 64), generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([2, 5])
+    loss = objectives.consensus_criterion("motion")(net, {"input": pixels, "label": labels})
+    # Pixels of flow around 128, in units of 0.226 * 255.
+    inputs = (pixels.double() - 128) / (0.226 * 255)
+    with torch.no_grad():
+        said = [[net.double()(one[None]).units[-1][0] for one in clip] for clip in inputs]
+    means = np.array([[sum(one[n].item() for one in clip) / 3 for n in range(7)] for clip in said])
+    log_p = means - np.log(np.exp(means).sum(axis=1, keepdims=True))
+    assert loss.item() == pytest.approx(-(log_p[0, 2] + log_p[1, 5]) / 2, rel=1e-4)
+    net.float().train()
+    found = trained(
+        net, objectives.consensus_criterion("motion")(net, {"input": pixels, "label": labels})
+    )
+    unused = {"beside.classifier.6.weight", "beside.classifier.6.bias"}  # of direct alone
+    assert found == {name for name, _ in net.named_parameters()} - unused
+
+
 def test_eq5_alone_trains_the_fusion_and_eq6_everything():
     torch.manual_seed(0)
     net = factory.asyn(SETTINGS, "appearance-to-motion", 7).train()
