@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.check import check
+from pipeline.cli.export import export
 from pipeline.cli.fuse import HELP_OF_FUSE, fuse
 from pipeline.cli.idt import idt
 from pipeline.cli.inspect import inspect
@@ -52,6 +53,7 @@ app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspec
 app.command(short_help="Print the accuracies of a result and what to open.")(show)
 app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)
 app.command(short_help="Classify videos by a trained run.", help=HELP_OF_PREDICT)(predict)
+app.command(short_help="Pack a trained run into one file.")(export)
 app.command(short_help="Extract the improved dense trajectories of a video.")(idt)
 app.command(short_help="Read the files of a run again and name those that are damaged.")(verify)
 app.add_typer(weights, name="weights", short_help="List and fetch pretrained weights.")

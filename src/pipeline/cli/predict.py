@@ -135,6 +135,7 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
                 add_row({"video": str(path), "problem": str(error)})
                 continue
             add_row(prediction.table_row(said, top))
+            _draw(said, options)
             if options.json:
                 found.append(prediction.as_dict(said, top))
             if not any(path.is_dir() for path in videos):
@@ -186,6 +187,18 @@ def _predict_one(trained, path: Path, options: Options, device):
         time.monotonic() - begun,
         notes,
     )
+
+
+def _draw(said, options: Options) -> None:
+    """Write the picture and the film of a prediction, where they are wanted."""
+    if options.png:
+        from pipeline.report import prediction_picture
+
+        prediction_picture.draw(said, options.png)
+    if options.mp4:
+        from pipeline.report import prediction_film
+
+        prediction_film.draw(said, options.mp4)
 
 
 def _files(videos: list[Path]) -> Iterator[Path]:

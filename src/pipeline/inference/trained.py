@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 from torch import nn
 
-from pipeline.config import check
+from pipeline.config import backbones, check
 from pipeline.config.settings import overlay
 from pipeline.config.spelling import LOADER
 from pipeline.datasets import index
@@ -166,8 +166,11 @@ def check_settings(settings: dict, path: Path) -> None:
 
 
 def _beyond_limits(settings: dict) -> str:
-    """Which of the settings is beyond LARGEST; '' where none is."""
+    """Which of the settings is beyond LARGEST, or an unknown network; '' where none is."""
     crops, period = settings["crops"], settings["period"]
+    backbone = settings["network"]["backbone"].partition(".")[0]
+    if backbone != backbones.VGG16 and backbone not in backbones.tags_by_name():
+        return f"'network.backbone' is {backbone[:100]!r}, which this program does not know"
     sides = (*crops["frame"], crops["size"], crops["test"], settings["decode"]["short_side"])
     values = {
         "crops": (max(sides), LARGEST["side"]),

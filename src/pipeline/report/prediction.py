@@ -94,10 +94,7 @@ class Prediction:
 
     @cached_property
     def over_time(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The seconds (T,) of all test periods, and probabilities (T, classes) by network or sum.
-
-        Trajectories are scored as a whole, so their sum with the networks is not among them.
-        """
+        """The seconds (T,) of all periods, and probabilities (T, classes) by network or sum."""
         numbers = np.concatenate([window.first + window.centres for window in self.windows])
         values = {
             name: np.concatenate([window.over_time[name] for window in self.windows])
@@ -107,6 +104,21 @@ class Prediction:
         return numbers / self.rate, {
             name: as_probabilities(self.trained, name, of_name) for name, of_name in fused.items()
         }
+
+    @property
+    def pictures(self) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Frames and fields by the number of the frame, as in Window."""
+        return {number: pair for window in self.windows for number, pair in window.pictures.items()}
+
+
+def running(prediction: Prediction) -> tuple[np.ndarray, str, np.ndarray]:
+    """The seconds (T,), and by the sum of the networks, which is named, probabilities (T, classes).
+
+    Trajectories are scored as a whole, so they are not part of it.
+    """
+    seconds, over_time = prediction.over_time
+    name = "asyn" if "asyn" in over_time else "two_stream"
+    return seconds, name, over_time[name]
 
 
 def _fused(trained: Trained, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

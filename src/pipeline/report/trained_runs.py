@@ -1,12 +1,14 @@
 """Trained runs by their paths: a result, its folder, or an export."""
 
+import json
 from pathlib import Path
 
 import pipeline
 from pipeline.config.settings import overlay
 from pipeline.errors import PipelineError, listed
-from pipeline.evaluation import fusion
+from pipeline.evaluation import fusion, results
 from pipeline.evaluation.score_files import read_scores
+from pipeline.inference import packed
 from pipeline.inference import trained as trained_module
 from pipeline.inference.trained import Trained
 from pipeline.jobs import record
@@ -24,6 +26,11 @@ def read(path: Path) -> Trained:
 
     Raises PipelineError where there is none, or a file of it is missing, damaged or not its own.
     """
+    if packed.is_packed(path):
+        found = packed.read(path)
+        # What it says of its result is as much somebody's as a result is.
+        results.parse(json.dumps(found.result).encode(), str(path))
+        return found
     if path.is_dir():
         if not (path / "acc.json").is_file():
             raise PipelineError(
