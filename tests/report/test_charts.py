@@ -53,6 +53,21 @@ def test_scores_of_ten_crops(tmp_path):
         assert chart.get_xlabel() == "test instant, 1 periods of 2"
 
 
+def test_scores_of_snippets_are_not_divided_into_periods(tmp_path):
+    """Two snippets are as many as the instants of all periods."""
+    settings = {
+        "scores": {"space": "logits", "crops": "centre", "snippets": 2},
+        "period": {"count": 1, "instants": 2},
+    }
+    with writer.create(tmp_path / "two.h5", "scores", settings, "c0de", source="motion") as file:
+        file["clips"], file["labels"], file["classes"] = ["Jump/one"], np.array([1]), CLASSES
+        file["logits"] = np.zeros((1, 2, 6))
+        file["scores"] = np.zeros((1, 6))
+    with inspect.open_file(tmp_path / "two.h5") as file:
+        chart = charts.draw_scores(find_clip(file)).axes[1]
+        assert chart.get_xlabel() == "test snippet" and not chart.collections
+
+
 def test_scores_chart(scores, monkeypatch):
     from matplotlib.colors import to_rgba
 

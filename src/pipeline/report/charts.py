@@ -167,9 +167,11 @@ def _draw_instants(clip: Clip, figure, axes, chosen: np.ndarray) -> None:
         probabilities[:, chosen].T, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0
     )
     periods, instants = clip.settings["period"]["count"], clip.settings["period"]["instants"]
-    axes.set(title="probabilities over the clip", xlabel="test period")
+    snippets = clip.settings["scores"].get("snippets")
+    unit = "snippet" if snippets else "period"
+    axes.set(title="probabilities over the clip", xlabel=f"test {unit}")
     # A stream scores every instant of a period, a direction a period at a time.
-    if len(probabilities) == periods * instants:
+    if not snippets and len(probabilities) == periods * instants:
         axes.vlines(
             np.arange(1, periods) * instants - 0.5, -0.5, len(chosen) - 0.5, color="0.5", lw=0.5
         )
