@@ -1,12 +1,17 @@
 """Runs of a data set: their texts, and the settings of variants and seeds."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
+import yaml
 from config_cases import CONFIG, changed
 
-from pipeline.config import runs, settings
+from pipeline.config import check, runs, settings
 from pipeline.streams import STREAMS
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize(
@@ -71,3 +76,22 @@ def test_settings_by_stream_of_a_variant_are_laid_over_those_of_its_set():
     # Of a run without such settings, the settings themselves.
     whole = runs.for_run(CONFIG, "demo", runs.Run("split1"))
     assert runs.for_stream(whole, "motion") == whole
+
+
+def test_tsns_own_schedule_in_the_docs_is_that_of_its_paper():
+    """Wang et al. (ECCV 2016), section 4.1; one lr_step cannot also fall after 18,000."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "method.md").read_text(), re.S)
+    config = settings.overlay(copy.deepcopy(CONFIG), yaml.safe_load(block))
+    check.check(config)
+    tsn = check.check_run(config, "ucf101", runs.Run("split1", "tsn"), 101)
+    found = {}
+    for stream in STREAMS:
+        own = runs.for_stream(tsn, stream)
+        assert own["co2fi"]["segments"] == 3
+        found[stream] = [
+            own["co2fi"][key] for key in ("iterations", "batch", "lr", "lr_step", "lr_factor")
+        ] + [own["network"]["dropout"]["fc7"]]
+    assert found == {
+        "appearance": [4500, 256, 0.001, 2000, 0.1, 0.8],
+        "motion": [20000, 256, 0.005, 12000, 0.1, 0.7],
+    }
