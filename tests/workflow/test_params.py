@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from pipeline.errors import PipelineError
+from pipeline.streams import STREAMS
 
 
 def everything(rules) -> dict[str, str]:
@@ -163,3 +164,35 @@ def test_a_job_is_told_the_settings_of_its_inputs(rules):
     assert rules.params.wanted(wildcards) != path and (rules.folder / path).is_file()
     shared = rules.params.wanted(rules.wildcards(split="split1", stream="motion"))
     assert set(json.loads((rules.folder / shared).read_text())["runs"]) == {""}
+
+
+def test_a_stream_may_have_settings_of_its_own(rules):
+    """They are params of its network's training, and what its model is wanted to be made with."""
+    run = rules.wildcards(run="split1/tsn", stream="motion")
+
+    def of(stream: str, **how) -> dict:
+        wildcards = rules.wildcards(run="split1/tsn", stream=stream)
+        return json.loads(rules.params.settings("network", "co2fi", **how)(wildcards))
+
+    dropout = {stream: of(stream, by_stream=True)["network"]["dropout"] for stream in STREAMS}
+    assert {stream: rates["fc7"] for stream, rates in dropout.items()} == {
+        "appearance": 0.8,
+        "motion": 0.7,
+    }
+    # A rule that does not ask for them has the common settings, and of them no word.
+    assert of("motion") == of("appearance") and of("motion")["network"]["dropout"]["fc7"] == 0.5
+    plain = rules.wildcards(run="split1/baseline", stream="motion")
+    chosen = [
+        rules.params.settings("network", "co2fi", by_stream=by_stream)(plain)
+        for by_stream in (False, True)
+    ]
+    assert chosen[0] == chosen[1]
+    wanted = json.loads((rules.folder / rules.params.wanted(run)).read_text())["runs"]
+    assert set(wanted) == {
+        "",
+        "split1/tsn",
+        "split1/tsn/appearance/co2fi",
+        "split1/tsn/motion/co2fi",
+    }
+    assert wanted["split1/tsn/motion/co2fi"]["network"]["dropout"]["fc7"] == 0.7
+    assert wanted["split1/tsn"]["network"]["dropout"]["fc7"] == 0.5
