@@ -185,7 +185,7 @@ def test_missing_keys_are_named(path):
 
 
 @pytest.mark.parametrize(
-    "path", ["sets.ucf101.format", "sets.ucf101.videos", "sets.demo.groups", "sets.hmdb51.shards"]
+    "path", ["sets.ucf101.format", "sets.ucf101.videos", "sets.demo.groups", "sets.hmdb51.lists"]
 )
 def test_missing_keys_of_a_set_are_named(path):
     (line,) = refusal(changed(path, remove=True))

@@ -1,5 +1,7 @@
 """What the config says of its sets."""
 
+import json
+
 import pytest
 
 from pipeline.config.runs import Run
@@ -14,6 +16,27 @@ def test_every_clip_is_in_one_shard(rules):
     assert sorted(held) == sorted(rules.sets.clip_set("mini").clips) and len(held) == 48
     train, test = (rules.sets.subset_shards("mini", "split1", side) for side in ("train", "test"))
     assert sorted({*train, *test}) == sorted(shards)
+
+
+def test_shards_and_accepted_damage_need_not_be_said(rules):
+    """48 clips are spread over 8 shards, and what jobs are told has all keys."""
+    asked = {"examine": rules.params.videos, "frames": rules.params.settings("store", shard=True)}
+    shard = rules.wildcards(shard=next(iter(rules.sets.shards("mini"))))
+    before = {name: ask(shard) for name, ask in asked.items()}
+    del rules.mini["accept_damaged"]
+    rules.start()
+    assert asked["frames"](shard) == before["frames"]
+    assert rules.params.videos(shard) == before["examine"]
+    del rules.mini["shards"]
+    rules.start()
+    entry = json.loads(rules.resources.entry(rules.wildcards()))
+    assert entry["shards"] == 8 and entry["accept_damaged"] == []
+    groups = {clip.group for clip in rules.sets.clip_set("mini").clips.values()}
+    assert list(rules.sets.shards("mini")) == sorted({clips.shard_of(g, 8) for g in groups})
+    tested = {f"{name}/g01" for name in rules.sets.clip_set("mini").classes}
+    assert rules.sets.subset_shards("mini", "split1", "test") == sorted(
+        {clips.shard_of(group, 8) for group in tested}
+    )
 
 
 def test_videos_are_told_inside_their_folder(rules):

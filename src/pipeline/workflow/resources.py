@@ -22,7 +22,7 @@ class JobResources:
     def __init__(self, sets: Sets, cores: int | None):
         self.sets, self.cores = sets, cores
         # Every job of many asks for it.
-        self._entry = cache(lambda name: as_argument(settings.dump(sets.entry(name)), name))
+        self._entry = cache(self._write_entry)
 
     # Cores, memory, GPUs
 
@@ -83,14 +83,18 @@ class JobResources:
         return self.sets.entry(wildcards.set).get("on_bad_clip", "fail")
 
     def entry(self, wildcards) -> str:
-        """The entry of a set in the config, as JSON: where its videos and lists lie, and how these
-        are read.
+        """The entry of a set in the config, as JSON: where its videos and lists lie, how these are
+        read, and its number of shards.
         """
         return self._entry(wildcards.set)
 
     def weights(self, wildcards) -> str:
         """The file of weights that a training starts from, or a word in its place."""
         return self.sets.settings(wildcards.set, run_of(wildcards))["network"]["weights"]
+
+    def _write_entry(self, name: str) -> str:
+        entry = self.sets.entry(name) | {"shards": self.sets.shard_count(name)}
+        return as_argument(settings.dump(entry), name)
 
     def _compute(self, wildcards) -> dict:
         return self.sets.settings(wildcards.set, run_of(wildcards))["compute"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.config import settings
 from pipeline.config.check import check_run
 from pipeline.config.runs import Run
-from pipeline.datasets import clips, leaks
+from pipeline.datasets import clips, leaks, shard_count
 from pipeline.datasets.clips import ClipSet
 from pipeline.datasets.load import load_set, skips_bad, spans_classes
 from pipeline.datasets.videos import locate
@@ -33,6 +33,7 @@ class Sets:
         for name in (
             "entry",
             "clip_set",
+            "shard_count",
             "shards",
             "videos",
             "settings",
@@ -43,13 +44,14 @@ class Sets:
 
     def entry(self, name: str) -> dict:
         """The entry of a set in the config without the settings that it overrides; the demo's with
-        its seed.
+        its seed. It accepts no damage where it does not say.
         """
         own_settings = settings.for_set(self.config, name)
         entry = {
             key: value for key, value in self.config["sets"][name].items() if key != "settings"
         }
-        return entry | ({"seed": own_settings["seed"]} if self.is_demo(name) else {})
+        seed = {"seed": own_settings["seed"]} if self.is_demo(name) else {}
+        return {"accept_damaged": []} | entry | seed
 
     def is_demo(self, name: str) -> bool:
         """Whether the videos of a set are rendered by a rule, and may not be there yet."""
@@ -66,9 +68,14 @@ class Sets:
         self._settings(name, None, clip_set.classes)
         return clip_set
 
+    def shard_count(self, name: str) -> int:
+        """How many shards a set has at most: as its entry says, or by its number of clips."""
+        count = self.entry(name).get("shards")
+        return count or shard_count.default(len(self.clip_set(name).clips))
+
     def shards(self, name: str) -> dict[str, list[clips.Clip]]:
         """The clips of a set by shard."""
-        return self.clip_set(name).shards(self.entry(name)["shards"])
+        return self.clip_set(name).shards(self.shard_count(name))
 
     def subset_shards(self, name: str, split: str, subset: str) -> list[str]:
         """The shards that hold clips of a split's 'train' or 'test'.
@@ -81,7 +88,7 @@ class Sets:
                 "another class to its lists (its index, frames and flow can be made as it is)"
             )
         groups = {clip.group for clip in self.clip_set(name).subset(split, subset)}
-        return sorted({clips.shard_of(group, self.entry(name)["shards"]) for group in groups})
+        return sorted({clips.shard_of(group, self.shard_count(name)) for group in groups})
 
     def videos(self, name: str) -> dict[str, str]:
         """The video file of each clip of a set, relative to the folder of its videos, by clip
