@@ -175,7 +175,8 @@ def _check_snippets(settings: dict, fuses: bool, where: str, source: str) -> Non
     if snippets and fuses:
         raise PipelineError(
             f"{source}: scores.snippets of {where} is {snippets}, but its asynchronous fusion is "
-            "scored at the instants of periods; set it to 0, or in a variant without 'streams'"
+            "scored at the instants of periods; set it to 0, and only variants without 'streams' "
+            "to more"
         )
 
 
