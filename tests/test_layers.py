@@ -15,7 +15,7 @@ FLOORS = [  # from the ground up; a room imports from the floors below its own, 
     {"files"},
     {"compute", "config", "flow", "jobs", "storage", "video"},
     {"data", "datasets", "idt", "models"},
-    {"evaluation", "inference", "training"},
+    {"evaluation", "extraction", "inference", "training"},
     {"report", "workflow"},
     {"cli"},
 ]

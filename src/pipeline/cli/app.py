@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli.check import check
 from pipeline.cli.export import export
+from pipeline.cli.flow import HELP_OF_FLOW, flow
 from pipeline.cli.fuse import HELP_OF_FUSE, fuse
 from pipeline.cli.idt import idt
 from pipeline.cli.inspect import inspect
@@ -54,6 +55,9 @@ app.command(short_help="Print the accuracies of a result and what to open.")(sho
 app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)
 app.command(short_help="Classify videos by a trained run.", help=HELP_OF_PREDICT)(predict)
 app.command(short_help="Pack a trained run into one file.")(export)
+app.command(short_help="Compute the optical flow of videos for other programs.", help=HELP_OF_FLOW)(
+    flow
+)
 app.command(short_help="Extract the improved dense trajectories of a video.")(idt)
 app.command(short_help="Read the files of a run again and name those that are damaged.")(verify)
 app.add_typer(weights, name="weights", short_help="List and fetch pretrained weights.")
