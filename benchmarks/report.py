@@ -13,8 +13,8 @@ from pipeline.jobs.record import versions
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def write(name: str, result: dict) -> None:
-    """Write one benchmark's result with what it was measured on."""
+def machine() -> dict:
+    """The machine, the versions and the date."""
     processor = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").is_file():
         named = [
@@ -23,14 +23,18 @@ def write(name: str, result: dict) -> None:
             if line.startswith("model name")
         ]
         processor = named[0] if named else processor
-    content = {
+    return {
         "date": datetime.date.today().isoformat(),
         "processor": processor,
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "packages": versions(),
-        **result,
     }
+
+
+def write(name: str, result: dict) -> None:
+    """Write one benchmark's result with what it was measured on."""
+    content = machine() | result
     path = ROOT / "benchmarks" / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1) + "\n")
