@@ -80,12 +80,15 @@ def predict(
             "of more than 2 minutes are cut into windows of 10 s.",
         ),
     ] = None,
+    damaged: Annotated[
+        bool, typer.Option("--damaged", help="Use what decodes of damaged videos.")
+    ] = False,
     device: Annotated[
         str, typer.Option(metavar="auto|cpu|cuda", help="auto takes a GPU where there is one.")
     ] = "auto",
 ) -> None:
     """Classify videos by a trained run; `HELP_OF_PREDICT` is what `--help` prints."""
-    options = Options(top, json_file, csv_file, png, mp4, window, device)
+    options = Options(top, json_file, csv_file, png, mp4, window, damaged, device)
     program.run(lambda: _predict(run, videos, options))
 
 
@@ -99,6 +102,7 @@ class Options:
     png: Path | None
     mp4: Path | None
     window: float | None
+    damaged: bool
     device: str
 
 
@@ -128,11 +132,12 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
             except MachineError:
                 raise
             except PipelineError as error:
+                problem = _told(error)
                 if len(paths) == 1:
-                    raise
-                typer.echo(f"error: {error}", err=True)
+                    raise PipelineError(problem) from error
+                typer.echo(f"error: {problem}", err=True)
                 problems.append(path)
-                add_row({"video": str(path), "problem": str(error)})
+                add_row({"video": str(path), "problem": problem})
                 continue
             add_row(prediction.table_row(said, top))
             _draw(said, options)
@@ -150,6 +155,14 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
         )
 
 
+def _told(error: PipelineError) -> str:
+    """What is wrong with a video, with the advice for somebody who has no split lists."""
+    problem, _, advice = str(error).rpartition("; ")
+    if "accept_damaged" in advice:
+        return f"{problem}; replace it, or take what decodes with --damaged"
+    return f"{problem}; name another video" if "split lists" in advice else str(error)
+
+
 def _predict_one(trained, path: Path, options: Options, device):
     """The prediction of one video, with its pictures written."""
     from pipeline.inference import video
@@ -160,7 +173,7 @@ def _predict_one(trained, path: Path, options: Options, device):
     from pipeline.video.rate import frame_rate
 
     begun = time.monotonic()
-    found, rate = probe(path), frame_rate(path)
+    found, rate = probe(path, options.damaged), frame_rate(path)
     frames = found["frames"]
     seconds = options.window
     if seconds is None and frames / rate > LONG:
@@ -169,7 +182,13 @@ def _predict_one(trained, path: Path, options: Options, device):
     progress = Progress(f"predict {path.name}", frames, "frames", silent=not sys.stderr.isatty())
     windows = list(
         video.score_video(
-            trained, path, lengths, device, evenly_spaced(frames, PICTURES), progress.update
+            trained,
+            path,
+            lengths,
+            device,
+            evenly_spaced(frames, PICTURES),
+            progress.update,
+            options.damaged,
         )
     )
     progress.close()
@@ -230,8 +249,10 @@ def _check(paths: list[Path], options: Options) -> None:
         )
     outputs = [path for path in (options.json, options.csv, options.png, options.mp4) if path]
     for path in outputs:
+        if path.is_dir():
+            raise PipelineError(f"{path}: this is a folder; name a file to write")
         if any(path.resolve() == file.resolve() for file in paths):
-            raise PipelineError(f"{path}: this is the video itself; name another file to write")
+            raise PipelineError(f"{path}: this is a video to classify; name another file to write")
 
 
 @contextmanager

@@ -16,7 +16,14 @@ import torch
 from pipeline.errors import PipelineError, first_line
 from pipeline.files import reading, replacing
 from pipeline.idt import fisher
-from pipeline.inference.trained import Trained, Trajectories, build, check_settings, fitting
+from pipeline.inference.trained import (
+    Trained,
+    Trajectories,
+    build,
+    check_fusion,
+    check_settings,
+    fitting,
+)
 from pipeline.streams import DIRECTIONS, STREAMS
 
 FORMAT, VERSION = "pipeline/run", 1
@@ -67,7 +74,7 @@ def write(trained: Trained, path: Path, card: str) -> None:
     ):
         # A date of its own would make each file another.
         file.writestr(zipfile.ZipInfo(CARD), card)
-        file.writestr(zipfile.ZipInfo(ABOUT), json.dumps(about, indent=1, sort_keys=True) + "\n")
+        file.writestr(zipfile.ZipInfo(ABOUT), json.dumps(about, indent=1) + "\n")
         for source, model in trained.models.items():
             # Networks may share tensors, which a file of safetensors may not.
             state = {key: value.cpu().clone() for key, value in model.state_dict().items()}
@@ -92,6 +99,7 @@ def read(path: Path) -> Trained:
                 _check_members(file, path)
                 about = _about(file)
                 check_settings(about["settings"], path)
+                check_fusion(about["fusion"], about["sources"], path)
                 return _trained(file, about, path)
         except (PipelineError, OSError, MemoryError):
             raise

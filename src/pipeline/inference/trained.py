@@ -1,5 +1,6 @@
 """What a run has learned, as it is applied to any video: networks, settings, classes, fusion."""
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ SHOWN = (
 )
 # Stages whose code a prediction repeats.
 STAGES = ("frames", "flow", "scores", "idt_fisher")
+# How trajectories and networks are brought to one scale.
+NORMALISATIONS = ("none", "l2", "softmax", "standardised")
 # Beyond these settings, a file that somebody made to do harm would fill the memory.
 LARGEST = {"side": 4096, "stack": 100, "instants": 10_000, "batch": 10_000}
 
@@ -109,6 +112,8 @@ def of_run(result: dict, path: Path, fusion: dict) -> Trained:
             "several runs: name the folder of one run"
         )
     trajectories = _trajectories(split / "idt", result, names) if has_idt(result, path) else None
+    sources = [*models, *(["idt"] if trajectories else [])]
+    check_fusion(fusion, sources, path)
     table = split / "train.csv"
     rows = index.read(table) if table.is_file() else []
     return Trained(
@@ -265,9 +270,51 @@ def fitting(
     Raises PipelineError where they do not fit one another, or the `classes` of the networks.
     """
     length = sum(codebook.size for codebook in found.codebooks.values())
-    if list(names) != classes or found.weights.shape != (len(classes), length):
+    fits = (
+        list(names) == classes
+        and found.weights.shape == (len(classes), length)
+        and found.bias.shape == (len(classes),)
+        and all(_fits(found.codebooks[name], size) for name, size in fisher.LENGTHS.items())
+    )
+    if not fits:
         raise PipelineError(
             f"{path}: classifiers of other classes or another codebook than those of this run; "
             "name the files of one run"
         )
     return found
+
+
+def _fits(codebook: fisher.Codebook, length: int) -> bool:
+    """Whether the arrays of a codebook are of descriptors of so many values."""
+    axes, means = codebook.axes.shape, codebook.means.shape
+    return (
+        codebook.mean.shape == (length,)
+        and len(axes) == len(means) == 2
+        and axes == (means[1], length)
+        and codebook.variances.shape == means
+        and codebook.weights.shape == means[:1]
+    )
+
+
+def check_fusion(fusion: dict, sources: list[str], path: Path) -> None:
+    """Raise PipelineError where scores of the `sources` cannot be fused as the file `path` says."""
+    networks = [source for source in sources if source != "idt"]
+    needed = [*sources, *(["asyn"] if "idt" in sources else [])]
+    try:
+        numbers = [fusion["weights"][source] for source in networks]
+        if fusion["rule"] == "standardised":
+            numbers += [fusion["spreads"][source] for source in needed]
+        if "idt" in sources:
+            numbers.append(fusion["idt"]["weight"])
+        fits = (
+            fusion["rule"] in ("standardised", "paper")
+            and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+            and ("idt" not in sources or fusion["idt"]["normalise"] in NORMALISATIONS)
+        )
+    except (KeyError, TypeError):
+        fits = False
+    if not fits:
+        raise PipelineError(
+            f"{path}: it does not say how its scores are fused, by rule, weights and spreads; name "
+            "a result of this program, as it was written"
+        )

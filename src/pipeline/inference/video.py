@@ -61,8 +61,10 @@ def cut(frames: int, rate: float, seconds: float | None) -> list[int]:
 
     All are equally long to a frame, and none has fewer than the two frames that flow needs.
     """
-    count = 1 if seconds is None else round(frames / (rate * seconds))
-    edges = np.linspace(0, frames, min(max(count, 1), max(frames // 2, 1)) + 1).round().astype(int)
+    # Seconds may be so few that nothing is left of their product.
+    wanted = 1 if seconds is None else min(frames / max(rate * seconds, 1e-9), frames)
+    count = min(max(round(wanted), 1), max(frames // 2, 1))
+    edges = np.linspace(0, frames, count + 1).round().astype(int)
     return np.diff(edges).tolist()
 
 
@@ -73,15 +75,19 @@ def score_video(
     device: torch.device,
     pictured: list[int],
     on_frame: Callable[[], None] = lambda: None,
+    accept_damage: bool = False,
 ) -> Iterator[Window]:
     """Score the windows of a video, with so many frames each, one after the other.
 
     `pictured` are numbers of frames that are handed back. `on_frame` is called after each frame.
+    With `accept_damage` what decodes of a damaged video is scored.
     Raises PipelineError where the video cannot be decoded, or has other than the frames given.
     """
     short_side = trained.settings["decode"]["short_side"]
     # Trajectories need the frames as they are decoded, not as they are stored.
-    passes = [decode(path, short_side) for _ in range(1 + bool(trained.trajectories))]
+    passes = [
+        decode(path, short_side, accept_damage) for _ in range(1 + bool(trained.trajectories))
+    ]
     # As in the jobs that compute flow and trajectories.
     cv2.setNumThreads(1)
     first = 0

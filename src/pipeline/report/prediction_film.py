@@ -30,7 +30,8 @@ def draw(prediction: Prediction, path: Path) -> None:
     seconds, name, values = running(prediction)
     # Where the nearest of the instants that were scored is another one.
     turns = (seconds[1:] + seconds[:-1]) / 2 * prediction.rate
-    frames = decode(prediction.path, SHORT_SIDE)
+    # What is damaged has been said, or accepted.
+    frames = decode(prediction.path, SHORT_SIDE, accept_damage=True)
     first = next(frames)
     width, height = _size(first)
     panel_height = _line(width) * (SHOWN + 2)

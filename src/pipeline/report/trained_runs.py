@@ -17,6 +17,8 @@ from pipeline.report.text import read_result
 
 # The programs of the stages that a prediction repeats; an installed package has none of them.
 PROGRAMS = Path(pipeline.__path__[0]).parents[1] / "workflow" / "scripts"
+# Programs by the stage that they make, where several do, or their name is another.
+MAKERS = {"scores": ("scores", "idt_scores", "idt_given")}
 # Packages whose versions a prediction depends on in the last bits.
 PACKAGES = ("numpy", "opencv-contrib-python", "imagecodecs", "torch")
 
@@ -26,6 +28,11 @@ def read(path: Path) -> Trained:
 
     Raises PipelineError where there is none, or a file of it is missing, damaged or not its own.
     """
+    if not path.exists():
+        raise PipelineError(
+            f"{path}: there is no such run; name results/<set>/<split> of a finished run, its "
+            "acc.json, or a file of 'pipeline export'"
+        )
     if packed.is_packed(path):
         found = packed.read(path)
         # What it says of its result is as much somebody's as a result is.
@@ -67,11 +74,10 @@ def _fusion(result: dict, path: Path) -> dict:
 def notes(trained: Trained) -> list[str]:
     """What differs between the program that made a run and this one, as far as is known."""
     found = []
-    here = {stage: _code_here(stage) for stage in trained.made["code"]}
     changed = [
         stage
         for stage, codes in trained.made["code"].items()
-        if here[stage] and codes != [here[stage]]
+        if (here := _codes_here(stage)) and not set(codes) <= here
     ]
     if changed:
         found.append(
@@ -89,7 +95,7 @@ def notes(trained: Trained) -> list[str]:
     return found
 
 
-def _code_here(stage: str) -> str:
-    """The code id of the program of a stage; '' where it is not installed."""
-    program = PROGRAMS / f"{stage}.py"
-    return code_id(program) if program.is_file() else ""
+def _codes_here(stage: str) -> set[str]:
+    """The code ids of the programs that make a stage; none where they are not installed."""
+    programs = (PROGRAMS / f"{name}.py" for name in MAKERS.get(stage, (stage,)))
+    return {code_id(program) for program in programs if program.is_file()}
