@@ -34,7 +34,7 @@ def read(name: str, folder: Path, group: str = GROUP, accept_leaks: bool = False
     _check_folder(name, folder)
     first, classes = read_classes(folder / "classInd.txt")
     labels = {class_name: label for label, class_name in enumerate(classes, start=first)}
-    pattern = _group_pattern(name, group)
+    pattern = group_pattern(f"sets.{name}.group", group)
     lists = [
         (split, subset, path)
         for subset in (TRAIN, TEST)
@@ -55,7 +55,7 @@ def read(name: str, folder: Path, group: str = GROUP, accept_leaks: bool = False
             )
     require(_wrong_labels(lines, labels, first) + _doubled_paths(lines))
     # Lists of several splits name the same files.
-    groups = {file: _group_of(file, pattern) for file in {line.file for line in lines}}
+    groups = {file: group_of(file, pattern) for file in {line.file for line in lines}}
     entries = [Entry(line.split, line.subset, line.file, groups[line.file]) for line in lines]
     return assemble(name, classes, entries, folder, accept_leaks)
 
@@ -133,18 +133,20 @@ def read_classes(path: Path) -> tuple[int, list[str]]:
     return first, [classes[label] for label in sorted(classes)]
 
 
-def _group_pattern(name: str, group: str) -> re.Pattern:
-    """Compile the regular expression that picks the group out of a file name."""
+def group_pattern(where: str, group: str) -> re.Pattern:
+    """Compile the regular expression that picks the group out of a file name.
+
+    Raises PipelineError, which names the place `where` it stands, when it is none or has no
+    bracket.
+    """
     try:
         pattern = re.compile(group)
     except re.error as error:
         raise PipelineError(
-            f"sets.{name}.group: '{group}' is no regular expression ({error}); correct it"
+            f"{where}: '{group}' is no regular expression ({error}); correct it"
         ) from error
     if not pattern.groups:
-        raise PipelineError(
-            f"sets.{name}.group: '{group}' has no bracket that picks the group; add one"
-        )
+        raise PipelineError(f"{where}: '{group}' has no bracket that picks the group; add one")
     return pattern
 
 
@@ -235,8 +237,8 @@ def _doubled_paths(lines: list[_ListLine]) -> list[str]:
     ]
 
 
-def _group_of(file: str, pattern: re.Pattern) -> str:
-    """Return the group of '<class>/<file name>' within its class."""
+def group_of(file: str, pattern: re.Pattern) -> str:
+    """Return the group of '<class>/<file name>' within its class; the file name is its own."""
     file_name = file.partition("/")[2]
     match = pattern.search(stem(file_name))
     # The bracket may be in a branch that took no part in the match; then its text is None.
