@@ -9,6 +9,8 @@ import inspect
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -248,6 +250,29 @@ def test_options_that_cannot_be(videos, tmp_path, options, said):
     done = flow(videos, "--out", tmp_path / "out", *options)
     assert done.exit_code == 1 and done.stderr.startswith(f"error: {said}")
     assert done.stderr.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_commands_and_snippets_of_the_page_run(videos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    clip = videos / "Run" / "v_Run_g01_c01.avi"
+    shutil.copy(clip, "clip.avi")
+    shutil.copytree(videos, "UCF-101")
+    Path("videos.txt").write_text("clip.avi\n")
+    page = (ROOT / "docs" / "flow-for-others.md").read_text()
+    blocks = re.findall(r"^```(.*?)\n(.*?)^```$", page, re.M | re.S)
+    for line in (line for kind, text in blocks if not kind for line in text.splitlines()):
+        if line.startswith("pipeline"):
+            done = CliRunner().invoke(app, shlex.split(line)[1:])
+            assert done.exit_code == 0, f"{line}: {done.output}"
+    names = {}
+    for code in (text for kind, text in blocks if kind == "python"):
+        exec(code, names)
+    assert Path("flow_list.txt").read_text() == "Run/v_Run_g01_c01 8 0\nSit/v_Sit_g01_c01 11 1\n"
+    wanted = fields_of(clip)[0]
+    for name in ("from_npy", "from_h5", "from_flo"):
+        assert np.array_equal(names[name], wanted)
+    assert np.abs(names["from_jpg"] - wanted).max() < 6 * 40 / 255
+    assert len(list(Path("apart/clip").iterdir())) == 2 * 7
 
 
 def test_help_fits_a_terminal():

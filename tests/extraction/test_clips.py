@@ -79,6 +79,19 @@ def test_what_is_there_is_never_overwritten(tmp_path, path):
     assert (tmp_path / "a").read_text() == "mine"
 
 
+@pytest.mark.parametrize("kind, name", [("jpg", "a/x"), ("npy", "a")])
+def test_what_comes_meanwhile_is_never_overwritten(tmp_path, path, kind, name):
+    given = settings(format=kind)
+
+    def other_run(_):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+
+    with pytest.raises(PipelineError, match="it came while it was computed"):
+        clips.extract(given, tmp_path, Video(str(path), "a"), other_run)
+    assert (tmp_path / name).read_text() == "mine" and not (tmp_path / ".done").exists()
+
+
 def test_flow_of_another_video_is_kept(tmp_path, path):
     extract(tmp_path / "out", path)
     other = video(tmp_path / "b.avi", frames=3)

@@ -1,11 +1,14 @@
 """The flow of one clip, complete or absent, whenever a run is killed.
 
 A clip is written in `.partial/`, then takes its place by renaming. `.pending/` gets its record
-before that, and `.done/` after, both under the clip's name: so a clip in its place is this
+before that, and `.done/` after, there under the clip's name: so a clip in its place is this
 program's own if either has a record of it. The names of the folders begin with '.', so that
 readers that list folders see clips alone. `.flow.json` holds the settings that all clips share.
+Several runs may work in one folder, as on the nodes of a cluster, each on videos of its own.
 """
 
+import errno
+import hashlib
 import json
 import os
 import shutil
@@ -64,7 +67,9 @@ def clear(out: Path) -> None:
         if watch.start_time(int(folder.name.rpartition(".")[2])) is None:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in (partial, out / PENDING):
-        _remove_empty(folder)
+        # Another run may need it.
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def extract(settings: Settings, out: Path, video: Video, advance: Callable[[int], None]) -> dict:
@@ -77,7 +82,7 @@ def extract(settings: Settings, out: Path, video: Video, advance: Callable[[int]
     """
     container.check(Path(video.path), settings.damaged)
     sha256, target = files.digest(video.path), out / video.target
-    done, pending = out / DONE / video.target, out / PENDING / video.target
+    done, pending = out / DONE / video.target, out / PENDING / _digest(video.target)
     if os.path.lexists(target):
         record = _read(done) or _read(pending)
         _check_finished(target, record, video, sha256)
@@ -94,7 +99,11 @@ def extract(settings: Settings, out: Path, video: Video, advance: Callable[[int]
         record |= _compute(video, settings, partial, advance)
         _write(pending, record)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.rename(partial, target)
+        try:
+            _put(partial, target)
+        except PipelineError:
+            pending.unlink()
+            raise
         _move(pending, done)
     finally:
         shutil.rmtree(own, ignore_errors=True)
@@ -182,13 +191,26 @@ def _write(path: Path, record: dict) -> None:
         temporary.write_text(json.dumps(record, sort_keys=True) + "\n", encoding="ascii")
 
 
+def _put(partial: Path, target: Path) -> None:
+    """Give a finished clip its place, unless something is there."""
+    if not os.path.lexists(target):
+        try:
+            return os.rename(partial, target)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+    raise PipelineError(
+        f"{shown(target)}: it came while it was computed; let one run at a time work on a video"
+    )
+
+
+def _digest(target: str) -> str:
+    """A name for a clip's record in one folder with those of all others."""
+    return hashlib.sha256(os.fsencode(target)).hexdigest()[:32]
+
+
 def _move(path: Path, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, to)
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder if it holds nothing but empty folders."""
-    for path, _, _ in os.walk(folder, topdown=False):
-        with suppress(OSError):
-            os.rmdir(path)
