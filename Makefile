@@ -2,16 +2,17 @@
 # make test     set up, run the tests
 # make install  set up only: .venv with pinned packages
 # make faults   kills, damage, hostile files, full disks: some 40 minutes on two cores
+# make evidence the comparisons of docs/results.md, hours each: ONLY=jhmdb14/split1/seed1 is one fold and seed
 # make lint     ruff, snakefmt and Snakemake's own linter
 # make lock     write requirements.lock anew from requirements.in
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults lint format lock
+.PHONY: help install demo test faults evidence lint format lock
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 install: .venv/installed
 
@@ -32,6 +33,9 @@ test: install
 
 faults: install
 	python tests/faults/run.py --seed 1
+
+evidence: install
+	python benchmarks/evidence.py run $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again)
 
 lint: install
 	ruff check .

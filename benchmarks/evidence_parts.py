@@ -17,8 +17,11 @@ from pipeline.files import read_intact, replacing
 PARTS = Path("benchmarks/results/evidence")
 # Configs of the sets, <set>.yaml, laid over config.yaml.
 CONFIGS = Path("workflow/evidence")
-# What every file of a part has.
-KEYS = ("set", "split", "seed", "classes", "clips", "labels", "predicted", "settings", "code")
+# What every file of a part has that the page is made of.
+KEYS = (
+    *("set", "split", "seed", "date", "processor", "cores", "classes", "clips", "labels"),
+    *("predicted", "missing", "teacher", "evidence", "settings", "code", "seconds"),
+)
 
 
 def config_of(name: str, files: list[Path] | None = None) -> dict:

