@@ -179,6 +179,7 @@ def _trajectories(folder: Path, root: Path, split: Path, chosen: dict, classes: 
             file[f"{name}_means"] = rng.normal(0, 0.1, (COMPONENTS, half)).astype(np.float32)
             file[f"{name}_variances"] = rng.uniform(1, 2, (COMPONENTS, half)).astype(np.float32)
     record.write(folder / "codebook.json", "idt_codebook", "c0deb00c", {}, "c0de")
+    record.write(root / "idt" / "000.json", "idt_sample", "0", {}, "c0de")
     with writer.create(folder / "svm.h5", "svm", {}, "c0de", set="tiny", split="split1") as file:
         file["weights"] = rng.normal(size=(len(classes), size)).astype(np.float32)
         file["bias"] = rng.normal(size=len(classes)).astype(np.float32)
@@ -210,6 +211,7 @@ def _fuse(
     idt: bool,
 ) -> None:
     records = [root / "index.json", *(home / source / "scores.json" for source in sources)]
+    records += [split / "idt" / f"{name}.json" for name in ("codebook", "scores")] if idt else []
     _program(
         "fuse",
         set="tiny",
@@ -222,7 +224,7 @@ def _fuse(
         config=chosen,
         scores=[home / source / "scores.h5" for source in sources],
         idt=[split / "idt" / "scores.h5"] if idt else [],
-        records=[*records, *([split / "idt" / "scores.json"] if idt else [])],
+        records=records,
         json=home / "acc.json",
         png=home / "acc.png",
     )
