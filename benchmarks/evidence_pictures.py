@@ -79,7 +79,7 @@ def draw_accuracies(parts: list[Part]):
                 label=kind,
             )
     axes.set_yticks(range(len(rows)), [row_name(row, parts) for row in rows])
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set(xlabel="accuracy in % of test clips, 95 % interval by bootstrap over clips")
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evidence_collect import collect, expected_settings, part_runs
+from evidence_lists import FOLDER as LISTED
 from evidence_lists import write_lists
 from evidence_page import write_page
 from evidence_parts import CONFIGS, Part, config_of, part_path, read_part, write_part
@@ -101,10 +102,11 @@ def wanted_parts(folder: Path, only: list[str] | None) -> list[Wanted]:
             for split in plan["splits"]
         ]
     names = [part.name for part in parts]
+    sets = sorted({part.set for part in parts})
     for asked in only or []:
         if not any(f"{name}/".startswith(f"{asked.rstrip('/')}/") for name in names):
             raise PipelineError(
-                f"there is no part '{asked}'{nearest(asked, names)}; parts are "
+                f"there is no part '{asked}'{nearest(asked, [*sets, *names])}; parts are "
                 f"{listed(names, count=50)}"
             )
     return [
@@ -127,8 +129,8 @@ def run(options: argparse.Namespace) -> None:
     if options.list:
         return
     waiting = [part for part in parts if lacks[part.name] or options.again]
-    if waiting:
-        write_lists(_data(options.data))
+    if _reads_data(waiting):
+        write_lists(_data(options.data, waiting))
     started = time.monotonic()
     for number, part in enumerate(waiting, start=1):
         _fetch_weights(part)
@@ -145,13 +147,28 @@ def run(options: argparse.Namespace) -> None:
     print(f"written to {options.out}")
 
 
-def _data(given: Path | None) -> Path:
-    folder = given or Path(os.environ.get("PIPELINE_TEST_DATA", "../shared/data"))
-    if not folder.is_dir():
+def _reads_data(parts: list[Wanted]) -> list[str]:
+    """The sets of `parts` whose videos lie where `write_lists` links to genuine clips."""
+    return sorted(
+        {
+            part.set
+            for part in parts
+            if LISTED in Path(part.config["sets"][part.set]["videos"]).parents
+        }
+    )
+
+
+def _data(given: Path | None, parts: list[Wanted]) -> Path:
+    """The folder of genuine clips. Raises PipelineError where it lacks a set of `parts`."""
+    folder = given or Path(os.environ.get("PIPELINE_TEST_DATA") or "../shared/data")
+    # Its lists are written for all.
+    absent = [name for name in ("jhmdb14", *_reads_data(parts)) if not (folder / name).is_dir()]
+    if absent:
         raise PipelineError(
-            f"{folder}: there is no such folder of genuine clips, which the comparisons are made "
-            "on; name it by --data or by the environment variable PIPELINE_TEST_DATA, or show what "
-            "was measured elsewhere by 'python benchmarks/evidence.py page'"
+            f"{folder / absent[0]}: there is no such folder of genuine clips, on which the "
+            "comparisons are made; name the folder that holds it by --data or by the environment variable "
+            "PIPELINE_TEST_DATA, or show what was measured elsewhere by 'python "
+            "benchmarks/evidence.py page'"
         )
     return folder
 

@@ -13,7 +13,7 @@ from evidence_parts import PARTS, config_of, write_part
 from pipeline.errors import PipelineError
 from pipeline.jobs.code_id import code_id
 
-SETS = {"format": "ucf101", "videos": "v", "lists": "l"}
+SETS = {"format": "ucf101", "videos": "results/evidence/data/x", "lists": "l"}
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +106,7 @@ def options(folder: Path, **given) -> argparse.Namespace:
 
 
 def test_missing_clips_are_named_before_anything_runs(tmp_path):
-    with pytest.raises(PipelineError, match="nowhere: there is no such folder of genuine clips"):
+    with pytest.raises(PipelineError, match="nowhere/jhmdb14: there is no such folder of genuine"):
         evidence_run.run(options(tmp_path, data=tmp_path / "nowhere"))
 
 
@@ -120,12 +120,13 @@ def test_parts_are_made_in_turn_and_a_failure_ends_the_run(tmp_path, monkeypatch
 
     monkeypatch.setattr(evidence_run, "snakemake", snakemake)
     monkeypatch.setattr(evidence_run, "write_lists", lambda data: None)
-    collected = {"set": "tiny"}
     monkeypatch.setattr(
         evidence_run,
         "collect",
-        lambda config, name, split, seed: evidence_cases.part(split, seed) | collected,
+        lambda config, name, split, seed: evidence_cases.part(split, seed),
     )
+    for name in ("jhmdb14", "tiny"):
+        (tmp_path / name).mkdir()
     with pytest.raises(PipelineError, match="has not made all of tiny/split2/seed1"):
         evidence_run.run(options(tmp_path, only=["tiny"], data=tmp_path))
     assert commands[0][:5] == ["--cores", "2", "--configfile", "workflow/evidence/tiny.yaml", "--"]
