@@ -166,8 +166,8 @@ def _data(given: Path | None, parts: list[Wanted]) -> Path:
     if absent:
         raise PipelineError(
             f"{folder / absent[0]}: there is no such folder of genuine clips, on which the "
-            "comparisons are made; name the folder that holds it by --data or by the environment variable "
-            "PIPELINE_TEST_DATA, or show what was measured elsewhere by 'python "
+            "comparisons are made; name the folder that holds it by --data or by the environment "
+            "variable PIPELINE_TEST_DATA, or show what was measured elsewhere by 'python "
             "benchmarks/evidence.py page'"
         )
     return folder
