@@ -18,6 +18,7 @@ from pipeline.cli.inspect import inspect
 from pipeline.cli.predict import HELP_OF_PREDICT, predict
 from pipeline.cli.show import show
 from pipeline.cli.split import HELP_OF_SPLIT, split
+from pipeline.cli.status import status
 from pipeline.cli.verify import verify
 from pipeline.cli.weights import weights
 
@@ -52,6 +53,7 @@ def options(
 # The order of the list of commands.
 app.command(short_help="Split your own videos and write a config.", help=HELP_OF_SPLIT)(split)
 app.command(short_help="Check config files before a run.")(check)
+app.command(short_help="Show where a run stands and how long it takes.")(status)
 app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspect)
 app.command(short_help="Print the accuracies of a result and what to open.")(show)
 app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)
