@@ -223,6 +223,21 @@ def test_odd_names_and_a_damaged_clip(videos, tmp_path):
     assert again.exit_code == 1 and "0 of 7 videos computed, 5 were there before" in again.stdout
 
 
+def test_one_video_that_has_no_flow_is_one_sentence(videos, tmp_path):
+    done = flow("none.avi", "--out", tmp_path)
+    assert done.exit_code == 1 and done.stdout == ""
+    assert done.stderr == "error: none.avi: there is no such video; correct its path\n"
+
+
+def test_output_of_a_name_that_is_no_text(videos, tmp_path):
+    out = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\n")
+    done = flow(videos / "Run", "--out", out, "--format", "h5")
+    assert done.exit_code == 0 and done.stderr == ""
+    (line,) = done.stdout.splitlines()
+    assert re.search(r"/\\udcff\\n: 1 of 1 videos computed; 8 fields, \d+\.\d/s in 0:\d\d$", line)
+    assert os.listdir(out).count("v_Run_g01_c01.h5") == 1
+
+
 def test_other_settings_are_refused(videos, tmp_path):
     assert flow(videos, "--out", tmp_path).exit_code == 0
     before = contents(tmp_path)

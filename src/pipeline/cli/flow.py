@@ -110,12 +110,18 @@ def _settings(
     )
 
 
-def _compute(videos: list[Path], out: Path, settings, workers: int | None, class_folders: bool):
-    """Compute the flow of all videos, and tell of those that have none."""
+def _compute(
+    videos: list[Path], out: Path, settings, workers: int | None, class_folders: bool
+) -> None:
+    """Compute the flow of all videos, and tell of those that have none.
+
+    Raises PipelineError at the end where a video has none.
+    """
     from pipeline.extraction import clips
     from pipeline.extraction.videos import find
     from pipeline.jobs import pool
     from pipeline.jobs.progress import Progress, format_duration
+    from pipeline.video.ffmpeg import shown
 
     found = find(videos, settings, class_folders)
     clips.prepare(out, settings)
@@ -126,7 +132,7 @@ def _compute(videos: list[Path], out: Path, settings, workers: int | None, class
     progress = Progress("flow", len(found), "clips", silent=not sys.stderr.isatty())
 
     def rate() -> str:
-        return f"{computed / (time.monotonic() - begun):.1f} fields/s"
+        return f"{computed:,} fields, {computed / (time.monotonic() - begun):.1f}/s"
 
     def advance(count: int) -> None:
         nonlocal computed
@@ -138,7 +144,9 @@ def _compute(videos: list[Path], out: Path, settings, workers: int | None, class
         for video, said in pool.each(task, found, workers, advance):
             progress.update(1, rate())
             if isinstance(said, PipelineError):
-                problems.append(video.path)
+                if len(found) == 1:
+                    raise PipelineError(_told(said)) from said
+                problems.append(shown(video.path))
                 typer.echo(f"error: {_told(said)}", err=True)
             else:
                 counts[said["was_there"]] += 1
@@ -148,8 +156,8 @@ def _compute(videos: list[Path], out: Path, settings, workers: int | None, class
     seconds = time.monotonic() - begun
     before = f", {counts[1]:,} were there before" if counts[1] else ""
     typer.echo(
-        f"{out}: {counts[0]:,} of {len(found):,} videos computed{before}; {computed:,} fields in "
-        f"{format_duration(seconds)}, {rate()}"
+        f"{shown(out)}: {counts[0]:,} of {len(found):,} videos computed{before}; {rate()} in "
+        f"{format_duration(seconds)}"
     )
     if problems:
         raise PipelineError(
@@ -162,4 +170,7 @@ def _told(error: PipelineError) -> str:
     problem, _, advice = str(error).rpartition("; ")
     if "accept_damaged" in advice:
         return f"{problem}; replace it, or take what decodes with --damaged"
-    return f"{problem}; leave it out" if "split lists" in advice else str(error)
+    if "split lists" in advice:
+        cure = "correct its path" if "there is no such video" in problem else "leave it out"
+        return f"{problem}; {cure}"
+    return str(error)
