@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from loop_cases import BATCH, ITERATIONS, SCHEDULE, Loss, net, run, same
 from torch import nn
@@ -31,6 +32,29 @@ def test_sgd_with_momentum_weight_decay_and_stepwise_rate(tmp_path):
     run(tmp_path, model, criterion)
     np.testing.assert_allclose(seen, expected, rtol=1e-10)
     np.testing.assert_allclose(model.weight.detach().numpy()[0], w, rtol=1e-10)
+
+
+class Network(nn.Module):
+    """A backbone, a teacher joined to it, and layers behind both, a weight each."""
+
+    def __init__(self):
+        super().__init__()
+        for name in ("vgg", "beside", "fc6", "classes"):
+            setattr(self, name, nn.Linear(1, 1, bias=False))
+
+
+def test_layers_behind_the_backbone_learn_at_a_rate_of_their_own(tmp_path):
+    """w = w - factor lr g, where g is 2 for every weight."""
+    model = Network()
+    before = {name: weight.item() for name, weight in model.named_parameters()}
+
+    def criterion(model, batch):
+        return 2 * sum(weight.sum() for weight in model.parameters())
+
+    run(tmp_path, model, criterion, iterations=1, lr=0.1, head_lr=10.0, weight_decay=0.0)
+    moved = {name: before[name] - weight.item() for name, weight in model.named_parameters()}
+    expected = {"vgg.weight": 0.2, "beside.weight": 0.2, "fc6.weight": 2.0, "classes.weight": 2.0}
+    assert moved == {name: pytest.approx(value, rel=1e-5) for name, value in expected.items()}
 
 
 def test_gradients_are_clipped_to_a_norm(tmp_path):

@@ -19,7 +19,7 @@ class Step:
     All micro-batches at all ranks must have the same size.
 
     `schedule` holds the settings lr, lr_step, lr_factor, momentum, weight_decay, clip, accumulate
-    and precision, and optionally fusion_lr.
+    and precision, and optionally fusion_lr or head_lr.
     """
 
     def __init__(
@@ -69,12 +69,18 @@ class Step:
 def _param_groups(model: nn.Module, schedule: dict) -> list[dict]:
     """Return the optimizer's parameter groups, each with the factor `lr_scale` of its rate.
 
-    Where the schedule has a fusion_lr, it is the factor of the parameters of `model.fusion`.
+    Where the schedule has a fusion_lr, it is the factor of the parameters of `model.fusion`; a
+    head_lr is that of all layers behind the backbone, but for a teacher joined to it.
     """
-    fusion = list(model.fusion.parameters()) if "fusion_lr" in schedule else []
-    fusion_ids = {id(parameter) for parameter in fusion}
-    rest = [parameter for parameter in model.parameters() if id(parameter) not in fusion_ids]
-    groups = [{"params": rest, "lr_scale": 1.0}]
-    if fusion:
-        groups.append({"params": fusion, "lr_scale": schedule["fusion_lr"]})
-    return groups
+    scales = {}
+    if "fusion_lr" in schedule:
+        scales = {"fusion": schedule["fusion_lr"]}
+    elif "head_lr" in schedule:
+        started = ("vgg", "beside")
+        scales = {
+            name: schedule["head_lr"] for name, _ in model.named_children() if name not in started
+        }
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in model.named_parameters():
+        groups.setdefault(scales.get(name.partition(".")[0], 1.0), []).append(parameter)
+    return [{"params": params, "lr_scale": scale} for scale, params in groups.items()]
