@@ -118,6 +118,10 @@ def test_clock(seconds, text):
     assert said.clock(seconds) == text
 
 
+def test_clock_without_tenths():
+    assert [said.clock(s, tenths=False) for s in (0, 30.4, 61)] == ["0:00", "0:30", "1:01"]
+
+
 @pytest.mark.parametrize(
     ("share", "text"),
     [(0, ""), (1, "\u2588" * 4), (0.5, "\u2588" * 2), (1 / 32, "\u258f"), (2, "\u2588" * 4)],

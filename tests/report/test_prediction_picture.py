@@ -61,3 +61,12 @@ def test_names_of_any_kind_are_drawn(tmp_path, figures):
     prediction_picture.draw(said, tmp_path / "a.png")
     names = [text.get_text() for text in figures[0].axes[-1].get_yticklabels()]
     assert names == ["\\x1b[31mred", "$x_1$", "class 3"]
+
+
+def test_a_point_of_many_windows_is_one_of_them(tmp_path, figures):
+    scores = {"appearance": [4, 0, -4], "motion": [-8, 8, 0]}
+    said = prediction([window(scores, 10 * number) for number in range(60)])
+    prediction_picture.draw(said, tmp_path / "a.png")
+    *_, of_class, _, _ = figures[0].axes
+    # Instants 2 and 7 of each window of 10 frames, at 10 frames a second.
+    np.testing.assert_allclose(of_class.lines[2].get_xdata(), np.arange(60) + 0.45)

@@ -140,11 +140,11 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
                 add_row({"video": str(path), "problem": problem})
                 continue
             add_row(prediction.table_row(said, top))
-            _draw(said, options)
             if options.json:
                 found.append(prediction.as_dict(said, top))
             if not any(path.is_dir() for path in videos):
                 typer.echo("\n".join(prediction.lines(said, top, _width())))
+            _draw(said, options)
     if options.json:
         with replacing(options.json, sealed=False) as temporary:
             temporary.write_text(prediction.document(trained, found))
@@ -164,9 +164,8 @@ def _told(error: PipelineError) -> str:
 
 
 def _predict_one(trained, path: Path, options: Options, device):
-    """The prediction of one video, with its pictures written."""
+    """The prediction of one video."""
     from pipeline.inference import video
-    from pipeline.jobs.progress import Progress
     from pipeline.report.layout import evenly_spaced
     from pipeline.report.prediction import Prediction
     from pipeline.video.decode import probe
@@ -179,7 +178,7 @@ def _predict_one(trained, path: Path, options: Options, device):
     if seconds is None and frames / rate > LONG:
         seconds = USUAL_WINDOW
     lengths = video.cut(frames, rate, seconds or None)
-    progress = Progress(f"predict {path.name}", frames, "frames", silent=not sys.stderr.isatty())
+    progress = _progress(f"predict {path.name}", frames)
     windows = list(
         video.score_video(
             trained,
@@ -217,7 +216,9 @@ def _draw(said, options: Options) -> None:
     if options.mp4:
         from pipeline.report import prediction_film
 
-        prediction_film.draw(said, options.mp4)
+        progress = _progress(f"film {options.mp4.name}", said.frames)
+        prediction_film.draw(said, options.mp4, progress.update)
+        progress.close()
 
 
 def _files(videos: list[Path]) -> Iterator[Path]:
@@ -277,6 +278,14 @@ def _table(trained, top: int, options: Options, is_wanted: bool) -> Iterator[Cal
             file.flush()
 
         yield add
+
+
+def _progress(title: str, frames: int):
+    """A bar on a terminal, and nothing elsewhere."""
+    from pipeline.jobs.progress import Progress
+    from pipeline.report.layout import visible
+
+    return Progress(visible(title), frames, "frames", silent=not sys.stderr.isatty())
 
 
 def _width() -> int:

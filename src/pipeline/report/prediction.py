@@ -24,6 +24,8 @@ SOURCES = NAMES | {
 }
 # Parts of windows that are listed, at most.
 MOST_PARTS = 30
+# Digits of probabilities over time, in JSON.
+DIGITS = 5
 FULL, PARTS_OF_BLOCK = "█", " ▏▎▍▌▋▊▉"
 
 
@@ -178,10 +180,10 @@ def _part_lines(prediction: Prediction, width: int) -> list[str]:
     """The parts of a video of several windows, each with its class."""
     if len(prediction.windows) == 1:
         return []
-    parts = list(runs(prediction))
+    parts, tenths = list(runs(prediction)), prediction.length < 60
     found = [f"over time, in windows of {prediction.windows[0].frames / prediction.rate:.1f} s"]
     for begin, end, name, share in parts[:MOST_PARTS]:
-        span = f"{clock(begin)} - {clock(end)}"
+        span = f"{clock(begin, tenths)} - {clock(end, tenths)}"
         found.append(f"  {span:19} {_fitted(name, width - 31)} {share:6.1%}")
     if len(parts) > MOST_PARTS:
         found.append(f"  .. {len(parts) - MOST_PARTS} more parts; --json FILE has them all")
@@ -229,8 +231,11 @@ def as_dict(prediction: Prediction, top: int) -> dict:
             for begin, end, name, share in runs(prediction)
         ],
         "over_time": {
-            "seconds": seconds.tolist(),
-            "probabilities": {name: values.tolist() for name, values in over_time.items()},
+            "seconds": seconds.round(3).tolist(),
+            # A long video has many.
+            "probabilities": {
+                name: values.round(DIGITS).tolist() for name, values in over_time.items()
+            },
         },
     }
 
@@ -272,10 +277,10 @@ def bar(share: float, room: int) -> str:
     return (FULL * (eighths // 8) + PARTS_OF_BLOCK[eighths % 8]).rstrip()
 
 
-def clock(seconds: float) -> str:
-    """3725.2 gives '1:02:05', 65 '1:05', 7.32 '0:07.3'."""
+def clock(seconds: float, tenths: bool = True) -> str:
+    """3725.2 gives '1:02:05', 65 '1:05', 7.32 '0:07.3', or '0:07' without `tenths`."""
     minutes, second = divmod(seconds, 60)
-    if seconds < 60:
+    if tenths and seconds < 60:
         # To a tenth, but never 60.0.
         return f"0:{min(int(10 * second + 0.5), 599) / 10:04.1f}"
     hour, minute = divmod(int(minutes), 60)

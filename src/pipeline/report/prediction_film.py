@@ -1,5 +1,6 @@
 """A video with the running answer of a run below it, as MP4."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -22,10 +23,11 @@ SHOWN = 3
 TEXT, FIRST, OTHER, BEHIND = (235, 235, 235), (255, 140, 40), (90, 150, 220), (24, 24, 28)
 
 
-def draw(prediction: Prediction, path: Path) -> None:
+def draw(prediction: Prediction, path: Path, on_frame: Callable[[], None] = lambda: None) -> None:
     """Write the video of a prediction with the classes that it shows at each instant.
 
-    They are those of the fusion without trajectories, which are scored as a whole.
+    They are those of the fusion without trajectories, which are scored as a whole. `on_frame` is
+    called after each frame.
     """
     seconds, name, values = running(prediction)
     # Where the nearest of the instants that were scored is another one.
@@ -48,9 +50,10 @@ def draw(prediction: Prediction, path: Path) -> None:
             done = round(width * (number + 1) / prediction.frames)
             panel[: max(2, panel_height // 40), :done] = OTHER
             append(np.concatenate([cv2.resize(frame, (width, height)), panel]))
+            on_frame()
 
 
-def _chain(first: np.ndarray, others):
+def _chain(first: np.ndarray, others: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     yield first
     yield from others
 

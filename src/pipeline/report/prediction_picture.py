@@ -15,6 +15,8 @@ from pipeline.streams import DIRECTIONS, STREAMS
 
 # Classes of the bars, and of the chart of the fusion over time.
 BARS, CURVES = 8, 5
+# Points of a curve from which those of a window become one.
+MOST_POINTS = 100
 # Of two streams or two directions, and of their fusion.
 COLOURS, FUSED = ("tab:blue", "tab:green"), "tab:orange"
 # Pixels of motion that have the full colour at least: still videos are noise.
@@ -73,10 +75,25 @@ def _draw_strips(prediction: Prediction, figure, grid) -> None:
             below.set_ylabel(f"flow, full\ncolour {scale:.1f} px")
 
 
+def _curves(prediction: Prediction) -> tuple[np.ndarray, str, dict[str, np.ndarray]]:
+    """The seconds of the points of the charts, the name of the fusion, and (points, classes) by
+    name. Of many windows each is one point.
+    """
+    seconds, name, _ = running(prediction)
+    over_time, windows = prediction.over_time[1], len(prediction.windows)
+    if len(seconds) <= MOST_POINTS or windows == 1:
+        return seconds, name, over_time
+    # (windows P, ..) to (windows, ..)
+    means = {
+        key: values.reshape(windows, -1, values.shape[-1]).mean(axis=1)
+        for key, values in over_time.items()
+    }
+    return seconds.reshape(windows, -1).mean(axis=1), name, means
+
+
 def _draw_class(prediction: Prediction, axes) -> None:
     """The probability of the first class over time, by each stream and by their fusion."""
-    seconds, fused, values = running(prediction)
-    _, over_time = prediction.over_time
+    seconds, fused, over_time = _curves(prediction)
     label = int(np.argmax(prediction.scores[prediction.headline]))
     names = [name for name in STREAMS if name in over_time] or [*DIRECTIONS]
     for name, colour_of_line in zip(names, COLOURS, strict=True):
@@ -88,16 +105,16 @@ def _draw_class(prediction: Prediction, axes) -> None:
             marker=".",
             label=SOURCES[name],
         )
-    axes.plot(
-        seconds, values[:, label], color=FUSED, lw=2.4, marker="o", ms=4, label=SOURCES[fused]
-    )
+    values = over_time[fused][:, label]
+    axes.plot(seconds, values, color=FUSED, lw=2.4, marker="o", ms=4, label=SOURCES[fused])
     name = fonts.label(prediction.trained.classes[label], label)
     _finish(prediction, axes, f"probability of {name}")
 
 
 def _draw_fusion(prediction: Prediction, axes) -> None:
     """The likeliest classes over time by the fusion."""
-    seconds, fused, values = running(prediction)
+    seconds, fused, over_time = _curves(prediction)
+    values = over_time[fused]
     # Those that are first most often, then the likeliest on the whole.
     firsts = np.bincount(values.argmax(axis=1), minlength=values.shape[1])
     order = np.lexsort((-values.mean(axis=0), -firsts))[:CURVES]
