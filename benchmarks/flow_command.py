@@ -39,14 +39,14 @@ def main() -> None:
         clips = cut(options.data / "ucf101_6class" / "videos", Path(folder) / "clips", options)
         fields = options.clips * (options.frames - 1)
         print(f"{machine()['processor']}, {len(clips)} clips of 320 x 240, {fields} fields")
-        print(f"{'':24} {'fields/s':>9} {'a processor second':>19}")
+        print(f"{'':27} {'fields/s':>9} {'a processor second':>19}")
         rates = {}
         for processes in (1, 2):
             for name, run in (("OpenCV", run_opencv), ("pipeline flow", run_command)):
                 seconds, used = measure(run, clips, Path(folder) / f"{name}{processes}", processes)
                 rates[name, processes] = fields / used
                 title = f"{name}, {processes} process{'es' if processes > 1 else ''}"
-                print(f"{title:24} {fields / seconds:9.2f} {fields / used:19.2f}", flush=True)
+                print(f"{title:27} {fields / seconds:9.2f} {fields / used:19.2f}", flush=True)
         for processes in (1, 2):
             ratio = rates["pipeline flow", processes] / rates["OpenCV", processes]
             print(f"{processes}: {ratio:.1f} times the fields in the same processor time")

@@ -15,6 +15,7 @@ from pipeline.errors import PipelineError
 from pipeline.extraction import clips, formats
 from pipeline.extraction.videos import Video
 from pipeline.flow import tvl1
+from pipeline.jobs import machine
 from pipeline.video.decode import decode
 
 
@@ -163,6 +164,18 @@ def test_a_damaged_video_leaves_nothing(tmp_path):
         extract(tmp_path / "out", cut)
     assert contents(tmp_path / "out").keys() == {".flow.json"}
     assert 0 < extract(tmp_path / "more", cut, damaged=True)["fields"] < 11
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(formats, "write", full)
+    with pytest.raises(OSError) as error:
+        extract(tmp_path, path)
+    said = machine.sentence(error.value)
+    assert said.startswith(f"disk full: {tmp_path}/a could not be written (No space left on dev")
+    assert contents(tmp_path).keys() == {".flow.json"}
 
 
 def test_what_dead_processes_left_is_cleared(tmp_path):

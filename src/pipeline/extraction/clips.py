@@ -105,6 +105,10 @@ def extract(settings: Settings, out: Path, video: Video, advance: Callable[[int]
             pending.unlink()
             raise
         _move(pending, done)
+    except OSError as error:
+        # Where a disk is full, the error does not say which file could not be written.
+        error.add_note(f"{files.WRITING}{target}")
+        raise
     finally:
         shutil.rmtree(own, ignore_errors=True)
     return record | {"was_there": False}
