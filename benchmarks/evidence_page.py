@@ -88,7 +88,9 @@ def write_page(folder: Path, out: Path) -> None:
             "benchmarks/evidence.py run"
         )
     remarks_path = out.with_name(f"{out.stem}.remarks.md")
-    sections = {TITLE: [INTRODUCTION.format(remarks=remarks_path, resamples=RESAMPLES)]}
+    overview = "\n".join(f"- [{name}](#{name}). {at_hand(parts)}" for name, parts in by_set.items())
+    introduction = INTRODUCTION.format(remarks=remarks_path, resamples=RESAMPLES)
+    sections = {TITLE: [overview, introduction]}
     for name, parts in by_set.items():
         pictures = draw_all(parts, out.parent / "pictures")
         links = {
