@@ -204,7 +204,8 @@ def test_odd_names_and_a_damaged_clip(videos, tmp_path):
     for name in odd:
         # Bytes behind the end of an AVI file change nothing but its digest.
         (folder / name).write_bytes(content)
-    (folder / "cut.avi").write_bytes(content[: len(content) // 2])
+    frames = content.index(b"movi")
+    (folder / "cut.avi").write_bytes(content[: (frames + len(content)) // 2])
     (folder / "text.avi").write_text("no video")
     done = flow(folder, "--out", tmp_path / "out", "--layout", "mmaction")
     assert done.exit_code == 1
@@ -219,8 +220,9 @@ def test_odd_names_and_a_damaged_clip(videos, tmp_path):
         assert len(os.listdir(tmp_path / "out" / name.removesuffix(".avi"))) == 16
     assert not (tmp_path / "out" / "cut").exists() and not (tmp_path / "out" / "text").exists()
     # The same again: what is there is not computed again.
-    again = flow(folder, "--out", tmp_path / "out", "--layout", "mmaction")
-    assert again.exit_code == 1 and "0 of 7 videos computed, 5 were there before" in again.stdout
+    again = flow(folder, "--out", tmp_path / "out", "--layout", "mmaction", "--damaged")
+    assert again.exit_code == 1 and "1 of 7 videos computed, 5 were there before" in again.stdout
+    assert (tmp_path / "out" / "cut").exists() and not (tmp_path / "out" / "text").exists()
 
 
 def test_one_video_that_has_no_flow_is_one_sentence(videos, tmp_path):

@@ -101,6 +101,16 @@ def test_flow_of_another_video_is_kept(tmp_path, path):
     assert len(np.load(tmp_path / "out" / "a")) == 6
 
 
+def test_a_clip_of_other_settings_is_kept(tmp_path, path):
+    """Also where the settings that all clips share are gone."""
+    extract(tmp_path, path)
+    (tmp_path / ".flow.json").unlink()
+    with pytest.raises(PipelineError, match="a: the flow in it was made with step 1 and not 2;"):
+        clips.extract(
+            settings(format="npy", step=2), tmp_path, Video(str(path), "a"), lambda count: None
+        )
+
+
 def test_images_that_are_missing_are_told(tmp_path, path):
     given, clip = settings(), Video(str(path), "a")
     clips.extract(given, tmp_path, clip, lambda count: None)
@@ -126,10 +136,32 @@ def test_flow_that_was_moved_away_is_computed_again(tmp_path, path):
 )
 def test_other_settings_are_refused(tmp_path, change, said):
     clips.prepare(tmp_path, settings())
+    for folder in (tmp_path, tmp_path / ".done"):
+        (folder / "Run").mkdir(parents=True)
+        (folder / "Run" / "a").touch()
     clips.prepare(tmp_path, settings())
     with pytest.raises(PipelineError) as error:
         clips.prepare(tmp_path, settings(**change))
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_settings_without_flow_bind_nobody(tmp_path):
+    """As after a run that was stopped at once, or whose clips were all moved away."""
+    clips.prepare(tmp_path, settings(bound=2.0))
+    (tmp_path / ".done").mkdir()
+    (tmp_path / ".done" / "a").touch()
+    clips.prepare(tmp_path, settings())
+    assert json.loads((tmp_path / ".flow.json").read_text())["bound"] == 20.0
+
+
+def test_flow_whose_settings_are_missing(tmp_path):
+    clips.prepare(tmp_path, settings())
+    (tmp_path / ".done").mkdir()
+    for folder in (tmp_path, tmp_path / ".done"):
+        (folder / "a").touch()
+    (tmp_path / ".flow.json").write_text("{")
+    with pytest.raises(PipelineError, match="settings of the flow in this folder are missing"):
+        clips.prepare(tmp_path, settings())
 
 
 def test_an_output_that_is_no_folder(tmp_path):

@@ -42,6 +42,14 @@ def test_places_of_clips(layout, kind, step, target):
     assert settings(layout=layout, format=kind, step=step).target("Run", "a.b") == Path(target)
 
 
-def test_backends_of_one_solver_share_settings():
-    """What another run must share does not name the backend twice."""
-    assert "backend" not in settings().as_dict() and settings().as_dict()["solver"] == "cpu 1"
+def test_settings_that_runs_share():
+    """A run may take what decodes of the videos that the run before named as damaged."""
+    assert settings().as_dict() == settings(damaged=True).as_dict()
+    assert settings().as_dict() == {
+        "format": "jpg",
+        "layout": "denseflow",
+        "bound": 20.0,
+        "step": 1,
+        "short_side": 256,
+        "solver": "cpu 1",
+    }

@@ -125,7 +125,6 @@ def _compute(
 
     found = find(videos, settings, class_folders)
     clips.prepare(out, settings)
-    clips.clear(out)
     if workers is None:
         workers = 1 if settings.backend == "cuda" else len(os.sched_getaffinity(0))
     begun, computed, counts, problems = time.monotonic(), 0, [0, 0], []

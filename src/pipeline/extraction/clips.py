@@ -38,26 +38,44 @@ DONE, PENDING, PARTIAL = ".done", ".pending", ".partial"
 def prepare(out: Path, settings: Settings) -> None:
     """Make the output folder, or check that what it holds was made with the same settings.
 
+    What processes of this machine that have ended have left unfinished is removed.
     Raises PipelineError where they differ, or where the path is no folder.
     """
     if out.exists() and not out.is_dir():
         raise PipelineError(f"{shown(out)}: this is no folder; name another with --out")
+    clear(out)
     path, wanted = out / SETTINGS, settings.as_dict()
     found = _read(path)
-    if found is None and path.exists():
-        raise PipelineError(f"{shown(path)}: it is damaged; name another folder with --out")
-    if found is not None and found != wanted:
-        different = [
-            f"{key} {found.get(key)} and not {value}"
-            for key, value in wanted.items()
-            if found.get(key) != value
-        ]
-        raise PipelineError(
-            f"{shown(out)}: the flow in it was made with {', '.join(different)}; name another "
-            "folder with --out, or give the same settings"
-        )
-    if found is None:
-        _write(path, wanted)
+    if found == wanted:
+        return
+    if _is_begun(out):
+        if found is None:
+            raise PipelineError(
+                f"{shown(path)}: the settings of the flow in this folder are missing or damaged; "
+                "name another folder with --out"
+            )
+        raise _other_settings(out, found, wanted)
+    _write(path, wanted)
+
+
+def _other_settings(path: Path, found: dict, wanted: dict) -> PipelineError:
+    """The error to raise for flow at `path` that was made with other settings than are wanted."""
+    different = [
+        f"{key} {found.get(key)} and not {value}"
+        for key, value in wanted.items()
+        if found.get(key) != value
+    ]
+    return PipelineError(
+        f"{shown(path)}: the flow in it was made with {', '.join(different)}; name another "
+        "folder with --out, or give the same settings"
+    )
+
+
+def _is_begun(out: Path) -> bool:
+    """Whether a finished clip is in the folder, or another run computes one."""
+    done = out / DONE
+    marks = (path for path in done.rglob("*") if path.is_file())
+    return (out / PARTIAL).exists() or any((out / p.relative_to(done)).exists() for p in marks)
 
 
 def clear(out: Path) -> None:
@@ -85,7 +103,7 @@ def extract(settings: Settings, out: Path, video: Video, advance: Callable[[int]
     done, pending = out / DONE / video.target, out / PENDING / _digest(video.target)
     if os.path.lexists(target):
         record = _read(done) or _read(pending)
-        _check_finished(target, record, video, sha256)
+        _check_finished(target, record, settings, video, sha256)
         # A kill may have come between the two.
         if pending.exists():
             _move(pending, done)
@@ -95,7 +113,7 @@ def extract(settings: Settings, out: Path, video: Video, advance: Callable[[int]
     own.mkdir(parents=True, exist_ok=True)
     try:
         partial = own / "clip"
-        record = {"video": video.path, "sha256": sha256}
+        record = {"video": video.path, "sha256": sha256, "settings": settings.as_dict()}
         record |= _compute(video, settings, partial, advance)
         _write(pending, record)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,11 +172,15 @@ def _grey_frames(video: Video, settings: Settings, counts: dict) -> Iterator[np.
         yield tvl1.grey(frame)
 
 
-def _check_finished(target: Path, record: dict | None, video: Video, sha256: str) -> None:
+def _check_finished(
+    target: Path, record: dict | None, settings: Settings, video: Video, sha256: str
+) -> None:
     """Raise PipelineError unless `target` is as this program has written it for the video."""
     cure = "move it away, or name another folder with --out"
     if record is None:
         raise PipelineError(f"{shown(target)}: it is there, and not made by this command; {cure}")
+    if record["settings"] != settings.as_dict():
+        raise _other_settings(target, record["settings"], settings.as_dict())
     if record["sha256"] != sha256:
         raise PipelineError(
             f"{shown(target)}: it was made from another video than {shown(video.path)} is now, "

@@ -76,5 +76,10 @@ class Settings:
         return f"{kind}{self._step_in_names}_{index + self.form.first:05d}"
 
     def as_dict(self) -> dict:
-        """The settings that another run must share, as JSON holds them."""
-        return {key: value for key, value in asdict(self).items() if key != "backend"}
+        """The settings that another run must share, as JSON holds them.
+
+        Whether damaged videos are used is none of them: it changes nothing about whole ones.
+        """
+        return {
+            key: value for key, value in asdict(self).items() if key not in ("backend", "damaged")
+        }
