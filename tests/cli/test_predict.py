@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,20 @@ def test_a_folder_gives_csv_and_goes_on_after_bad_videos(acc, clips, tmp_path):
     assert "2 of 4 videos could not be classified" in done.stderr
     damaged = predict(acc, videos / "cut.avi", "--damaged")
     assert damaged.exit_code == 0 and " frames, " in damaged.stdout
+
+
+def test_names_that_are_no_text(acc, clips, tmp_path):
+    """As of a disk of another time: bytes that are no UTF-8."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    shutil.copy(clips[0], os.fsencode(folder) + b"/caf\xe9\n.avi")
+    done = predict(acc, folder, "--csv", tmp_path / "a.csv", "--json", tmp_path / "a.json")
+    assert done.exit_code == 0, done.output
+    assert (
+        (tmp_path / "a.csv").read_text().splitlines()[1].startswith(f"{folder}/caf\\udce9\\n.avi,")
+    )
+    (video,) = json.loads((tmp_path / "a.json").read_text())["videos"]
+    assert os.fsencode(video["video"]).endswith(b"/caf\xe9\n.avi")
 
 
 def test_csv_goes_to_a_file(acc, clips, tmp_path):

@@ -18,6 +18,7 @@ from pipeline.datasets.videos import VIDEO_ENDINGS
 from pipeline.errors import MachineError, PipelineError, listed
 from pipeline.files import replacing
 from pipeline.jobs import program
+from pipeline.video.ffmpeg import shown
 
 # Seconds from which a video is cut into windows of so many, where none are asked for.
 LONG, USUAL_WINDOW = 120, 10
@@ -137,7 +138,7 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
                     raise PipelineError(problem) from error
                 typer.echo(f"error: {problem}", err=True)
                 problems.append(path)
-                add_row({"video": str(path), "problem": problem})
+                add_row({"video": shown(path), "problem": problem})
                 continue
             add_row(prediction.table_row(said, top))
             if options.json:
@@ -151,7 +152,7 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
     if problems:
         raise PipelineError(
             f"{len(problems)} of {len(paths)} videos could not be classified: "
-            f"{listed([str(path) for path in problems])}"
+            f"{listed([shown(path) for path in problems])}"
         )
 
 

@@ -249,7 +249,7 @@ def columns(trained: Trained, top: int) -> list[str]:
 def table_row(prediction: Prediction, top: int) -> dict:
     """The row of a prediction in the table."""
     row = {
-        "video": str(prediction.path),
+        "video": shown(prediction.path),
         "frames": prediction.frames,
         "seconds": f"{prediction.length:.2f}",
         "problem": "",
