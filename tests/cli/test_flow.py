@@ -347,12 +347,12 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     )
     partial = tmp_path / ".partial"
     # In the midst of a clip.
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not list(partial.glob("*/clip/flow_y_00003.jpg")):
         assert time.monotonic() < end and process.poll() is None
         time.sleep(0.01)
     stop(process, tmp_path)
-    assert process.wait(30) == status
+    assert process.wait(60) == status
     assert re.fullmatch(said, process.stderr.read())
     finished = [name for name in contents(tmp_path) if name.startswith(".done")]
     assert len(finished) < 4

@@ -93,7 +93,7 @@ def test_processes_end_with_a_killed_program(tmp_path):
     assert wait_for(lambda: not [pid for pid in found if Path(f"/proc/{pid}").exists()])
 
 
-def wait_for(condition, seconds: float = 60):
+def wait_for(condition, seconds: float = 180):
     """Return what a condition gives once it holds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
