@@ -46,7 +46,8 @@ def test_a_preset_wins_and_its_networks_can_be_built(preset, name):
         for schedule in ("teacher", "co2fi", "asyn"):
             ours = checked[schedule]
             assert ours | text["all_sets"][schedule] == ours
-            assert (ours["batch"], ours["lr"]) == (16, 0.01)
+            slow = preset.stem == "cpu" and schedule == "co2fi"
+            assert (ours["batch"], ours["lr"]) == (16, 0.001 if slow else 0.01)
     whole = runs.for_run(config, name, runs.Run("split1"))
     with torch.device("meta"):
         factory.teacher(whole, "motion", 51)
