@@ -42,7 +42,7 @@ def test_a_run_to_come_is_shown_in_80_columns(project):
     assert lines[0] == "mini split1: no run works here" and max(map(len, lines)) <= 80
     # 6 of the index, 3 shards of frames, flow, samples and vectors, 8 networks and groups of
     # them, 3 of trajectories, scores and fusion.
-    assert lines[-1].split()[:2] == ["all", "0/31"]
+    assert lines[-1].split() == ["all", "0/31", "0:00", "?", "0", "B", "?"]
     assert not (project / "results").exists()
 
 

@@ -53,25 +53,27 @@ def _row(stage) -> str:
 
 def _total(stages: list) -> str:
     """The last row: sums of what is known, with a sign where something is not."""
-    left = [stage.seconds_left for stage in stages]
-    to_come = [stage.to_come for stage in stages]
+    unfinished = [stage for stage in stages if stage.done < len(stage.jobs)]
+    left = [stage.seconds_left for stage in unfinished]
+    to_come = [stage.to_come for stage in unfinished]
     written = sum(stage.written for stage in stages)
-    is_done = all(stage.done == len(stage.jobs) for stage in stages)
     return ROW.format(
         "all",
         f"{sum(stage.done for stage in stages)}/{sum(len(stage.jobs) for stage in stages)}",
         "",
         "",
         _time(sum(stage.seconds for stage in stages)),
-        "" if is_done else _sum(left, _time),
+        _sum(left, _time) if unfinished else "",
         bytes_text(written),
-        "" if is_done else _sum(to_come, bytes_text),
+        _sum(to_come, bytes_text) if unfinished else "",
     ).rstrip()
 
 
 def _sum(values: list, text) -> str:
     """The sum of the known values; a plus says that others are not known yet."""
     known = [value for value in values if value is not None]
+    if not known:
+        return "?"
     return text(sum(known)) + ("+" if len(known) < len(values) else "")
 
 
