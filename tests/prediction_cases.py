@@ -25,21 +25,26 @@ def window(scores: dict, first: int = 0, centres=(2, 7)) -> Window:
 
 
 def prediction(
-    windows: list[Window], rule: str = "standardised", space: str = "logits", classes=CLASSES
+    windows: list[Window],
+    rule: str = "standardised",
+    space: str = "logits",
+    classes=CLASSES,
+    parts=STREAMS,
+    fused: str = "two_stream",
 ) -> Prediction:
-    """What a run of two streams says of these windows."""
-    shares = dict.fromkeys((*STREAMS, "two_stream"), 0.5)
-    result = {"set": "six", "split": "split1", "headline": "two_stream", "clips": 20}
+    """What a run of two streams, or of other `parts`, says of these windows."""
+    shares = dict.fromkeys((*parts, fused), 0.5)
+    result = {"set": "six", "split": "split1", "headline": fused, "clips": 20}
     trained = Trained(
         result | {"classes": len(classes), "accuracy": shares, "mean_class_accuracy": shares},
         {"scores": {"space": space}, "flow": {"bound": 20.0}},
         list(classes),
-        dict.fromkeys(STREAMS),
+        dict.fromkeys(parts),
         None,
         {
             "rule": rule,
-            "weights": {"appearance": 1, "motion": 1},
-            "spreads": {"appearance": 2.0, "motion": 4.0},
+            "weights": dict.fromkeys(parts, 1),
+            "spreads": dict(zip(parts, (2.0, 4.0), strict=True)),
         },
         frozenset(),
         {},

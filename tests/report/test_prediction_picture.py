@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from prediction_cases import prediction, window
 
 from pipeline.report import prediction_picture
+from pipeline.streams import DIRECTIONS
 
 
 @pytest.fixture
@@ -70,3 +71,17 @@ def test_a_point_of_many_windows_is_one_of_them(tmp_path, figures):
     *_, of_class, _, _ = figures[0].axes
     # Instants 2 and 7 of each window of 10 frames, at 10 frames a second.
     np.testing.assert_allclose(of_class.lines[2].get_xdata(), np.arange(60) + 0.45)
+
+
+def test_a_run_of_directions_alone(tmp_path, figures):
+    """As a variant that fuses the streams of another run is."""
+    scores = dict(zip(DIRECTIONS, ([4, 0, -4], [-8, 8, 0]), strict=True))
+    said = prediction([window(scores)], parts=tuple(DIRECTIONS), fused="asyn")
+    np.testing.assert_allclose(said.scores["asyn"], [0, 2, -2])
+    prediction_picture.draw(said, tmp_path / "a.png")
+    *_, of_class, _, _ = figures[0].axes
+    assert [line.get_label() for line in of_class.lines] == [
+        "appearance to motion (ASYN)",
+        "motion to appearance (ASYN)",
+        "asynchronous fusion",
+    ]

@@ -14,7 +14,7 @@ from pipeline.inference.trained import Trained
 from pipeline.inference.video import Window
 from pipeline.report.layout import count_text, visible
 from pipeline.report.text import NAMES
-from pipeline.streams import DIRECTIONS
+from pipeline.streams import DIRECTIONS, STREAMS
 from pipeline.video.ffmpeg import shown
 
 # Names of sources that a result does not have, as it fuses them.
@@ -136,12 +136,11 @@ def as_probabilities(trained: Trained, name: str, values: np.ndarray) -> np.ndar
     spread that the logits of their networks have, on average; a sum of probabilities is divided by
     its weights. Decision values of trajectories are taken as logits.
     """
-    about = trained.fusion
-    parts = [part for part in (DIRECTIONS if name.startswith("asyn") else ("appearance", "motion"))]
-    weights = [about["weights"][part] for part in parts]
     if name in trained.sources:
         is_probability = name != "idt" and trained.settings["scores"]["space"] == "softmax"
         return values if is_probability else softmax(values, axis=-1)
+    about, parts = trained.fusion, DIRECTIONS if name.startswith("asyn") else STREAMS
+    weights = [about["weights"][part] for part in parts]
     if about["rule"] == "standardised":
         total = 1 if name == "asyn_idt" else sum(weights)
         spread = float(np.mean([about["spreads"][part] for part in parts]))
