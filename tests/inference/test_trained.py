@@ -118,6 +118,7 @@ def test_without_the_table_of_training_clips_none_is_known(copy):
         {"weights": {"motion": 1}},
         {"weights": dict.fromkeys(trained_runs.SOURCES, float("nan"))},
         {"weights": dict.fromkeys(trained_runs.SOURCES, "1")},
+        {"weights": dict.fromkeys(trained_runs.SOURCES, 0)},
         {"spreads": {}},
         {"idt": {"weight": 0.5, "normalise": "best"}},
         {"idt": None},

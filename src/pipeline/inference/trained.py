@@ -308,6 +308,11 @@ def check_fusion(fusion: dict, sources: list[str], path: Path) -> None:
             numbers.append(fusion["idt"]["weight"])
         fits = (
             fusion["rule"] in ("standardised", "paper")
+            # Of a sum whose weights are 0 there is no mean.
+            and all(
+                not set(group) <= set(networks) or sum(fusion["weights"][n] for n in group) > 0
+                for group in (STREAMS, DIRECTIONS)
+            )
             and all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
             and ("idt" not in sources or fusion["idt"]["normalise"] in NORMALISATIONS)
         )
