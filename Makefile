@@ -28,8 +28,9 @@ demo: install
 	snakemake --cores all results/demo/split1/acc.json
 	@pipeline show results/demo/split1/acc.json
 
+# Two processes: a test may run Snakemake on two cores itself, and training programs take a gigabyte each.
 test: install
-	python -m pytest
+	python -m pytest -n 2 --dist loadfile
 
 faults: install
 	python tests/faults/run.py --seed 1
