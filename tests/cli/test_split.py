@@ -76,7 +76,7 @@ def test_genuine_clips_go_into_the_pipeline(folder, options, clips, classes):
         pytest.skip(f"there is no {SHARED / folder}")
     done = split(SHARED / folder / "videos", *options)
     assert f"set {folder}: {clips} clips, {classes} classes" in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 80 or folder == "jhmdb14"
+    assert max(map(len, done.stdout.splitlines())) <= 80
     path = Path(f"lists/{folder}.yaml").absolute()
     checked = CliRunner().invoke(app, ["check", str(path)])
     assert checked.exit_code == 0 and checked.output.strip().endswith(folder)
