@@ -40,7 +40,8 @@ def test_tree_names_clips_with_shapes_and_sizes(frames):
     assert f"{memory / 1000:.1f} kB" in next(
         line for line in lines if line.startswith("total of 2 classes")
     )
-    assert max(map(len, lines)) <= 80
+    # The path at the head is as long as it is: a reader can copy it.
+    assert lines[0].endswith("frames.h5") and max(map(len, lines[1:])) <= 80
 
 
 def test_tree_is_cut_and_says_so(frames):
