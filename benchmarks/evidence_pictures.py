@@ -14,6 +14,8 @@ from pipeline.streams import STREAMS
 # Colours of the streams, and of the true class among the teacher's.
 COLOURS = {"appearance": "tab:blue", "motion": "tab:orange"}
 TRUE = "black"
+# Characters of a clip's name over a panel.
+LONGEST_NAME = 50
 # Classes that the picture of the teacher shows, and clips in that of the evidence.
 SHOWN_CLASSES, SHOWN_CLIPS = 6, 4
 # Bars of a histogram on either side of 0, about.
@@ -220,7 +222,7 @@ def draw_curves(parts: list[Part]):
             axes.plot(
                 curve["instants"][peak], scaled[peak], "o", ms=10, mfc="none", color=COLOURS[stream]
             )
-        axes.set_title(f"{clip}: {_outcome(part, clip)}", fontsize=8)
+        axes.set_title(f"{_shortened(clip)}\n{_outcome(part, clip)}", fontsize=8)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
@@ -232,6 +234,11 @@ def draw_curves(parts: list[Part]):
         *panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False
     )
     return figure
+
+
+def _shortened(clip: str) -> str:
+    """The name of a clip, without its middle where it is too long for a panel."""
+    return clip if len(clip) <= LONGEST_NAME else f"{clip[:30]} … {clip[-17:]}"
 
 
 def _outcome(part: Part, clip: str) -> str:
