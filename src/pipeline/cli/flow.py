@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.advice import told
 from pipeline.errors import PipelineError, listed, nearest
 from pipeline.jobs import program
 
@@ -165,11 +166,6 @@ def _compute(
 
 
 def _told(error: PipelineError) -> str:
-    """What is wrong with a video, with the advice for somebody who has no split lists."""
-    problem, _, advice = str(error).rpartition("; ")
-    if "accept_damaged" in advice:
-        return f"{problem}; replace it, or take what decodes with --damaged"
-    if "split lists" in advice:
-        cure = "correct its path" if "there is no such video" in problem else "leave it out"
-        return f"{problem}; {cure}"
-    return str(error)
+    """What is wrong with a video, and what to do about it here."""
+    is_missing = "there is no such video" in str(error)
+    return told(error, "correct its path" if is_missing else "leave it out")

@@ -14,8 +14,9 @@ from typing import Annotated
 import typer
 
 from pipeline import files
-from pipeline.datasets.videos import VIDEO_ENDINGS
+from pipeline.cli.advice import told
 from pipeline.errors import MachineError, PipelineError, listed
+from pipeline.extraction.videos import in_folder
 from pipeline.files import replacing
 from pipeline.jobs import program
 from pipeline.video.ffmpeg import shown
@@ -133,7 +134,7 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
             except MachineError:
                 raise
             except PipelineError as error:
-                problem = _told(error)
+                problem = told(error, "name another video")
                 if len(paths) == 1:
                     raise PipelineError(problem) from error
                 typer.echo(f"error: {problem}", err=True)
@@ -154,14 +155,6 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
             f"{len(problems)} of {len(paths)} videos could not be classified: "
             f"{listed([shown(path) for path in problems])}"
         )
-
-
-def _told(error: PipelineError) -> str:
-    """What is wrong with a video, with the advice for somebody who has no split lists."""
-    problem, _, advice = str(error).rpartition("; ")
-    if "accept_damaged" in advice:
-        return f"{problem}; replace it, or take what decodes with --damaged"
-    return f"{problem}; name another video" if "split lists" in advice else str(error)
 
 
 def _predict_one(trained, path: Path, options: Options, device):
@@ -225,20 +218,7 @@ def _draw(said, options: Options) -> None:
 def _files(videos: list[Path]) -> Iterator[Path]:
     """Yield the videos that are named, and those in folders, in the order of their names."""
     for path in videos:
-        if not path.is_dir():
-            yield path
-            continue
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in VIDEO_ENDINGS and not file.name.startswith(".")
-        )
-        if not found:
-            raise PipelineError(
-                f"{path}: there is no video in this folder, by the endings of names "
-                f"({', '.join(sorted(VIDEO_ENDINGS))}); name the files themselves"
-            )
-        yield from found
+        yield from in_folder(path) if path.is_dir() else [path]
 
 
 def _check(paths: list[Path], options: Options) -> None:

@@ -40,14 +40,18 @@ def find(given: Iterable[Path], settings: Settings, class_folders: bool) -> list
 def _files(path: Path, class_folders: bool) -> Iterator[tuple[Path, str]]:
     """Yield the videos that `path` stands for, each with the folder that it keeps."""
     if path.is_dir():
-        for file in _in_folder(path):
+        for file in in_folder(path):
             yield file, str(file.parent.relative_to(path))
         return
     for file in _in_list(path) if path.suffix.lower() == ".txt" else [path]:
         yield file, file.absolute().parent.name if class_folders else ""
 
 
-def _in_folder(folder: Path) -> list[Path]:
+def in_folder(folder: Path) -> list[Path]:
+    """Return the videos in a folder and below it, by the endings of their names, in their order.
+
+    Names that begin with '.' are left out. Raises PipelineError where there is none.
+    """
     found = sorted(
         file
         for file in folder.rglob("*")
