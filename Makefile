@@ -2,7 +2,7 @@
 # make test     set up, run the tests
 # make install  set up only: .venv with pinned packages
 # make faults   kills, damage, hostile files, full disks: some 40 minutes on two cores
-# make evidence the comparisons of docs/results.md, hours each: ONLY=jhmdb14/split1/seed1 is one fold and seed
+# make evidence  the comparisons of docs/results.md; ONLY=jhmdb14/split1/seed1: one fold and seed
 # make lint     ruff, snakefmt and Snakemake's own linter
 # make lock     write requirements.lock anew from requirements.in
 PYTHON ?= python3

@@ -69,7 +69,7 @@ def learn(net: nn.Module, maps: list, labels: torch.Tensor, own: dict, rate: flo
     """Train the layers of `net` behind the maps; returns the mean loss of the last 50 batches."""
     net.vgg = Fixed()
     optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=0.0005)
-    rng, losses = np.random.default_rng(1), []
+    rng, losses, classes = np.random.default_rng(1), [], int(labels.max()) + 1
     net.train()
     for iteration in range(ITERATIONS):
         clips = rng.choice(len(labels), BATCH, replace=False)
@@ -78,7 +78,7 @@ def learn(net: nn.Module, maps: list, labels: torch.Tensor, own: dict, rate: flo
             group["lr"] = rate * (0.1 if iteration >= 0.8 * ITERATIONS else 1)
         batch = labels[clips]
         # No teacher is there: the other classes of a group are drawn.
-        ranked = torch.from_numpy(np.stack([rng.permutation(14) for _ in clips]))
+        ranked = torch.from_numpy(np.stack([rng.permutation(classes) for _ in clips]))
         formed = groups.form_all(ranked, batch, own["granularities"])
         output = net(Maps(stage[chosen] for stage in maps))
         loss = stream_loss(output, batch, formed, own["loss"]["alpha"], own["loss"]["beta"])
@@ -116,7 +116,7 @@ def main() -> None:
             for rate in rates:
                 own = runs.for_run(config, SET, runs.Run(SPLIT, variant))
                 torch.manual_seed(1)
-                net = factory.stream_net(own, stream, 14)
+                net = factory.stream_net(own, stream, int(train[1].max()) + 1)
                 loss = learn(net, *train, own, rate)
                 share = accuracy(net, *test)
                 print(f"{stream:<12}{variant:<10}{rate:>7}{loss:>8.3f}{share:>10.1%}", flush=True)

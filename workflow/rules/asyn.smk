@@ -2,7 +2,8 @@
 # by Eq. 6; or alone on their features, by Eq. 5. A direction <one>-to-<other> fuses a single
 # instant of the stream <one> with a sequence of five of the stream <other>.
 # INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
-#          the split; of both streams groups.h5 and co2fi.pt, and features.h5 where these do not learn
+#          the split; of both streams groups.h5 and co2fi.pt, and features.h5 where they do not
+#          learn
 # OUTPUTS  results/<set>/<run>/<direction>/asyn.pt
 
 

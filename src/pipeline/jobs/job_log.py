@@ -37,11 +37,6 @@ class JobLog(NamedTuple):
     loss: tuple[float, int] | None = None
     error: str = ""
 
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds that the job still takes at its rate."""
-        return None if self.seconds_each is None else (self.total - self.done) * self.seconds_each
-
 
 def read(path: str | Path) -> JobLog:
     """Return what a log says; that it says nothing, where it is not there or cannot be read."""
