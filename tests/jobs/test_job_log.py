@@ -20,7 +20,8 @@ def test_lines_are_those_of_the_progress(tmp_path, capsys, monkeypatch):
     now[0] += 10
     progress.update(20, "Run/it's: 5/9 clips, {b}")
     said = job_log.parse(capsys.readouterr().err)
-    assert said[:4] == (20, 200, "pairs", 0.5) and (said.total - said.done) * said.seconds_each == 90
+    assert said[:4] == (20, 200, "pairs", 0.5)
+    assert (said.total - said.done) * said.seconds_each == 90
     assert said.loss is None and said.error == ""
 
 
