@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import small_shards
 import yaml
+from codec_cases import plugin_folder
 
 from pipeline.config import check
 from pipeline.storage.codecs import Codec
@@ -73,7 +74,7 @@ def has(name: str) -> bool:
 
 def test_example_of_the_readme_reads_flow(tmp_path, monkeypatch):
     """On a shard that lies where the demo's would, of the codec that is the default."""
-    pytest.importorskip("hdf5plugin")
+    plugin_folder()
     (code,) = blocks("README.md", "python")
     clip, store = re.search(r'file\["(.+?)"\]', code)[1], Path("results/demo/flow")
     row = small_shards.index_rows()[0] | {"clip": clip}
