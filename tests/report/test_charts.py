@@ -1,8 +1,11 @@
 """Charts of groups and of scores."""
 
+import json
+
 import numpy as np
 from report_cases import CLASSES, text_of
 
+from pipeline.datasets import index
 from pipeline.report import charts, inspect
 from pipeline.report.clip import find_clip
 from pipeline.storage import writer
@@ -29,6 +32,16 @@ def test_groups_chart_shows_the_forced_positions(groups):
     assert names[0] == "Jump (true)" and set(names[1:-1]) == set(CLASSES) - {"Jump"}
 
 
+def test_groups_chart_says_what_happens_to_the_true_class(groups, tmp_path):
+    title = charts.draw_groups(find_clip(groups)).axes[1].get_title()
+    assert title.endswith("or forced in for the last (dark)")
+    record = {"settings": {"groups": {"missing": "add"}}}
+    (tmp_path / "co2fi.json").write_text(json.dumps(record))
+    strip = charts.draw_groups(find_clip(groups)).axes[1]
+    assert strip.get_title().endswith("or added as one more (dark)")
+    assert strip.get_yticklabels()[0].get_text() == "group of 5, 25% added"
+
+
 def test_scores_of_ten_crops(tmp_path):
     """Ten times two instants: the chart shows each instant's mean over the crops."""
     rng = np.random.default_rng(0)
@@ -48,7 +61,7 @@ def test_scores_of_ten_crops(tmp_path):
         chart = charts.draw_scores(clip).axes[1]
         order = np.argsort(-probabilities.mean(axis=(0, 1, 2)))
         np.testing.assert_allclose(
-            chart.images[0].get_array(), probabilities[0].mean(axis=0)[:, order].T, atol=1e-6
+            chart.collections[0].get_array(), probabilities[0].mean(axis=0)[:, order].T, atol=1e-6
         )
         assert chart.get_xlabel() == "test instant, 1 periods of 2"
 
@@ -65,7 +78,7 @@ def test_scores_of_snippets_are_not_divided_into_periods(tmp_path):
         file["scores"] = np.zeros((1, 6))
     with inspect.open_file(tmp_path / "two.h5") as file:
         chart = charts.draw_scores(find_clip(file)).axes[1]
-        assert chart.get_xlabel() == "test snippet" and not chart.collections
+        assert chart.get_xlabel() == "test snippet" and not chart.lines
 
 
 def test_scores_chart(scores, monkeypatch):
@@ -86,6 +99,37 @@ def test_scores_chart(scores, monkeypatch):
         False,
         True,
     ]
+    (colours,) = chart.collections
     assert np.allclose(
-        chart.images[0].get_array(), [[0.4] * 2, [0.3] * 2, [0.15] * 2, [0.01] * 2], atol=1e-6
+        colours.get_array(), [[0.4] * 2, [0.3] * 2, [0.15] * 2, [0.01] * 2], atol=1e-6
     )
+    # Where pictures of two clips have the same colour, they have the same probability.
+    assert colours.get_clim() == (0, 1)
+
+
+def test_scores_lie_over_the_frames_of_the_clip(tmp_path):
+    """8 frames are 7 fields, so stacks of 2 start at 0 .. 5. Two periods of 3 instants, 2 apart,
+    have their centres at 2 and 3: instants 0, 2, 4 and 1, 3, 5.
+    """
+    folder = tmp_path / "split1" / "motion"
+    folder.mkdir(parents=True)
+    row = {"clip": "Jump/one", "class": "Jump", "label": 1, "group": "a", "shard": "000"}
+    row |= {"path": "a.avi", "sha256": "ab", "frames": 8, "width": 8, "height": 6}
+    index.write(tmp_path / "split1" / "test.csv", [row], index.COLUMNS)
+    period = {"count": 2, "instants": 3, "delta": 2}
+    settings = {"scores": {"space": "logits"}, "period": period, "stack": 2}
+    sure = np.linspace(0.2, 0.7, 6)
+    probabilities = np.stack([(1 - sure) / 5] * 6, axis=1)
+    probabilities[:, 1] = sure
+    with writer.create(folder / "scores.h5", "scores", settings, "c0de", source="motion") as file:
+        file["clips"], file["labels"], file["classes"] = ["Jump/one"], np.array([1]), CLASSES
+        file["logits"] = np.log(probabilities[[0, 2, 4, 1, 3, 5]])[None]
+        file["scores"] = np.zeros((1, 6))
+    with inspect.open_file(folder / "scores.h5") as file:
+        chart = charts.draw_scores(find_clip(file)).axes[1]
+    (colours,) = chart.collections
+    np.testing.assert_allclose(colours.get_array()[1], sure, atol=1e-6)
+    edges = colours.get_coordinates()[0, :, 0]
+    assert edges.tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    # Frames 6 and 7 start no stack.
+    assert chart.get_xlim() == (-0.5, 7.5) and chart.get_xlabel() == "frame"

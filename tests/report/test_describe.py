@@ -1,5 +1,7 @@
 """What is said of a clip, against values worked out by hand."""
 
+import json
+
 import numpy as np
 import pytest
 from report_cases import BOUND, shard, text_of
@@ -46,6 +48,32 @@ def test_groups_mark_the_true_class(groups):
     assert "group of 5 at 25%, group of 3 at 50%, group of 1 at 75% of positions" in " ".join(
         " ".join(lines).split()
     )
+
+
+def test_groups_of_one_class_more(groups, tmp_path):
+    """The network beside learned with `groups.missing: add`: nothing is replaced."""
+    record = {"settings": {"groups": {"missing": "add"}}}
+    (tmp_path / "co2fi.json").write_text(json.dumps(record))
+    lines = text_of(groups).splitlines()
+    said = [line.split("  ", 2)[2].strip() for line in lines[-16:] if "group of" in line]
+    assert (
+        said
+        == [
+            *("*Jump*, Bow, Run, Sit, Wave", "*Jump*, Bow, Run", "*Jump*"),
+            *("Bow, Run, *Jump*, Sit, Wave", "Bow, Run, *Jump*", "Bow, [Jump]"),
+            *("Bow, Run, Sit, Wave, *Jump*", "Bow, Run, Sit, [Jump]", "Bow, [Jump]"),
+            *("Bow, Run, Sit, Wave, Yawn, [Jump]", "Bow, Run, Sit, [Jump]", "Bow, [Jump]"),
+        ][-len(said) :]
+    )
+    assert len(said) >= 8 and "add: the group has one class more" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("record", [None, "{", "[]", '{"settings": {}}', '{"settings": 3}'])
+def test_groups_without_a_network_beside_are_the_defaults(groups, tmp_path, record):
+    if record:
+        (tmp_path / "co2fi.json").write_text(record)
+    said = " ".join(text_of(groups).split())
+    assert "replace: it takes the last one's place; the default, as no network" in said
 
 
 def test_scores(scores):

@@ -1,5 +1,7 @@
 """Numbers of clips, against values worked out by hand or by another implementation."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from report_cases import BOUND
@@ -22,8 +24,9 @@ def test_groups_are_those_that_training_forms():
     torch = pytest.importorskip("torch")
     from pipeline.data import groups
 
+    # (50 positions, 5 of 9 classes)
     ranked = np.random.default_rng(0).permuted(np.tile(np.arange(9), (50, 1)), axis=1)[:, :5]
-    for size in (5, 3, 1):
-        expected = groups.form(torch.tensor(ranked), torch.full((50,), 4), size).numpy()
-        formed, forced = form_group(ranked, 4, size)
+    for size, missing in product((5, 3, 1), ("replace", "add")):
+        expected = groups.form(torch.tensor(ranked), torch.full((50,), 4), size, missing).numpy()
+        formed, forced = form_group(ranked, 4, size, missing)
         assert (formed == expected).all() and (forced == (ranked[:, :size] != 4).all(axis=1)).all()

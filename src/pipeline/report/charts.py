@@ -6,9 +6,19 @@ import numpy as np
 from scipy.special import softmax
 
 from pipeline.report import fonts
+from pipeline.report.beside import frame_count
 from pipeline.report.canvas import titled_figure
 from pipeline.report.clip import Clip
-from pipeline.report.measures import crop_count, form_group, rank_classes, score_meaning
+from pipeline.report.measures import (
+    ADD,
+    REPLACE,
+    crop_count,
+    form_group,
+    missing_rule,
+    rank_classes,
+    score_meaning,
+    scored_frames,
+)
 from pipeline.storage import attributes
 
 # Classes in a chart of scores, besides the true one.
@@ -17,6 +27,8 @@ BARS = 10
 MOST_FRAMED = 150
 # Colours of the true class, of any other, and of the true class where it was forced into a group.
 TRUE, OTHER, FORCED = "tab:orange", "tab:blue", "#333333"
+# What is done with the true class where the teacher has not ranked it, by `groups.missing`.
+FORCED_IN = {REPLACE: "forced in for the last", ADD: "added as one more"}
 # Indices in matplotlib's "tab20", its two oranges (2 and 3) left out: strong colours first.
 PALETTE = (0, 4, 8, 10, 14, 16, 18, 1, 5, 9, 11, 13, 15, 17, 19, 6, 7, 12)
 
@@ -27,7 +39,7 @@ def draw_groups(clip: Clip):
     Below it, a strip shows where a group had to take the true class.
     """
     ranked = clip.data[...].T.astype(int)  # (depth, positions)
-    sizes = clip.settings["granularities"]
+    sizes, (missing, _) = clip.settings["granularities"], missing_rule(clip)
     depth, count = ranked.shape
     # (sizes, positions)
     forced = np.stack([form_group(ranked.T, clip.label, size)[1] for size in sizes])
@@ -37,7 +49,7 @@ def draw_groups(clip: Clip):
     figure = titled_figure(clip, 12, 2.4 + 0.5 * depth + 0.35 * len(sizes), f"{count} positions")
     chart, strip = figure.subplots(2, 1, sharex=True, height_ratios=heights)
     _draw_rankings(clip, chart, ranked, colours)
-    _draw_forced(clip, strip, forced, sizes)
+    _draw_forced(clip, strip, forced, sizes, missing)
     _add_class_legend(clip, figure, others, colours)
     return figure
 
@@ -82,11 +94,13 @@ def _draw_rankings(clip: Clip, axes, ranked: np.ndarray, colours: np.ndarray) ->
     axes.hlines(np.arange(1.5, depth), *edges, color="white", lw=1)
 
 
-def _draw_forced(clip: Clip, axes, forced: np.ndarray, sizes: list[int]) -> None:
-    """Where the true class is `forced` (sizes, positions) into the group of each size."""
+def _draw_forced(clip: Clip, axes, forced: np.ndarray, sizes: list[int], missing: str) -> None:
+    """Where the true class is `forced` (sizes, positions) into the group of each size, in the last
+    one's place or as one class more.
+    """
     from matplotlib.colors import to_rgb
 
-    edges = _edges(clip, forced.shape[1])
+    edges, how = _edges(clip, forced.shape[1]), FORCED_IN[missing]
     axes.imshow(
         np.array([to_rgb(TRUE), to_rgb(FORCED)])[forced.astype(int)],
         aspect="auto",
@@ -97,10 +111,11 @@ def _draw_forced(clip: Clip, axes, forced: np.ndarray, sizes: list[int]) -> None
     axes.set(
         xlabel="position (first frame or field)",
         yticks=range(len(sizes)),
-        title="the true class in the groups: ranked there by the teacher, or forced in (dark)",
+        title=f"the true class in the groups: ranked there by the teacher, or {how} (dark)",
     )
     shares = zip(sizes, forced.mean(axis=1), strict=True)
-    axes.set_yticklabels([f"group of {size}, {share:.0%} forced" for size, share in shares])
+    word = how.split()[0]
+    axes.set_yticklabels([f"group of {size}, {share:.0%} {word}" for size, share in shares])
 
 
 def _add_class_legend(clip: Clip, figure, others: list[int], colours: np.ndarray) -> None:
@@ -159,22 +174,43 @@ def draw_scores(clip: Clip):
 
 
 def _draw_instants(clip: Clip, figure, axes, chosen: np.ndarray) -> None:
-    """The probabilities of the `chosen` classes at every test instant, their mean over crops."""
+    """The probabilities of the `chosen` classes over the clip, their mean over crops.
+
+    Over its frames where their number is known, else from one test instant to the next. The scale
+    ends at 1 for every clip, so that pictures of several can be compared.
+    """
     logits = clip.data[clip.index].astype(float)  # (crops x instants, classes)
     logits = logits.reshape(crop_count(clip), -1, len(clip.classes))
     probabilities = softmax(logits, axis=-1).mean(axis=0)  # (instants, classes)
-    image = axes.imshow(
-        probabilities[:, chosen].T, aspect="auto", interpolation="nearest", cmap="Blues", vmin=0
+    frames = scored_frames(clip, len(probabilities))
+    axes.set_title("probabilities over the clip")
+    if frames is None:
+        edges = np.arange(len(probabilities) + 1) - 0.5
+        _mark_periods(clip, axes, len(probabilities))
+    else:
+        # Periods overlap: an instant has the same logits in all that it belongs to.
+        frames, first = np.unique(frames, return_index=True)
+        probabilities = probabilities[first]
+        # From one instant to the next the colour changes halfway.
+        between = (frames[1:] + frames[:-1]) / 2
+        edges = np.array([frames[0] - 0.5, *between, frames[-1] + 0.5])
+        axes.set(xlabel="frame", xlim=(-0.5, frame_count(clip) - 0.5))
+    rows = np.arange(len(chosen) + 1) - 0.5
+    image = axes.pcolormesh(
+        edges, rows, probabilities[:, chosen].T, cmap="Blues", vmin=0, vmax=1, zorder=0
     )
-    periods, instants = clip.settings["period"]["count"], clip.settings["period"]["instants"]
-    snippets = clip.settings["scores"].get("snippets")
-    unit = "snippet" if snippets else "period"
-    axes.set(title="probabilities over the clip", xlabel=f"test {unit}")
-    # A stream scores every instant of a period, a direction a period at a time.
-    if not snippets and len(probabilities) == periods * instants:
-        axes.vlines(
-            np.arange(1, periods) * instants - 0.5, -0.5, len(chosen) - 0.5, color="0.5", lw=0.5
-        )
-        axes.set_xlabel(f"test instant, {periods} periods of {instants}")
+    axes.set_ylim(len(chosen) - 0.5, -0.5)
     axes.tick_params(left=False)
     figure.colorbar(image, ax=axes, label="probability")
+
+
+def _mark_periods(clip: Clip, axes, count: int) -> None:
+    """What `count` columns of an axis are, and where periods begin."""
+    periods, instants = clip.settings["period"]["count"], clip.settings["period"]["instants"]
+    snippets = clip.settings["scores"].get("snippets")
+    axes.set_xlabel(f"test {'snippet' if snippets else 'period'}")
+    # A stream scores every instant of a period, a direction a period at a time.
+    if not snippets and count == periods * instants:
+        for period in range(1, periods):
+            axes.axvline(period * instants - 0.5, color="0.5", lw=0.5)
+        axes.set_xlabel(f"test instant, {periods} periods of {instants}")

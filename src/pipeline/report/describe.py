@@ -5,16 +5,23 @@ import numpy as np
 from pipeline.report.clip import Clip
 from pipeline.report.layout import dataset_row, evenly_spaced, facts_lines, table_lines
 from pipeline.report.measures import (
+    ADD,
+    NO_CLASS,
+    REPLACE,
     blocks,
     code_counts,
     crop_count,
     displacement,
     form_group,
     length_quantile,
+    missing_rule,
     rank_classes,
     score_meaning,
 )
 from pipeline.storage import attributes
+
+# What is done with the true class where the teacher has not ranked it among a group's.
+MISSING = {REPLACE: "it takes the last one's place", ADD: "the group has one class more"}
 
 
 def describe_clip(clip: Clip, width: int = 80) -> list[str]:
@@ -71,13 +78,16 @@ def flow_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
 def groups_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     ranked = clip.data[...]  # (positions, depth)
     stride, sizes = clip.settings["groups"]["stride"], clip.settings["granularities"]
-    formed = {size: form_group(ranked, clip.label, size) for size in sizes}
+    missing, is_said = missing_rule(clip)
+    formed = {size: form_group(ranked, clip.label, size, missing) for size in sizes}
     facts = {
         "positions": f"{len(ranked)}, {stride} apart",
         "forced in": ", ".join(
             f"group of {size} at {forced.mean():.0%}" for size, (_, forced) in formed.items()
         )
         + " of positions",
+        "missing": f"{missing}: {MISSING[missing]}"
+        + ("" if is_said else "; the default, as no network beside says otherwise"),
     }
     lines = ["true class: *ranked by the teacher* or [forced in]"]
     for position in evenly_spaced(len(ranked), 4):
@@ -87,6 +97,7 @@ def groups_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
             names = [
                 mark.format(clip.classes[label]) if label == clip.label else clip.classes[label]
                 for label in group[position]
+                if label != NO_CLASS
             ]
             lines += facts_lines({f"group of {size}": ", ".join(names)}, width, "  ")
     return facts, lines

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Pixels of motion that have the full colour at least: all that a still clip has is noise, of the
+# solver and of the steps of bytes.
+LEAST_MOTION = 1.0
 # The benchmark's colour wheel goes from red over yellow, green, cyan, blue and magenta back to red,
 # in six steps of 15, 6, 4, 11, 13 and 6 of 55 parts of the circle (Baker et al., 2011).
 STEPS = np.array([0, 15, 21, 25, 36, 49, 55]) / 55

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.report import fonts
 from pipeline.report.canvas import save_figure
-from pipeline.report.flow_colours import colour
+from pipeline.report.flow_colours import LEAST_MOTION, colour
 from pipeline.report.measures import displacement
 from pipeline.report.prediction import SOURCES, Prediction, clock, running
 from pipeline.streams import DIRECTIONS, STREAMS
@@ -19,8 +19,6 @@ BARS, CURVES = 8, 5
 MOST_POINTS = 100
 # Of two streams or two directions, and of their fusion.
 COLOURS, FUSED = ("tab:blue", "tab:green"), "tab:orange"
-# Pixels of motion that have the full colour at least: still videos are noise.
-LEAST_MOTION = 1.0
 
 
 def draw(prediction: Prediction, path: Path) -> None:
