@@ -18,7 +18,7 @@ SETTINGS = {
     "crops": {"size": 64},
     "granularities": [5, 3, 1],
     "period": {"instants": 5},
-    "teacher": {"width": 1 / 64, "dropout": 0.5},
+    "teacher": {"backbone": "cnn_m", "width": 1 / 64, "dropout": 0.5},
     "fusion_network": {"hidden": 4, "maps": 1, "dropout": 0.0},
     "loss": {"alpha": [0.1, 0.1, 1.0], "beta": 2.0, "gamma": 2.0},
     "groups": {"missing": "replace"},

@@ -13,15 +13,15 @@ from pipeline.errors import PipelineError
 from pipeline.models.backbones.timm_net import TimmNet
 
 
-def refusal(network: dict, **compute) -> str:
+def refusal(changes: dict, section: str = "network", **compute) -> str:
     """The sentence that refuses UCF101's settings with changes of two sections; '' for none."""
     own = settings.for_set(CONFIG, "ucf101")
-    own["network"] |= network
+    own[section] |= changes
     own["compute"] |= compute
     try:
         backbones.check(own, "set 'ucf101'", "config.yaml")
     except PipelineError as error:
-        assert "\n" not in str(error) and "network" in str(error)
+        assert "\n" not in str(error) and section in str(error)
         return str(error)
     return ""
 
@@ -70,6 +70,23 @@ def test_statistics_of_parts_of_a_batch_are_refused(weights, batch_norm, refused
     assert ("takes its statistics" in sentence.replace("would take", "takes")) == refused
     assert refusal({"backbone": "resnet18"} | network) == ""
     assert refusal({"backbone": "vgg16"} | network, **parts) == ""
+
+
+def test_a_teacher_may_be_any_of_them():
+    lite0 = {"backbone": "tf_efficientnet_lite0", "weights": "lite0.safetensors", "head_lr": 30}
+    assert refusal(lite0, "teacher") == ""
+    assert "teacher.backbone" in refusal({"backbone": "resnet_18"}, "teacher")
+    assert "did you mean 'cnn_m'?" in refusal({"backbone": "cnn_n"}, "teacher")
+    # VGG-16 is a network of timm, too; the paper's teacher is none.
+    assert refusal({"backbone": "vgg16"}, "teacher", processes=1) == ""
+    assert "cnn_m" in refusal({"backbone": "cnn_m"})
+    sentence = refusal(lite0 | {"batch_norm": "partial"}, "teacher", processes=2)
+    assert "teacher.batch_norm" in sentence
+
+
+@pytest.mark.parametrize("pretrained", [{"weights": "cnn_m.pth"}, {"head_lr": 10}])
+def test_there_are_no_weights_of_the_papers_teacher(pretrained):
+    assert "teacher.backbone is cnn_m" in refusal(pretrained, "teacher")
 
 
 def test_the_list_is_that_of_the_locked_timm():

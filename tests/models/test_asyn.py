@@ -54,6 +54,32 @@ def test_fusion():
     np.testing.assert_allclose(numpy(net(one, many)), logits, atol=1e-12)
 
 
+def test_dropout_of_the_features_that_are_fused():
+    """A rate of p drops features before K_t and divides others by 1 - p; p = 0 draws nothing."""
+    torch.manual_seed(2)
+    net = Fusion(200, 7, hidden=4, instants=5, dropout=0.0, feature_dropout=0.25).train()
+    seen = []
+    for conv in net.convs:
+        conv.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    net(torch.ones(8, 200), torch.ones(8, 5, 200))
+    pairs = torch.stack(seen)  # (5, 8, 2, 200)
+    kept = pairs != 0
+    assert torch.equal(pairs[kept], torch.full_like(pairs[kept], 4 / 3))
+    # 5 x 8 x 200 draws of 'many': 0.75 within four deviations, 0.005 each.
+    assert abs(kept[:, :, 1].float().mean() - 0.75) < 0.02
+    # The single feature is one for all instants, those of the sequence are each their own.
+    assert (kept[:, :, 0] == kept[:1, :, 0]).all() and (kept[0, :, 1] != kept[1, :, 1]).any()
+    seen.clear()
+    net.eval()(torch.ones(8, 200), torch.ones(8, 5, 200))
+    assert torch.equal(torch.stack(seen), torch.ones(5, 8, 2, 200))
+    state = torch.get_rng_state()
+    Fusion(200, 7, hidden=4, dropout=0.0).train()  # builds, and so draws
+    built = torch.get_rng_state()
+    torch.set_rng_state(state)
+    Fusion(200, 7, hidden=4, dropout=0.0).train()(torch.ones(8, 200), torch.ones(8, 5, 200))
+    assert torch.equal(torch.get_rng_state(), built)
+
+
 def test_fusion_shares_no_parameters():
     net = Fusion(6, 7, hidden=4, instants=5)
     pointers = [p.data_ptr() for p in net.parameters()]

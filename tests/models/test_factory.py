@@ -3,6 +3,7 @@
 These are the paper's sizes where the paper gives them.
 """
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,34 @@ def test_switches_at_the_size_of_the_paper():
     for part, planes in ((net.one, 3), (net.many, 20)):
         assert count(part) == co2fi_count(planes, UCF101) - fewer - 2 * 4 * 512 * (1024 + 512 + 2)
     assert count(net.fusion) == fusion_count(512, UCF101) - 4 * 4 * 512 * (512 + 512 + 2)
+
+
+@pytest.mark.parametrize("stream, channels", [("appearance", 3), ("motion", 4)])
+def test_a_teacher_of_timm_is_a_classifier_of_its_deepest_maps(stream, channels):
+    """Also beside a baseline, whose classes read what both pooled."""
+    own = copy.deepcopy(SETTINGS)
+    own["teacher"] = {
+        "backbone": "resnet18",
+        "weights": "none",
+        "batch_norm": "auto",
+        "dropout": 0.5,
+    }
+    teacher = factory.teacher(own, stream, 7).eval()
+    x = torch.randn(2, channels, 64, 64)
+    # ResNet-18 ends in 512 planes of 2 x 2 here.
+    means = teacher.vgg(x)[-1].mean(dim=(2, 3))
+    assert means.shape == (2, 512) and teacher.hidden_size == 512
+    expected = means @ teacher.classes.weight.T + teacher.classes.bias
+    torch.testing.assert_close(teacher(x), expected)
+    assert teacher.vgg.batch_norm == "batch"
+    own["teacher"]["weights"] = "some.pth"
+    assert factory.teacher(own, stream, 7).vgg.batch_norm == "frozen"
+    own["network"]["kind"] = "direct"
+    net = factory.stream_net(own, stream, 7).eval()
+    net.beside.load_state_dict(teacher.state_dict())
+    found = net(x)
+    assert found.feature.shape == (2, 12 + 512) and net.features == 12 + 512
+    torch.testing.assert_close(found.feature[:, 12:], means)
 
 
 @pytest.mark.parametrize("stream, channels", [("appearance", 3), ("motion", 4)])

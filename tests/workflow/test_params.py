@@ -21,6 +21,7 @@ def everything(rules) -> dict[str, str]:
         "index": params.splits(rules.wildcards()),
         "subset": params.subset(split),
         "flow": params.settings("decode", "flow", "store.flow", shard=True)(shard),
+        "teacher": params.settings("seed", "teacher", subset="train")(split),
         "co2fi": params.settings("seed", "network", "co2fi", "loss.alpha", subset="train")(run),
         "fuse": params.settings("seed", "fusion", subset="test")(run),
         "result": params.result(run),
@@ -118,6 +119,16 @@ def test_weights_count_by_content(rules):
     assert everything(rules) == before
     (rules.folder / "renamed.pth").write_text("other weights")
     assert changed(before, everything(rules)) == {"co2fi", "result"}
+
+
+def test_weights_of_the_teacher_count_by_content(rules):
+    rules.mini["settings"] = {"teacher": {"backbone": "resnet18", "weights": "resnet18.pth"}}
+    with pytest.raises(PipelineError, match="resnet18.pth: .* correct teacher.weights"):
+        everything(rules)
+    (rules.folder / "resnet18.pth").write_text("weights")
+    before = everything(rules)
+    (rules.folder / "resnet18.pth").write_text("other weights")
+    assert changed(before, everything(rules)) == {"teacher", "result"}
 
 
 def test_tables_hold_the_published_numbers(rules):

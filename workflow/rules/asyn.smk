@@ -48,6 +48,7 @@ rule asyn:
             "granularities",
             "groups",
             "network",
+            "teacher.backbone",
             "teacher.width",
             "teacher.dropout",
             "fusion_network",

@@ -42,6 +42,7 @@ rule co2fi:
             "granularities",
             "groups",
             "network",
+            "teacher.backbone",
             "teacher.width",
             "teacher.dropout",
             "loss.alpha",

@@ -35,6 +35,7 @@ rule features:
             "crops",
             "granularities",
             "network",
+            "teacher.backbone",
             "teacher.width",
             "teacher.dropout",
             "scores.batch",

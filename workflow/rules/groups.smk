@@ -34,6 +34,7 @@ rule groups:
             "crops",
             "granularities",
             "groups.stride",
+            "teacher.backbone",
             "teacher.width",
             "teacher.dropout",
             "scores.batch",

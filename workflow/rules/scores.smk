@@ -48,6 +48,7 @@ for kind, sources, runs in FILES.scoring_rules():
                 "crops",
                 "granularities",
                 "network",
+                "teacher.backbone",
                 "teacher.width",
                 "teacher.dropout",
                 "fusion_network",

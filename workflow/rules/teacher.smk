@@ -1,5 +1,5 @@
-# The small network that forms class groups, CNN_M_2048, trained on part of the training clips
-# (paper, section 6.1).
+# The small network that forms class groups, CNN_M_2048 unless the config names another, trained on
+# part of the training clips (paper, section 6.1).
 # INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
 #          the split
 # OUTPUTS  results/<set>/<split>/<stream>/teacher.pt
@@ -29,6 +29,7 @@ rule teacher:
         runtime=720,
         launcher=NEEDS.launcher,
         flags=NEEDS.training_flags,
+        weights=NEEDS.teacher_weights,
     params:
         settings=PARAMS.settings(
             "seed", "stack", "crops", "teacher", *NUMERIC, subset="train"
@@ -48,6 +49,7 @@ rule teacher:
         " --code {params.code}"
         " --clips {input.clips:q}"
         " --shards {params.shards:q}"
+        " --weights {resources.weights:q}"
         " --checkpoints {params.checkpoints:q}"
         " --model {output.model:q}"
         " --history {output.history:q}"

@@ -1,4 +1,4 @@
-"""Train the teacher, a CNN_M_2048 that ranks classes for the class groups (paper, section 6.1).
+"""Train the teacher, a network that ranks classes for the class groups (paper, section 6.1).
 
 It learns from a fraction of the training clips of a split.
 """
@@ -16,12 +16,12 @@ from pipeline.data.transforms import normalise
 from pipeline.datasets import index
 from pipeline.jobs import program
 from pipeline.models import factory
-from pipeline.training.job import finish, identity, parser, schedule
+from pipeline.training.job import finish, identity, parser, schedule, weights
 from pipeline.training.loop import train
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return parser(__doc__, "stream", "shards")
+    return parser(__doc__, "stream", "shards", "weights")
 
 
 def main(options: argparse.Namespace) -> None:
@@ -32,6 +32,8 @@ def main(options: argparse.Namespace) -> None:
     device = prepare_device(settings["compute"]["threads"])
     torch.manual_seed(seed)
     model = factory.teacher(settings, options.stream, len(classes))
+    if settings["teacher"]["weights"] != "none":
+        model.start_from(weights(options, "teacher"))
     stream = Stream(options.stream, options.shards, settings["crops"], settings["stack"], chosen)
 
     def criterion(model, batch):

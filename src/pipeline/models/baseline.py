@@ -6,7 +6,6 @@ They are a stream of the two-stream baseline, and two ConvNets combined.
 import torch
 from torch import nn
 
-from pipeline.models.cnn_m import CNNM2048
 from pipeline.models.co2fi import dropout_rates, sides_of
 from pipeline.models.outputs import CO2FIOutput
 
@@ -16,8 +15,8 @@ class Baseline(nn.Module):
 
     These layers are fc6, fc7 and the classes.
 
-    With a `cnn_m` the last hidden layers of both networks are concatenated before the classes
-    ("Direct combine ConvNets", Table 1): 4096 + 2048 values at full width. The attribute
+    With a teacher `beside` it the last hidden layers of both networks are concatenated before the
+    classes ("Direct combine ConvNets", Table 1): 4096 + 2048 values at full width. The attribute
     `features` is the number of these values, which is what ASYN fuses.
 
     `backbone` is as for CO2FI; `size` is the height and width of the input.
@@ -31,7 +30,7 @@ class Baseline(nn.Module):
         size: int,
         fc: int,
         dropout: float | dict[str, float],
-        cnn_m: CNNM2048 | None = None,
+        beside: nn.Module | None = None,
     ):
         super().__init__()
         # The names of modules are keys of model files: `vgg` and `beside` stay as they are.
@@ -41,8 +40,8 @@ class Baseline(nn.Module):
         side = sides_of(backbone, size, smallest=2)[-1] // 2
         self.fc6 = nn.Linear(backbone.channels[-1] * side * side, fc)
         self.fc7 = nn.Linear(fc, fc)
-        self.beside = cnn_m
-        self.features = fc + (cnn_m.classifier[-1].in_features if cnn_m else 0)
+        self.beside = beside
+        self.features = fc + (beside.hidden_size if beside else 0)
         self.classes = nn.Linear(self.features, classes)
         self.dropouts = nn.ModuleList(
             nn.Dropout(rate) for rate in dropout_rates(dropout, "fc6", "fc7")
@@ -73,8 +72,9 @@ class PooledBaseline(nn.Module):
     """A stream of the two-stream baseline on a backbone that has no fully connected layers.
 
     The deepest feature maps are averaged over all positions, as the classifiers of such networks
-    do; dropout and the classes follow. With a `cnn_m` its last hidden layer is concatenated before
-    the classes, as in `Baseline`. The attribute `features` is the number of values that ASYN fuses.
+    do; dropout and the classes follow. With a teacher `beside` it the teacher's last hidden layer
+    is concatenated before the classes, as in `Baseline`. The attribute `features` is the number of
+    values that ASYN fuses.
 
     `backbone` is as for CO2FI; `size` is the height and width of the input.
     """
@@ -86,14 +86,14 @@ class PooledBaseline(nn.Module):
         *,
         size: int,
         dropout: float | dict[str, float],
-        cnn_m: CNNM2048 | None = None,
+        beside: nn.Module | None = None,
     ):
         super().__init__()
         sides_of(backbone, size)
         # The names of modules are those of `Baseline`.
         self.vgg = backbone
-        self.beside = cnn_m
-        self.features = backbone.channels[-1] + (cnn_m.classifier[-1].in_features if cnn_m else 0)
+        self.beside = beside
+        self.features = backbone.channels[-1] + (beside.hidden_size if beside else 0)
         self.classes = nn.Linear(self.features, classes)
         self.dropout = nn.Dropout(*dropout_rates(dropout, "fc7"))
         nn.init.normal_(self.classes.weight, std=0.01)
@@ -103,10 +103,34 @@ class PooledBaseline(nn.Module):
         """Load pretrained weights into the backbone; see TimmNet.start_from."""
         self.vgg.start_from(weights)
 
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, size, size) to the averages of the deepest maps (B, C), after dropout."""
+        # (B, C, size/32, size/32) -> (B, C)
+        return self.dropout(self.vgg(x)[-1].mean(dim=(2, 3)))
+
     def forward(self, x: torch.Tensor) -> CO2FIOutput:
         """(B, channels, size, size) to a CO2FIOutput of one unit and no granularities."""
-        # (B, C, size/32, size/32) -> (B, C)
-        feature = self.dropout(self.vgg(x)[-1].mean(dim=(2, 3)))
+        feature = self.pooled(x)
         if self.beside:
             feature = torch.cat([feature, self.beside.hidden(x)], dim=1)  # (B, C + 2048)
         return CO2FIOutput(feature, self.classes(feature)[None], None)
+
+
+class PooledTeacher(PooledBaseline):
+    """A teacher on a backbone that may be pretrained, in place of CNN_M_2048.
+
+    It has the layers of `PooledBaseline`, and of its outputs the class logits alone.
+    """
+
+    @property
+    def hidden_size(self) -> int:
+        """Values of the last hidden layer."""
+        return self.features
+
+    def hidden(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, size, size) to what the classes are told from (B, hidden_size)."""
+        return self.pooled(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, channels, size, size) to logits (B, classes)."""
+        return self.classes(self.hidden(x))

@@ -74,6 +74,11 @@ class CNNM2048(nn.Module):
                 nn.init.zeros_(layer.bias)
         nn.init.normal_(self.classifier[-1].weight, std=0.01)
 
+    @property
+    def hidden_size(self) -> int:
+        """Values of the last hidden layer, fc7."""
+        return self.classifier[-1].in_features
+
     def hidden(self, x: torch.Tensor) -> torch.Tensor:
         """(B, channels, size, size) to fc7 (B, 2048)."""
         return self.classifier[:-1](self.features(x).flatten(1))  # (B, c3, 6, 6) -> (B, 36 c3)

@@ -40,12 +40,13 @@ def schedule(options: argparse.Namespace, section: str) -> dict:
     return options.settings[section] | options.settings["compute"] | execution
 
 
-def weights(options: argparse.Namespace) -> str:
+def weights(options: argparse.Namespace, section: str = "network") -> str:
     """Return what a training starts from, --weights: a word, or a file as the settings state it.
 
-    Raises PipelineError for a file that was replaced after the settings were stated.
+    `section` is that of the settings which states it, under weights. Raises PipelineError for a
+    file that was replaced after the settings were stated.
     """
-    stated, path = options.settings["network"]["weights"], options.weights
+    stated, path = options.settings[section]["weights"], options.weights
     if stated.startswith("file "):
         with files.reading(path):
             changed = stated != f"file {files.digest(path)}"

@@ -66,14 +66,14 @@ class Contents:
         _write(store, known)
         return known[key][0]
 
-    def weights(self, path: str) -> str:
-        """What stands for a file of weights in the params: its content.
+    def weights(self, path: str, key: str = "network.weights") -> str:
+        """What stands for a file of weights in the params: its content. `key` names the file.
 
         Raises PipelineError when there is none.
         """
         if not Path(path).is_file():
             raise PipelineError(
-                f"{path}: there is no such weight file; correct network.weights ('imagenet', "
+                f"{path}: there is no such weight file; correct {key} ('imagenet', "
                 "'none' or a file)"
             )
         return f"file {self.digest(path)}"

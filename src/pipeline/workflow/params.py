@@ -190,11 +190,14 @@ class JobParams:
         return {key: entry[key] for key in ("on_bad_clip", "accept_leaks") if key in entry}
 
     def _files_by_content(self, own: dict) -> dict:
-        """Settings in which the digest of a file of weights stands in place of its path."""
-        weights = own["network"]["weights"]
-        if weights in WORDS:
-            return own
-        return own | {"network": own["network"] | {"weights": self.sets.contents.weights(weights)}}
+        """Settings in which the digests of files of weights stand in place of their paths."""
+        for section in ("network", "teacher"):
+            weights = own[section]["weights"]
+            if weights not in WORDS:
+                key = f"{section}.weights"
+                digest = self.sets.contents.weights(weights, key)
+                own = own | {section: own[section] | {"weights": digest}}
+        return own
 
 
 def _digest(value) -> str:

@@ -92,6 +92,10 @@ class JobResources:
         """The file of weights that a training starts from, or a word in its place."""
         return self.sets.settings(wildcards.set, run_of(wildcards))["network"]["weights"]
 
+    def teacher_weights(self, wildcards) -> str:
+        """The file of weights that a teacher starts from, or a word in its place."""
+        return self.sets.settings(wildcards.set, run_of(wildcards))["teacher"]["weights"]
+
     def _write_entry(self, name: str) -> str:
         entry = self.sets.entry(name) | {"shards": self.sets.shard_count(name)}
         return as_argument(settings.dump(entry), name)
