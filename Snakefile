@@ -68,3 +68,4 @@ include: "workflow/rules/tables.smk"
 
 onstart:
     RUN.catch_signals()
+    RUN.check_weights(sets)

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.jobs import watch
+from pipeline.workflow import preflight
 from pipeline.workflow.run_lock import FOLDER, RunLock
+from pipeline.workflow.sets import Sets
 
 # Methods of Workflow that change files, apart from `execute`.
 CHANGING = ("unlock", "cleanup_metadata", "cleanup_shadow", "delete_output")
@@ -54,6 +56,14 @@ class Run:
             # What is ignored, as by nohup, stays ignored.
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
+
+    def check_weights(self, sets: Sets) -> None:
+        """Refuse to begin where weights cannot be had that a job of this run is to start from.
+
+        Called when its jobs are known. What the machines of a cluster can have is not known here.
+        """
+        if self.is_local and not self.workflow.touch:
+            preflight.check_jobs(self.workflow.dag.needrun_jobs(), sets)
 
     def _ignore_signals(self) -> None:
         """Let a signal that comes while Snakemake ends change nothing of what it has to say."""
@@ -128,6 +138,8 @@ class Run:
 
     def _last_words(self, error: Exception) -> list[str]:
         """Return sentences that say why a run failed, [] where Snakemake itself says it best."""
+        if isinstance(error, PipelineError):
+            return [f"error: {line}" for line in str(error).split("\n")]
         scheduler = self.workflow.scheduler
         failed = sorted(getattr(scheduler, "failed", ()), key=str)
         lines = list(dict.fromkeys(line for job in failed for line in _words_of_job(job)))
