@@ -322,6 +322,17 @@ def test_settings_of_a_variant_are_compared_where_it_is_run(variant, section, va
         )
 
 
+def test_imagenet_weights_fit_one_width():
+    narrow, few = changed("network.width", 0.5), changed("network.fc", 1024)
+    line = contradiction(narrow, "ucf101")
+    assert "network.width of set 'ucf101' is 0.5" in line and "fits 1.0 alone" in line
+    assert "network.fc of set" in contradiction(few, "ucf101", Run("split1", "baseline"))
+    # CO2FI has no fc, and a file may be of any width.
+    check.check_run(few, "ucf101", Run("split1"), 101)
+    narrow["network"]["weights"] = "mine.pt"
+    check.check_run(narrow, "ucf101", None, 101)
+
+
 def test_granularities_go_from_coarse_to_fine():
     line = contradiction(changed("granularities", [1, 3, 5]), "ucf101")
     assert "are [1, 3, 5]" in line and "write [5, 3, 1], and loss.alpha" in line

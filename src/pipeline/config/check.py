@@ -76,6 +76,7 @@ def check_run(
         _check_segments(settings, where, source)
         _check_snippets(settings, run.fuses(config), where, source)
     backbones.check(settings, where, source)
+    _check_widths(settings, where, source)
     _check_fusion_weights(settings, where, source)
     _check_fusion_rule(settings, where, source)
     _check_order(settings["granularities"], where, source)
@@ -178,6 +179,20 @@ def _check_snippets(settings: dict, fuses: bool, where: str, source: str) -> Non
             "scored at the instants of periods; set it to 0, and only variants without 'streams' "
             "to more"
         )
+
+
+def _check_widths(settings: dict, where: str, source: str) -> None:
+    """Refuse ImageNet weights by name for a VGG-16 of other layers than theirs."""
+    network = settings["network"]
+    if network["backbone"] != "vgg16" or network["weights"] != "imagenet":
+        return
+    fitting = {"width": 1.0} | ({} if network["kind"] == "co2fi" else {"fc": 4096})
+    for key, value in fitting.items():
+        if network[key] != value:
+            raise PipelineError(
+                f"{source}: network.{key} of {where} is {network[key]}, but network.weights is "
+                f"imagenet, which fits {value} alone; set it to that, or network.weights to 'none'"
+            )
 
 
 def _check_fusion_weights(settings: dict, where: str, source: str) -> None:
