@@ -3,6 +3,7 @@
 from report_cases import GREY, shard
 
 from pipeline.report import inspect
+from pipeline.report.layout import columns_of, fit
 
 
 def test_long_names_stay_whole_and_lines_short(tmp_path):
@@ -14,3 +15,11 @@ def test_long_names_stay_whole_and_lines_short(tmp_path):
     assert (
         max(len(line) for line in lines if "x" * 90 not in line and str(tmp_path) not in line) <= 80
     )
+
+
+def test_texts_fit_into_columns():
+    """Chinese signs take two columns, a combining accent none, and control characters show."""
+    assert columns_of("跳Run") == 5 and columns_of("a\u0301") == 1
+    assert fit("Run", 5) == "Run  " and fit("Run\n", 8) == "Run\\x0a "
+    assert fit("abcdefghij", 7) == "abc..ij"
+    assert fit("跳" * 10, 9) == "跳跳..跳 " and columns_of(fit("跳" * 10, 9)) == 9

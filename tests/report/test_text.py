@@ -22,16 +22,24 @@ RESULT = {
 def test_headline_is_marked():
     head, _, first, second = result_lines(RESULT).splitlines()
     assert head == "ucf101 split1: 3783 test clips, 101 classes"
-    assert first.split() == ["appearance", "(CO2FI)", "81.7%", "80.0%", "95.0%"]
-    assert second.split()[2:] == ["93.7%", "93.0%", "100.0%", "<-", "the", "result"]
+    # Wilson (1927): of 3,783 clips by the formula.
+    assert first.split() == ["appearance", "(CO2FI)", "81.7%", "80.4-82.9", "80.0%", "95.0%"]
+    assert second.split()[2:] == ["93.7%", "92.9-94.4", "93.0%", "100.0%", "<-", "the", "result"]
+
+
+def test_lines_fit_a_terminal():
+    shares = {"asyn_idt": 1.0, "x" * 60: 1.0}
+    result = RESULT | {"headline": "asyn_idt"}
+    result |= dict.fromkeys(("accuracy", "mean_class_accuracy", "top5_accuracy"), shares)
+    assert max(map(len, result_lines(result).splitlines())) <= 80
 
 
 def test_results_of_few_classes_have_no_top_5():
     result = {key: value for key, value in RESULT.items() if key != "top5_accuracy"}
     _, heads, first, second = result_lines(result).splitlines()
-    assert heads.split() == ["accuracy", "mean", "class"]
-    assert first.split() == ["appearance", "(CO2FI)", "81.7%", "80.0%"]
-    assert second.split()[2:] == ["93.7%", "93.0%", "<-", "the", "result"]
+    assert heads.split() == ["accuracy", "95%", "interval", "mean", "class"]
+    assert first.split() == ["appearance", "(CO2FI)", "81.7%", "80.4-82.9", "80.0%"]
+    assert second.split()[2:] == ["93.7%", "92.9-94.4", "93.0%", "<-", "the", "result"]
 
 
 def test_bad_clips_and_leaks_are_told():

@@ -7,28 +7,52 @@ import typer
 
 from pipeline.jobs import program
 
+# Not the docstring of the command, as its examples are longer than a line of code may be.
+HELP_OF_SHOW = (
+    "Print the accuracies of results, what they get wrong, and what there is to open.\n\n"
+    "Accuracies have Wilson's 95 % intervals. Worst classes and confused pairs are those of the "
+    "result, the source that is marked. Of several results the means are added.\n\n"
+    "Examples:\n\n"
+    "\b\n"
+    "  pipeline show results/demo/split1/acc.json\n"
+    "  pipeline show results/ucf101/split1 --top 20\n"
+    "  pipeline show results/ucf101/split?/acc.json --top 0\n"
+    "  pipeline show results/ucf101/tables.json"
+)
+
 
 def show(
-    result: Annotated[
-        Path, typer.Argument(metavar="ACC.JSON", help="A result, results/<set>/<split>/acc.json.")
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULT..",
+            help="Results: results/<set>/<split>/acc.json, its folder, or a tables.json.",
+        ),
     ],
+    top: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Worst classes and confused pairs to show.")
+    ] = 5,
 ) -> None:
-    """Print the accuracies of a result, and what there is to open.
-
-    Example: pipeline show results/demo/split1/acc.json
-    """
-    program.run(lambda: _print(result))
+    """Print the accuracies of results; `HELP_OF_SHOW` is what `--help` prints."""
+    program.run(lambda: _print(results, top))
 
 
-def _print(result: Path) -> None:
+def _print(paths: list[Path], top: int) -> None:
     from pipeline.report.layout import visible
-    from pipeline.report.text import read_result, result_lines
+    from pipeline.report.several import file_of, show_lines
 
-    lines = result_lines(read_result(result)).split("\n")
+    lines = show_lines(paths, top)
+    if len(paths) == 1 and (result := file_of(paths[0])).name == "acc.json":
+        lines += ["", *_open_lines(result)]
     typer.echo("\n".join(map(visible, lines)))
-    motion = result.parent / "motion" / "scores.h5"
-    typer.echo(
-        f"\nnumbers and provenance  {result}\n"
-        f"picture                 {result.with_suffix('.png')}\n"
-        f"scores of each clip     pipeline inspect {motion}"
-    )
+
+
+def _open_lines(result: Path) -> list[str]:
+    """What there is to open beside a result, as far as it is there."""
+    sources = sorted(result.parent.glob("*/scores.h5"))
+    found = {
+        "numbers and provenance": result,
+        "picture": result.with_suffix(".png"),
+    }
+    lines = [f"{what:22}  {path}" for what, path in found.items() if path.is_file()]
+    return lines + [f"scores of each clip     pipeline inspect {path}" for path in sources[:1]]

@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+import unicodedata
 
 import h5py
 import numpy as np
@@ -104,6 +105,32 @@ def value_text(value, everything: bool = True) -> str:
 def visible(text: str) -> str:
     r"""A line of text, its control characters written as '\x1b' is here."""
     return text.translate(_VISIBLE)
+
+
+def columns_of(text: str) -> int:
+    """The columns of a terminal that a text takes: Chinese signs take two, added accents none."""
+    return sum(_columns(sign) for sign in text)
+
+
+def _columns(sign: str) -> int:
+    if unicodedata.combining(sign):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+
+
+def fit(text: str, width: int) -> str:
+    """A text in `width` columns of a terminal: shortened in its middle, or filled with blanks."""
+    text = visible(text)
+    if columns_of(text) > width:
+        begin, end = (width - 2) - (width - 2) // 2, (width - 2) // 2
+        text = f"{_start(text, begin)}..{_start(text[::-1], end)[::-1]}"
+    return text + " " * (width - columns_of(text))
+
+
+def _start(text: str, width: int) -> str:
+    """As many signs of the start of a text as fit into `width` columns."""
+    ends = np.cumsum([_columns(sign) for sign in text])
+    return text[: int(np.searchsorted(ends, width, side="right"))]
 
 
 def count_text(count: int, noun: str) -> str:

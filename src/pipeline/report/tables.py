@@ -56,11 +56,11 @@ def _table_lines(rows: list[dict]) -> list[str]:
         by_source = {cell["source"]: cell for cell in row["cells"]}
         cells = row["cells"] if single else [by_source.get(source) for source in columns]
         clips = next((cell["clips"] for cell in row["cells"] if cell.get("clips")), "-")
-        lines.append(f"| {row['name']} | {' | '.join(map(_cell_text, cells))} | {clips} |")
+        lines.append(f"| {row['name']} | {' | '.join(map(cell_text, cells))} | {clips} |")
     return lines
 
 
-def _cell_text(cell: dict | None) -> str:
+def cell_text(cell: dict | None) -> str:
     """'93.1 ± 0.4 [92.3, 93.9] (93.7)'; empty for a source that the row does not have."""
     if cell is None:
         return ""

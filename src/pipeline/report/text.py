@@ -6,7 +6,9 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError, listed
 from pipeline.evaluation import results
+from pipeline.evaluation.intervals import wilson
 from pipeline.files import read_intact, reading
+from pipeline.report.layout import fit
 
 # What people call the sources of a result.
 NAMES = {
@@ -27,6 +29,14 @@ LEAKS = {
 
 def read_result(path: str | Path) -> dict:
     """Read an acc.json. Raises PipelineError when it is missing, damaged, or another file."""
+    return results.parse(read_small(path), str(path))
+
+
+def read_small(path: str | Path) -> bytes:
+    """The content of a file that may be a result, or tables of results.
+
+    Raises PipelineError when it is missing, damaged, no file, or too large for one.
+    """
     with reading(path):
         found = os.stat(path)
     # To read a pipe would take for ever.
@@ -35,23 +45,34 @@ def read_result(path: str | Path) -> dict:
             f"{path}: not a file of up to {results.LARGEST >> 20} MB, as results are; name an "
             "acc.json"
         )
-    return results.parse(read_intact(path), str(path))
+    return read_intact(path)
 
 
 def result_lines(result: dict) -> str:
-    """The accuracies of a result as lines of text, the headline marked."""
+    """The accuracies of a result with their 95 % intervals (Wilson, 1927) as lines of text, the
+    headline marked.
+    """
     # Sets of few classes have none.
     top5 = result.get("top5_accuracy")
     lines = [
         f"{result['set']} {result['split']}: {result['clips']} test clips, "
         f"{result['classes']} classes",
-        f"{'':26}  accuracy  mean class" + ("  top 5" if top5 else ""),
+        f"{'':25} {'accuracy':>8} {'95% interval':>12}  mean class" + ("  top 5" if top5 else ""),
     ]
     for source, accuracy in result["accuracy"].items():
-        mark = "  <- the result" if source == result["headline"] else ""
+        mark = " <- the result" if source == result["headline"] else ""
         mean, top = result["mean_class_accuracy"][source], f" {top5[source]:6.1%}" if top5 else ""
-        lines.append(f"{NAMES.get(source, source):26} {accuracy:8.1%}  {mean:9.1%}{top}{mark}")
+        lines.append(
+            f"{fit(NAMES.get(source, source), 25)} {accuracy:8.1%} "
+            f"{interval(accuracy, result['clips']):>12}  {mean:10.1%}{top}{mark}"
+        )
     return "\n".join([*lines, *data_lines(result)])
+
+
+def interval(share: float, clips: int) -> str:
+    """Wilson's 95 % interval of a share of clips, in percent, such as '80.4-82.9'."""
+    low, high = wilson(share, clips)
+    return f"{100 * low:.1f}-{100 * high:.1f}"
 
 
 def data_lines(result: dict) -> list[str]:
