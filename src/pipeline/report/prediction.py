@@ -7,14 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from scipy.special import softmax
 
 from pipeline.evaluation import fusion
 from pipeline.inference.trained import Trained
 from pipeline.inference.video import Window
+from pipeline.report import probabilities
 from pipeline.report.layout import count_text, visible
 from pipeline.report.text import NAMES
-from pipeline.streams import DIRECTIONS, STREAMS
 from pipeline.video.ffmpeg import shown
 
 # Names of sources that a result does not have, as it fuses them.
@@ -130,22 +129,9 @@ def _fused(trained: Trained, values: dict[str, np.ndarray]) -> dict[str, np.ndar
 
 
 def as_probabilities(trained: Trained, name: str, values: np.ndarray) -> np.ndarray:
-    """(.., classes) scores of a source or a fusion as numbers from 0 to 1 whose sum is 1.
-
-    The order of the classes is that of the scores. Sums of standardised scores are first given the
-    spread that the logits of their networks have, on average; a sum of probabilities is divided by
-    its weights. Decision values of trajectories are taken as logits.
-    """
-    if name in trained.sources:
-        is_probability = name != "idt" and trained.settings["scores"]["space"] == "softmax"
-        return values if is_probability else softmax(values, axis=-1)
-    about, parts = trained.fusion, DIRECTIONS if name.startswith("asyn") else STREAMS
-    weights = [about["weights"][part] for part in parts]
-    if about["rule"] == "standardised":
-        total = 1 if name == "asyn_idt" else sum(weights)
-        spread = float(np.mean([about["spreads"][part] for part in parts]))
-        return softmax(values / total * spread, axis=-1)
-    return softmax(values, axis=-1) if name == "asyn_idt" else values / sum(weights)
+    """(.., classes) scores of a run's source or fusion as numbers from 0 to 1 whose sum is 1."""
+    space = trained.settings["scores"]["space"]
+    return probabilities.as_probabilities(name, values, trained.sources, space, trained.fusion)
 
 
 def lines(prediction: Prediction, top: int, width: int) -> list[str]:
