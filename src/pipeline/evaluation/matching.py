@@ -32,16 +32,19 @@ def match_rows(scores: Scores, rows: list[dict], classes: list[str], path: str) 
     return match_scores(scores, wanted, path).values
 
 
-def match_scores(scores: Scores, wanted: Scores, path: str) -> Scores:
+def match_scores(
+    scores: Scores, wanted: Scores, path: str, wanted_path: str = "what scores are wanted of"
+) -> Scores:
     """`scores` with the clips of `wanted`, in its order, and the columns in that of its classes.
 
     Clips are matched by name, ignoring case and endings, and those outer folders that not all
     names have.
-    `path` is the file of `scores`. Raises PipelineError that lists what does not match.
+    `path` is the file of `scores`, `wanted_path` that of `wanted`, if it is one. Raises
+    PipelineError that lists what does not match.
     """
     keys, wanted_keys = _keys(scores.clips, wanted.clips)
     _require_distinct(f"{path}: ", keys, scores.clips)
-    _require_distinct("what scores are wanted of: ", wanted_keys, wanted.clips)
+    _require_distinct(f"{wanted_path}: ", wanted_keys, wanted.clips)
     row_of_key = {key: row for row, key in enumerate(keys)}
     missing = [
         name for name, key in zip(wanted.clips, wanted_keys, strict=True) if key not in row_of_key
