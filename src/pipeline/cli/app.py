@@ -12,12 +12,12 @@ import typer
 from pipeline.cli.check import check
 from pipeline.cli.export import export
 from pipeline.cli.flow import HELP_OF_FLOW, flow
-from pipeline.cli.fuse import HELP_OF_FUSE, fuse
+from pipeline.cli.fuse import fuse
 from pipeline.cli.idt import idt
 from pipeline.cli.inspect import inspect
 from pipeline.cli.predict import HELP_OF_PREDICT, predict
 from pipeline.cli.report import report
-from pipeline.cli.show import HELP_OF_SHOW, show
+from pipeline.cli.show import show
 from pipeline.cli.split import HELP_OF_SPLIT, split
 from pipeline.cli.status import status
 from pipeline.cli.verify import verify
@@ -56,9 +56,9 @@ app.command(short_help="Split your own videos and write a config.", help=HELP_OF
 app.command(short_help="Check config files before a run.")(check)
 app.command(short_help="Show where a run stands and how long it takes.")(status)
 app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspect)
-app.command(short_help="Print the accuracies of results and what to open.", help=HELP_OF_SHOW)(show)
+app.command(short_help="Print the accuracies of results and what to open.")(show)
 app.command(short_help="Write a page of one or several results.")(report)
-app.command(short_help="Fuse score files and print accuracies.", help=HELP_OF_FUSE)(fuse)
+app.command(short_help="Fuse score files and print accuracies.")(fuse)
 app.command(short_help="Classify videos by a trained run.", help=HELP_OF_PREDICT)(predict)
 app.command(short_help="Pack a trained run into one file.")(export)
 app.command(short_help="Compute the optical flow of videos for other programs.", help=HELP_OF_FLOW)(

@@ -7,21 +7,6 @@ import typer
 
 from pipeline.jobs import program
 
-# Not the docstring of the command, as its examples are longer than a line of code may be.
-HELP_OF_FUSE = (
-    "Fuse the scores of any files: the accuracy of each and of their weighted sum.\n\n"
-    "Accuracies have Wilson's 95 % intervals. Clips are matched by name, never by place; all files "
-    "must hold the same ones. To compare two columns, name them by their files, by the numbers of "
-    "these from 1, or as 'fused'.\n\n"
-    "Examples:\n\n"
-    "\b\n"
-    "  pipeline fuse results/demo/split1/appearance/scores.h5 "
-    "results/demo/split1/motion/scores.h5 --weights 1,1.5\n"
-    "  pipeline fuse scores.npz:rgb scores.npz:flow idt_split1.mat "
-    "--weights 0.3,0.45,0.25 --normalise l2 --out fused.csv\n"
-    "  pipeline fuse a/scores.h5 b/scores.h5 --compare fused 2"
-)
-
 
 def fuse(
     files: Annotated[
@@ -61,7 +46,19 @@ def fuse(
         ),
     ] = None,
 ) -> None:
-    """Fuse the scores of any files; `HELP_OF_FUSE` is what `--help` prints."""
+    """Fuse the scores of any files: the accuracy of each and of their weighted sum.
+
+    Accuracies have Wilson's 95 % intervals. Clips are matched by name, never by place; all files
+    must hold the same ones. To compare two columns, name them by their files, by the numbers of
+    these from 1, or as 'fused'.
+
+    Examples:
+
+    \b
+      pipeline fuse appearance/scores.h5 motion/scores.h5 --weights 1,1.5
+      pipeline fuse scores.npz:rgb scores.npz:flow --out fused.csv
+      pipeline fuse motion/scores.h5 idt.mat --normalise l2 --compare fused 1
+    """
     program.run(lambda: _fuse(files, weights, normalise, compare, out))
 
 

@@ -7,19 +7,6 @@ import typer
 
 from pipeline.jobs import program
 
-# Not the docstring of the command, as its examples are longer than a line of code may be.
-HELP_OF_SHOW = (
-    "Print the accuracies of results, what they get wrong, and what there is to open.\n\n"
-    "Accuracies have Wilson's 95 % intervals. Worst classes and confused pairs are those of the "
-    "result, the source that is marked. Of several results the means are added.\n\n"
-    "Examples:\n\n"
-    "\b\n"
-    "  pipeline show results/demo/split1/acc.json\n"
-    "  pipeline show results/ucf101/split1 --top 20\n"
-    "  pipeline show results/ucf101/split?/acc.json --top 0\n"
-    "  pipeline show results/ucf101/tables.json"
-)
-
 
 def show(
     results: Annotated[
@@ -33,7 +20,19 @@ def show(
         int, typer.Option(metavar="N", min=0, help="Worst classes and confused pairs to show.")
     ] = 5,
 ) -> None:
-    """Print the accuracies of results; `HELP_OF_SHOW` is what `--help` prints."""
+    """Print the accuracies of results, what they get wrong, and what there is to open.
+
+    Accuracies have Wilson's 95 % intervals. Worst classes and confused pairs are those of the
+    result, the source that is marked. Of several results the means are added.
+
+    Examples:
+
+    \b
+      pipeline show results/demo/split1/acc.json
+      pipeline show results/ucf101/split1 --top 20
+      pipeline show results/ucf101/split?/acc.json --top 0
+      pipeline show results/ucf101/tables.json
+    """
     program.run(lambda: _print(results, top))
 
 
