@@ -117,8 +117,8 @@ def read(target: Target, configs: Iterable[Path] = ()) -> Status:
     set or variant.
     """
     worker = worker_in(target.folder)
-    config = _config(target, list(configs))
-    sets = _SetsToLookAt(config, target.folder)
+    config = read_config(target, list(configs))
+    sets = SetsToLookAt(config, target.folder)
     runs = _runs(target, sets)
     jobs = _jobs(target, sets, runs)
     failures = run_logs.failures(target.folder)
@@ -147,7 +147,7 @@ def worker_in(folder: Path) -> RunOfSnakemake:
     return RunOfSnakemake(state, **own)
 
 
-class _SetsToLookAt(Sets):
+class SetsToLookAt(Sets):
     """Sets whose lists are read, and nothing written or said; paths are relative to `folder`."""
 
     def __init__(self, config: dict, folder: Path):
@@ -159,8 +159,11 @@ class _SetsToLookAt(Sets):
         return load_set(name, entry | {"lists": str(self.folder / entry["lists"])})
 
 
-def _config(target: Target, configs: list[Path]) -> dict:
-    """Return the config of the last run of a set, checked."""
+def read_config(target: Target, configs: list[Path]) -> dict:
+    """Return the config of the last run of a set, or that of `configs`, checked.
+
+    Raises PipelineError where it cannot be read, is none, or has no such set.
+    """
     own = target.folder / "config.yaml"
     base = [own] if (target.folder / "Snakefile").is_file() else []
     candidates = [base + configs] if configs else [*run_logs.configs(target.folder), base]
