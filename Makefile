@@ -3,16 +3,17 @@
 # make install  set up only: .venv with pinned packages
 # make faults   kills, damage, hostile files, full disks: some 40 minutes on two cores
 # make evidence  the comparisons of docs/results.md; ONLY=jhmdb14/split1/seed1: one fold and seed
+# make docs     the site of docs/, in site/index.html
 # make lint     ruff, snakefmt and Snakemake's own linter
-# make lock     write requirements.lock anew from requirements.in
+# make lock     write the locks anew from requirements.in and requirements.docs.in
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults evidence lint format lock
+.PHONY: help install demo test faults evidence docs lint format lock
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 install: .venv/installed
 
@@ -38,6 +39,16 @@ faults: install
 evidence: install
 	python benchmarks/evidence.py run $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again)
 
+# What the site is built with is installed here, and not by `make install`.
+.venv/installed-docs: .venv/installed requirements.docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.docs.lock
+	@touch $@
+
+docs: .venv/installed-docs
+	python docs/programs/settings_page.py
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "the site: site/index.html"
+
 lint: install
 	ruff check .
 	ruff format --check .
@@ -54,4 +65,6 @@ lock:
 	.lock/bin/pip install --quiet uv
 	.lock/bin/uv pip compile requirements.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --output-file requirements.lock
+	.lock/bin/uv pip compile requirements.docs.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
+	    --custom-compile-command "make lock" --output-file requirements.docs.lock
 	rm -r .lock

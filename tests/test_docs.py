@@ -1,23 +1,15 @@
-"""README.md and the pages of docs/: their paths and modules exist, their examples run."""
+"""README.md and the pages of docs/: their paths, headings and modules exist."""
 
 import importlib.util
 import re
-import subprocess
 import sys
 import textwrap
 import tomllib
 import types
 from pathlib import Path
 
-import config_cases
-import numpy as np
 import pytest
-import small_shards
 import yaml
-from codec_cases import plugin_folder
-
-from pipeline.config import check
-from pipeline.storage.codecs import Codec
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
@@ -54,6 +46,19 @@ def test_paths_of_the_checkout_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_headings_that_are_linked_exist(page):
+    for target, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", page.read_text()):
+        assert anchor in anchors(page.parent / target if target else page), (target, anchor)
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_modules_of_the_package_exist(page):
     """A dotted name is a module, or a name in one."""
     for name in set(re.findall(r"`(pipeline(?:\.\w+)+)`", page.read_text())):
@@ -70,28 +75,6 @@ def has(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:
         return hasattr(importlib.import_module(module), last)
-
-
-def test_example_of_the_readme_reads_flow(tmp_path, monkeypatch):
-    """On a shard that lies where the demo's would, of the codec that is the default."""
-    plugin_folder()
-    (code,) = blocks("README.md", "python")
-    clip, store = re.search(r'file\["(.+?)"\]', code)[1], Path("results/demo/flow")
-    row = small_shards.index_rows()[0] | {"clip": clip}
-    (tmp_path / store).mkdir(parents=True)
-    monkeypatch.chdir(tmp_path)
-    small_shards.write(store / "000.h5", [row], "flow", codec=Codec("lz4"), solver="cpu 1")
-    # In a process of its own: its import registers filters of HDF5 for the whole process.
-    code += "\nimport numpy\nnumpy.save('seen.npy', [u, v])\n"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    pixels = small_shards.pixels(row, "flow")[0].astype(np.float32) * 10 / 255 - 5
-    assert np.allclose(np.load("seen.npy"), pixels, atol=1e-5)
-
-
-def test_set_of_the_readme_is_a_config():
-    (text,) = blocks("README.md", "yaml")
-    config = config_cases.changed("sets.mine", yaml.safe_load(text)["sets"]["mine"])
-    check.check(config)
 
 
 def test_modules_of_the_practice_pages_load(monkeypatch):
