@@ -16,8 +16,10 @@ min_version("9.12")  # `code` triggers as the rules need them (snakemake#3707)
 HERE = Path(workflow.basedir)
 sys.path.insert(0, str(HERE / "src"))
 
-from pipeline.workflow import messages
+from pipeline.workflow import messages, run_display
 
+if workflow.is_main_process:
+    run_display.hush(workflow.output_settings)
 messages.exit_on_pipeline_error(messages.check_folder)(HERE)
 # Where the disk of Snakemake's log is full its messages still come, without a traceback each.
 logging.raiseExceptions = False
@@ -64,6 +66,7 @@ include: "workflow/rules/scores.smk"
 include: "workflow/rules/idt.smk"
 include: "workflow/rules/fuse.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/report.smk"
 
 
 onstart:

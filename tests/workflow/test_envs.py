@@ -41,7 +41,7 @@ def test_the_lock_names_no_address():
     assert not re.findall(r"://|--index|--find-links|@ ", (ROOT / "requirements.lock").read_text())
 
 
-@pytest.mark.parametrize("name", ["video", "train"])
+@pytest.mark.parametrize("name", ["video", "train", "report"])
 def test_conda_environments_have_the_locked_versions(name):
     environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
     pins = dict(pin.split("==") for pin in environment["dependencies"][-1]["pip"])

@@ -11,7 +11,7 @@ from pipeline.evaluation.intervals import wilson
 from pipeline.evaluation.results import parse
 from pipeline.files import read_intact
 from pipeline.report.page.found import Found
-from pipeline.report.tables import TITLES
+from pipeline.report.tables import SOURCES, TITLES
 from pipeline.report.text import NAMES, data_lines
 
 # Sources of the dumbbells.
@@ -196,7 +196,7 @@ def _table(number: int, rows: list[dict]) -> dict:
     columns = list(dict.fromkeys(cell["source"] for row in rows for cell in row["cells"]))
     return {
         "title": TITLES.get(number, f"Table {number}"),
-        "columns": [{"key": key, "name": NAMES.get(key, key)} for key in columns],
+        "columns": [{"key": key, "name": SOURCES.get(key, key)} for key in columns],
         "rows": [
             {
                 "name": row["name"],

@@ -15,7 +15,7 @@ TOP = 5
 # Probabilities are told in thousandths.
 PARTS = 1000
 # Pixels across of a picture, and the most pictures: each takes some milliseconds.
-WIDTH, MOST_PICTURES = 104, 400
+WIDTH, MOST_PICTURES = 104, 700
 
 
 def clips(found: Found, allowance: int) -> dict:

@@ -49,7 +49,7 @@ def similar_order(matrix: np.ndarray) -> list[int]:
     loses to the other, into a tree by mean distances (UPGMA), whose leaves give the order.
     """
     count = len(matrix)
-    if count < 3:
+    if count < 3 or matrix.sum() == np.trace(matrix):
         return list(range(count))
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform

@@ -57,10 +57,11 @@ def gallery(found: Found, most: int) -> dict:
         raise PipelineError("Both streams peak at the same instant in every clip.")
     # Of equal distances those first that asynchronous fusion mends.
     order = np.lexsort((~_mended(found), -distances))[:most]
-    delta = found.config["period"]["delta"]
+    # Two instants of synchronous fusion are none apart.
+    delta = max(1, found.config["period"]["delta"])
     return {
         "clips": [_entry(found, int(number), curves) for number in order if distances[number]],
-        "far": int((distances >= max(delta, 1)).sum()),
+        "far": int((distances >= delta).sum()),
         "delta": delta,
         "of": len(distances),
         "mean": float(distances.mean()),

@@ -87,7 +87,7 @@ def page(founds: list[Found]) -> str:
         # Only this script may run, and nothing may be fetched.
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=htmlsafe_json_dumps(data, dumps=_compact),
-        version=metadata.version("pipeline"),
+        version=_version(),
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
 
@@ -149,6 +149,14 @@ def _data(result: dict) -> dict:
         and {key: confused[key] for key in ("classes", "order", "totals", "cells")},
         "clips": result["clips"].content,
     }
+
+
+def _version() -> str:
+    """The version of this program; '' where it runs from its folder without being installed."""
+    try:
+        return metadata.version("pipeline")
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _text(name: str) -> str:
