@@ -174,7 +174,7 @@ def _beyond_limits(settings: dict) -> str:
     """Which of the settings is beyond LARGEST, or an unknown network; '' where none is."""
     crops, period = settings["crops"], settings["period"]
     backbone = settings["network"]["backbone"].partition(".")[0]
-    if backbone != backbones.VGG16 and backbone not in backbones.tags_by_name():
+    if backbone != backbones.OWN["network"] and backbone not in backbones.tags_by_name():
         return f"'network.backbone' is {backbone[:100]!r}, which this program does not know"
     sides = (*crops["frame"], crops["size"], crops["test"], settings["decode"]["short_side"])
     values = {
