@@ -150,6 +150,15 @@ def test_doubled_clips_are_told_with_their_file(tmp_path):
         assert done.stderr.startswith(f"error: {wrong}: clips stand twice: ")
 
 
+def test_what_holds_no_scores_is_told(tmp_path):
+    (tmp_path / "acc.json").write_text('{"accuracy": {}, "headline": "asyn"}')
+    (tmp_path / "scores.h5").mkdir()
+    for name, what in (("acc.json", "a result, which"), ("scores.h5", "a folder;")):
+        done = fuse(npz(tmp_path / "a.npz"), tmp_path / name)
+        assert done.exit_code == 1 and done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"error: {tmp_path / name}: this is {what}")
+
+
 def test_one_missing_file_of_five_is_named(tmp_path):
     files = [npz(tmp_path / f"{name}.npz") for name in "abcd"]
     done = fuse(*files, tmp_path / "e.npz")

@@ -1,5 +1,8 @@
 """The command `pipeline inspect` as a user meets it."""
 
+import os
+import zipfile
+
 import h5py
 import pytest
 from typer.testing import CliRunner
@@ -31,16 +34,27 @@ def test_picture_of_a_clip_and_of_the_first(shard, tmp_path):
 def broken(name, tmp_path, shard):
     """Arguments that must fail, and a word of the complaint."""
     text, foreign, cut = tmp_path / "text.h5", tmp_path / "foreign.h5", tmp_path / "cut.h5"
+    newer, pipe, network = tmp_path / "newer.h5", tmp_path / "pipe.h5", tmp_path / "a.pt"
     text.write_text("no HDF5")
     cut.write_bytes(shard.read_bytes()[:3000])
     with h5py.File(foreign, "w") as file:
         file["data"] = 1
+    with h5py.File(newer, "w") as file:
+        file.attrs["format"] = "pipeline/new"
+    os.mkfifo(pipe)
+    with zipfile.ZipFile(network, "w") as file:
+        file.writestr("network/data.pkl", "")
     return {
         "missing": ([tmp_path / "none.h5"], "no such file"),
-        "folder": ([tmp_path], "folder"),
-        "text": ([text], "HDF5"),
+        "folder": ([tmp_path], "this is a folder; name a file of a run"),
+        "text": ([text], "this is a text file; name a file of a run"),
         "cut": ([cut], "HDF5"),
-        "foreign": ([foreign], "pipeline"),
+        "foreign": ([foreign], "an HDF5 file of another program, which holds data; name"),
+        "newer": ([newer], "this is an HDF5 file of kind pipeline/new; name"),
+        "pipe": ([pipe], "this is a named pipe; name"),
+        "network": ([network], "and not a network of this pipeline"),
+        "picture": ([network, "--png", tmp_path / "a.png"], "a network has no pictures"),
+        "clips": ([network, "run_0"], "a network has no clips"),
         "clip": ([shard, "run_7"], "the nearest: Run/run_"),
         "far": ([shard, "~"], "Run/run_0"),
         "ending": ([shard, "--png", tmp_path / "a.pdf"], "PNG"),
@@ -49,7 +63,11 @@ def broken(name, tmp_path, shard):
 
 
 @pytest.mark.parametrize(
-    "name", ["missing", "folder", "text", "cut", "foreign", "clip", "far", "ending", "place"]
+    "name",
+    [
+        *("missing", "folder", "text", "cut", "foreign", "newer", "pipe", "network", "picture"),
+        *("clips", "clip", "far", "ending", "place"),
+    ],
 )
 def test_bad_input_is_answered_with_one_sentence(name, tmp_path, shard):
     arguments, word = broken(name, tmp_path, shard)
@@ -60,7 +78,7 @@ def test_bad_input_is_answered_with_one_sentence(name, tmp_path, shard):
         and result.stderr.startswith("error: ")
         and result.stderr.count("\n") == 1
     )
-    assert word in result.stderr
+    assert word in result.stderr and "rm " not in result.stderr
 
 
 def add_external(file):

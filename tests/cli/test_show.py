@@ -138,6 +138,13 @@ def test_folders_pipes_and_huge_files_are_no_results(tmp_path):
     assert done.exit_code == 1 and f"{tmp_path / 'acc.json'}: there is no such" in done.stderr
 
 
+def test_a_picture_is_told_as_one(tmp_path):
+    path = tmp_path / "acc.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    done = show(path)
+    assert done.exit_code == 1 and done.stderr.startswith(f"error: {path}: this is a PNG picture;")
+
+
 def test_control_characters_do_not_reach_the_terminal(tmp_path):
     path = tmp_path / "acc.json"
     path.write_text(json.dumps(RESULT | {"set": "\x1b[2J"}))

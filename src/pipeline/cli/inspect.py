@@ -8,10 +8,14 @@ import typer
 
 from pipeline.jobs import program
 
+# Address space for what reads a network, in bytes; torch reserves more of it than it uses.
+NETWORK_MEMORY = 32 << 30
+
 
 def inspect(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="An .h5 file of frames, flow, groups or scores.")
+        Path,
+        typer.Argument(metavar="FILE", help="An .h5 file of a run, or the .pt file of a network."),
     ],
     clip: Annotated[
         str | None,
@@ -31,13 +35,14 @@ def inspect(
         bool, typer.Option("--all", help="Show all clips and names, not only the first.")
     ] = False,
 ) -> None:
-    """Show what an HDF5 file of the pipeline holds, or one clip in it.
+    """Show what an HDF5 file of the pipeline holds, or one clip in it; or a trained network.
 
     Examples:
 
     \b
       pipeline inspect results/demo/frames/000.h5
       pipeline inspect results/demo/flow/000.h5 v_SwayFew_g01_c01 --png flow.png
+      pipeline inspect results/demo/split1/motion/co2fi.pt
     """
     program.run(lambda: _print(file, clip, png, everything))
 
@@ -51,7 +56,8 @@ def _print(file: Path, name: str | None, png: Path | None, everything: bool) -> 
     picture = None if png is None else str(png)
     cure = "it is damaged, or this pipeline did not make it"
     # HDF5 may crash on a damaged file, or never end.
-    found = limits.call(show_file, file, name, picture, everything, width, cure=cure)
+    memory = NETWORK_MEMORY if file.suffix == ".pt" else None
+    found = limits.call(show_file, file, name, picture, everything, width, cure=cure, memory=memory)
     typer.echo("\n".join(map(visible, found["lines"])))
 
 
@@ -62,7 +68,10 @@ def show_file(
     from pipeline.report import inspect
     from pipeline.report.clip import find_clip
     from pipeline.report.describe import describe_clip
+    from pipeline.report.kinds import TORCH, what_is
 
+    if what_is(path) == TORCH:
+        return {"lines": _network_lines(path, name, png, everything, width)}
     with inspect.open_file(path) as opened:
         clip = find_clip(opened, name) if name is not None or png else None
         if png:
@@ -78,3 +87,15 @@ def show_file(
         first = ", the first clip" if name is None else ""
         lines += ["", f"{png}: a picture of {clip.id}{first}"]
     return {"lines": lines}
+
+
+def _network_lines(
+    path: str, name: str | None, png: str | None, everything: bool, width: int
+) -> list[str]:
+    from pipeline.errors import PipelineError
+    from pipeline.report import networks
+
+    if name is not None or png:
+        what = "clips" if name is not None else "pictures"
+        raise PipelineError(f"{path}: a network has no {what}; name it alone")
+    return networks.describe(path, width, everything)

@@ -12,9 +12,10 @@ from scipy.special import softmax
 from pipeline.errors import PipelineError, nearest
 from pipeline.evaluation import fusion, metrics
 from pipeline.evaluation.comparison import bootstrap, mcnemar
-from pipeline.evaluation.external_scores import read, split_array_name
+from pipeline.evaluation.external_scores import FORMS, KINDS, read, split_array_name
 from pipeline.evaluation.matching import match_scores
 from pipeline.evaluation.score_files import Scores
+from pipeline.report.kinds import what_is
 from pipeline.report.layout import columns_of, fit
 from pipeline.report.text import interval
 
@@ -96,6 +97,8 @@ def fuse_files(files: list[str], weights: str | None, normalise: str) -> Fusion:
         raise PipelineError(
             f"--normalise {normalise}: one of {', '.join(fusion.NORMALISATIONS)} is wanted"
         )
+    for file in files:
+        _require_scores(split_array_name(file)[0])
     sources = [read(*split_array_name(file)) for file in files]
     # All are brought to the order of the first file that names its classes.
     first = max(range(len(sources)), key=lambda number: bool(sources[number].classes))
@@ -106,6 +109,13 @@ def fuse_files(files: list[str], weights: str | None, normalise: str) -> Fusion:
     ]
     classes = wanted.classes or [str(label) for label in range(wanted.values.shape[1])]
     return Fusion(files, factors, normalise, wanted.clips, wanted.labels, classes, scores)
+
+
+def _require_scores(path: str) -> None:
+    """Refuse what cannot be a file of scores; one that is missing is told on reading."""
+    file = Path(path)
+    if file.exists() and not (file.is_file() and file.suffix.lower() in KINDS):
+        raise PipelineError(f"{path}: this is {what_is(path)}; scores are read from {FORMS}")
 
 
 def _matched(source: Scores, wanted: Scores, file: str, wanted_file: str) -> np.ndarray:

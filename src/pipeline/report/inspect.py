@@ -2,13 +2,16 @@
 
 import json
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed
+from pipeline.files import require_intact
 from pipeline.report.clip import clip_ids
+from pipeline.report.kinds import HDF5, what_is
 from pipeline.report.layout import (
     FEW,
     bytes_text,
@@ -20,22 +23,41 @@ from pipeline.report.layout import (
     table_lines,
 )
 from pipeline.storage import attributes
+from pipeline.storage.damage import UNREADABLE
 from pipeline.storage.foreign import require_whole
+from pipeline.storage.layout import ABOUT
 from pipeline.storage.reader import open_checked
+
+# How an error about another file ends.
+WANTED = "name a file of a run: an .h5 file, such as flow/000.h5, or the .pt file of a network"
 
 
 def open_file(path: str | Path) -> h5py.File:
     """A file of any kind that the pipeline wrote; raises PipelineError for all other paths.
 
-    A file that takes something from other files is none.
+    A file that takes something from other files is none. Errors about a file of another kind say
+    what it is, and never advise to move or delete it.
     """
-    if Path(path).is_dir():
-        raise PipelineError(f"{path}: this is a folder; name one of the .h5 files in it")
-    if Path(path).is_file() and not h5py.is_hdf5(path):
-        raise PipelineError(f"{path}: this is not an HDF5 file")
+    what = what_is(path)
+    if what != HDF5:
+        # One that was damaged since the pipeline wrote it is told as that.
+        if Path(path).is_file():
+            require_intact(path)
+        raise PipelineError(f"{path}: this is {what}; {WANTED}")
+    _require_own(path)
     file = open_checked(path)
     require_whole(file)
     return file
+
+
+def _require_own(path: str | Path) -> None:
+    """Refuse an HDF5 file of another program; what cannot be opened is left to `open_checked`."""
+    with suppress(*UNREADABLE), h5py.File(path, "r", locking=False) as file:
+        kind, names = str(attributes.read(file).get("format", "")), list(file)
+        if kind not in {f"pipeline/{name}" for name in ABOUT}:
+            held = f"which holds {listed(names, 3)}" if names else "which is empty"
+            of = f"of kind {kind}" if kind else f"of another program, {held}"
+            raise PipelineError(f"{path}: this is an HDF5 file {of}; {WANTED}")
 
 
 def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list[str]:

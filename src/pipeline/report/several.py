@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 
 from pipeline.errors import PipelineError
 from pipeline.evaluation import results
+from pipeline.report.kinds import JSON, TEXT, what_is
 from pipeline.report.layout import fit
 from pipeline.report.mistakes import mistake_lines
 from pipeline.report.tables import SOURCES, TITLES, cell_text
@@ -48,8 +49,11 @@ def _read(path: Path) -> dict:
             table_lines(tables)
             return tables
     except (ValueError, RecursionError):
-        # What reads results says so.
-        pass
+        # What is text is left to what reads results.
+        if (what := what_is(path)) not in (TEXT, JSON):
+            raise PipelineError(
+                f"{path}: this is {what}; name an acc.json or a tables.json"
+            ) from None
     except (KeyError, TypeError, AttributeError, IndexError):
         raise PipelineError(
             f"{path}: not tables of this program; name a tables.json, or an acc.json"
