@@ -23,10 +23,13 @@ rule report:
         mem_mb=4000,
         runtime=30,
     params:
+        # It has no settings of its own.
+        settings="{}",
         code=code_id("report.py"),
     shell:
         'python "$SCRIPTS"/report.py'
         " --result {input.result:q}"
+        " --settings {params.settings:q}"
         " --code {params.code}"
         " --html {output.html:q}"
         " 2>&1 | tee {log:q}"
