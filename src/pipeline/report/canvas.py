@@ -7,6 +7,9 @@ from pipeline.files import replacing
 from pipeline.report.clip import Clip
 from pipeline.report.fonts import shown
 
+# Pixels of a picture per inch of its figure.
+DPI = 110
+
 
 def titled_figure(clip: Clip, width: float, height: float, content: str):
     """A figure of `width` x `height` inches, titled with a clip, its class, `content` and file."""
@@ -24,12 +27,16 @@ def titled_figure(clip: Clip, width: float, height: float, content: str):
     return figure
 
 
-def save_figure(figure, path: str | Path) -> None:
-    """Write a figure as PNG, complete or not at all, and free its memory. No program reads it."""
+def save_figure(figure, path: str | Path, tight: bool = False) -> None:
+    """Write a figure as PNG, complete or not at all, and free its memory. No program reads it.
+
+    A picture that is `tight` has the size of what is drawn, also beyond the figure.
+    """
     from matplotlib import pyplot
 
     try:
         with replacing(path, sealed=False) as temporary:
-            figure.savefig(temporary, dpi=110, format="png")
+            box = "tight" if tight else None
+            figure.savefig(temporary, dpi=DPI, format="png", bbox_inches=box, pad_inches=0.15)
     finally:
         pyplot.close(figure)
