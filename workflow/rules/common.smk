@@ -1,8 +1,9 @@
 # What the rules share. All that decides what is read, made again and run is Python in
 # src/pipeline/workflow, tested without Snakemake; here it meets Snakemake's `config` and
 # `workflow`. Bad input ends Snakemake with its own sentence.
-from pipeline.config import check, spelling
+from pipeline.config import spelling
 from pipeline.jobs.code_id import code_id as id_of_program
+from pipeline.workflow import config_files, targets
 from pipeline.workflow.params import NUMERIC, JobParams
 from pipeline.workflow.paths import CONTENT, InputFiles
 from pipeline.workflow.resources import JobResources
@@ -12,12 +13,20 @@ from pipeline.workflow.sets import Sets, split_of
 # What a run of the main process is: alone in its folder, and its jobs end with it.
 RUN = Run(workflow) if workflow.is_main_process else None
 
-messages.exit_on_pipeline_error(spelling.restore)(config, workflow.configfiles)
-messages.exit_on_pipeline_error(check.check)(config)
+# The config files in the order in which they are laid over one another.
+CONFIGS = [path for path in workflow.configfiles if path != HERE / "config.yaml"]
+messages.exit_on_pipeline_error(config_files.refuse_targets)(CONFIGS)
+CONFIGS.insert(0, HERE / "config.yaml")
+messages.exit_on_pipeline_error(spelling.restore)(config, CONFIGS)
+messages.exit_on_pipeline_error(config_files.check)(config, CONFIGS)
 
 # The sets of the config, and what the rules ask about them: input files, params, and resources.
 # Functions of these give what they give for the wildcards of a job.
-sets = Sets(config, is_job=not workflow.is_main_process)
+sets = Sets(
+    config,
+    is_job=not workflow.is_main_process,
+    source=config_files.source(CONFIGS),
+)
 SETS = messages.ExitOnPipelineError(sets)
 inputs = InputFiles(sets)
 FILES = messages.ExitOnPipelineError(inputs)

@@ -27,8 +27,10 @@ python() {
     return $status
 }
 
-# The log is written to the end, also where a signal reached the whole group.
+# The log is written to the end, also where a signal reached the whole group. A run that shows a
+# line for each job only says so by PIPELINE_QUIET.
 tee() {
     trap '' HUP INT TERM
+    if [ -n "${PIPELINE_QUIET:-}" ]; then exec tee "$@" >/dev/null; fi
     exec tee "$@"
 }
