@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.check import check
+from pipeline.cli.doctor import doctor
 from pipeline.cli.export import export
 from pipeline.cli.flow import HELP_OF_FLOW, flow
 from pipeline.cli.fuse import fuse
@@ -54,6 +55,7 @@ def options(
 # The order of the list of commands.
 app.command(short_help="Split your own videos and write a config.", help=HELP_OF_SPLIT)(split)
 app.command(short_help="Check config files before a run.")(check)
+app.command(short_help="Say whether this machine and a set can run, and how long.")(doctor)
 app.command(short_help="Show where a run stands and how long it takes.")(status)
 app.command(short_help="Show what an HDF5 file, or a clip in it, holds.")(inspect)
 app.command(short_help="Print the accuracies of results and what to open.")(show)

@@ -1,0 +1,48 @@
+"""What `pipeline doctor` found, as lines of text for a terminal of 80 columns."""
+
+from pipeline.report.layout import bytes_text, visible, wrap
+
+WIDTH = 80
+# Columns: state, and text; of the table, stage, bytes to write and time.
+INDENT = 7
+ROW = "{:8}{:>12}{:>18}"
+
+
+def lines(finding) -> list[str]:
+    """Return a `workflow.machine_check.Finding` as lines: its state, and its text beside it.
+
+    A command stands below in a line of its own, whole, so that it can be copied.
+    """
+    first, later = f"{finding.state:{INDENT}}", " " * INDENT
+    command = [later + visible(finding.command)] if finding.command else []
+    return wrap(visible(finding.text), WIDTH, first, later) + command
+
+
+def table(needs: list) -> list[str]:
+    """Return the `workflow.needs.Need`s of stages as a table, with a last row for all of them."""
+    rows = [ROW.format("stage", "to write", "about").rstrip()]
+    rows += [_row(need.stage, need.to_write, need.seconds) for need in needs]
+    sizes = [need.to_write for need in needs if need.to_write is not None]
+    times = [need.seconds for need in needs if need.seconds is not None]
+    more = "+" if len(times) < len(needs) else ""
+    return [*rows, _row("all", sum(sizes), sum(times), more)]
+
+
+def _row(name: str, size: float | None, seconds: float | None, more: str = "") -> str:
+    written = "?" if size is None else bytes_text(size) if size else ""
+    return ROW.format(name, written, about(seconds) + more).rstrip()
+
+
+def about(seconds: float | None) -> str:
+    """Return a duration that is not known better than by a third, such as '20 minutes'.
+
+    >>> about(4000)
+    '1.1 hours'
+    """
+    if seconds is None:
+        return "?"
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= (2 if unit == "days" else 1) * size:
+            count = seconds / size
+            return f"{count:.1f} {unit}" if count < 9.5 else f"{count:,.0f} {unit}"
+    return "a minute"
