@@ -59,7 +59,8 @@ def form(
     if missing == "add":
         padding = torch.full_like(group[:, :1], NO_CLASS)  # (B, 1)
         group = torch.cat([group, padding], dim=1)  # (B, size + 1)
-    group[absent, -1] = labels[absent]
+    # Chosen by value, not by index: the number of absent labels would be asked of a GPU.
+    group[:, -1] = torch.where(absent, labels, group[:, -1])
     return group
 
 

@@ -48,9 +48,19 @@ def _normalise_by_table(inputs: InputBatch, stream: str) -> torch.Tensor:
 
 def _normalise_tensor(pixels: torch.Tensor, stream: str) -> torch.Tensor:
     """Return (pixels / 255 - mean) / std of a tensor (.., C, H, W)."""
-    mean = torch.tensor(MEAN[stream], device=pixels.device)[:, None, None]  # (3 or 1, 1, 1)
-    std = torch.tensor(STD[stream], device=pixels.device)[:, None, None]  # (3 or 1, 1, 1)
-    return pixels.float().div_(255).sub_(mean).div_(std)
+    largest, mean, std = _constants(stream, pixels.device)
+    return pixels.float().div_(largest).sub_(mean).div_(std)
+
+
+@lru_cache
+def _constants(stream: str, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """Return 255, the mean and the deviation of a stream, (3 or 1, 1, 1) each, on a device.
+
+    They are copied there once: each copy waits for a GPU. They are tensors, since a GPU divides by
+    a number as it multiplies by its reciprocal, which rounds otherwise than a CPU.
+    """
+    values = ((255.0,) * len(MEAN[stream]), MEAN[stream], STD[stream])
+    return tuple(torch.tensor(value, device=device)[:, None, None] for value in values)
 
 
 def mirror(pixels: torch.Tensor, stream: str) -> torch.Tensor:

@@ -157,7 +157,8 @@ def _divergence(state: TrainingState, model: nn.Module) -> str | None:
     # Weights that swing ever wider can keep a finite loss for days.
     if mean > DIVERGENCE_FACTOR * abs(state.first_loss):
         return f"the loss has grown from {state.first_loss:.4g} to {mean:.4g}"
-    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+    # One answer for all weights: each would be waited for on a GPU.
+    if not torch.stack([weight.isfinite().all() for weight in model.parameters()]).all():
         return "a weight is no number"
     return None
 

@@ -61,10 +61,14 @@ def load_checkpoint(
         return TrainingState()
     require_intact(path)
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        # Read on the CPU: both copy it to where they compute, and a GPU does not hold it twice.
+        content = torch.load(path, map_location="cpu", weights_only=True)
         model.load_state_dict(content.pop("model"))
         optimizer.load_state_dict(content.pop("optimizer"))
-        return TrainingState(**content)
+        state = TrainingState(**content)
+        if isinstance(state.loss_sum, torch.Tensor):
+            state.loss_sum = state.loss_sum.to(device)
+        return state
     # torch raises exceptions of many types for a file that it did not write.
     except Exception as error:
         raise PipelineError(

@@ -31,6 +31,8 @@ class Step:
             lr=schedule["lr"],
             momentum=schedule["momentum"],
             weight_decay=schedule["weight_decay"],
+            # One launch for all weights; on a CPU one after the other, as ever, for its bits.
+            fused=device.type == "cuda",
         )
         mixed = resolve_precision(schedule["precision"], device) == "bfloat16"
         self.autocast = torch.autocast(device.type, torch.bfloat16, enabled=mixed)
