@@ -26,8 +26,7 @@ install: .venv/installed
 	@touch $@
 
 demo: install
-	snakemake --cores all results/demo/split1/acc.json
-	@pipeline show results/demo/split1/acc.json
+	@snakemake --cores all results/demo/split1/acc.json
 
 # Two processes: a test may run Snakemake on two cores itself, and training programs take a gigabyte each.
 test: install

@@ -297,7 +297,7 @@ def _judge(
         return UNCLEAR, f"the same command failed: {again.stdout[-1500:]}"
     # Nobody is left to say anything, or all was made when the signal came.
     unable = victim in ("Snakemake", "everything") and number == signal.SIGKILL
-    unable = unable or "(100%) done" in killed.stdout
+    unable = unable or bool(re.search(r"^ *(\d+)/\1  ", killed.stdout, re.M))
     last = (killed.stdout.strip().splitlines() or [""])[-1]
     goes_on = "the same command" in last or "run the same again" in last
     if killed.returncode and not unable and not goes_on:

@@ -3,7 +3,7 @@
 # `workflow`. Bad input ends Snakemake with its own sentence.
 from pipeline.config import spelling
 from pipeline.jobs.code_id import code_id as id_of_program
-from pipeline.workflow import config_files, targets
+from pipeline.workflow import config_files
 from pipeline.workflow.params import NUMERIC, JobParams
 from pipeline.workflow.paths import CONTENT, InputFiles
 from pipeline.workflow.resources import JobResources

@@ -16,8 +16,7 @@ def check(
 ) -> None:
     """Check config files before a run: YAML with file and line, keys, values and set names.
 
-    They are laid over config.yaml one after the other, as Snakemake does it. Its own message
-    on a file that is no YAML names no line, and this one does.
+    They are laid over config.yaml one after the other, as Snakemake does it.
 
     Example: pipeline check mine.yaml
     """
@@ -26,10 +25,11 @@ def check(
 
 def _check(files: list[Path]) -> None:
     from pipeline.config import check, settings, spelling
+    from pipeline.workflow import config_files
 
     config = spelling.read(check.DEFAULTS)
     for file in files:
         settings.overlay(config, spelling.read(file))
-    check.check(config, ", ".join(map(str, files)))
+    config_files.check(config, [check.DEFAULTS, *files])
     sets = ", ".join(config["sets"])
     typer.echo(f"{', '.join(map(str, files))}: a config of this pipeline; its sets: {sets}")

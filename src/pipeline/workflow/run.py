@@ -9,6 +9,7 @@ import errno
 import logging
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,7 +18,8 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.jobs import watch
-from pipeline.workflow import preflight
+from pipeline.workflow import preflight, run_display, targets
+from pipeline.workflow.run_display import RunDisplay
 from pipeline.workflow.run_lock import FOLDER, RunLock
 from pipeline.workflow.sets import Sets
 
@@ -30,6 +32,8 @@ FULL = 2**20
 NOT_WRITABLE = "the folder cannot be written; copy it to a place where you can write"
 # Sentences at the end of a run that failed.
 MOST_LINES = 10
+# A process of its own shows a result: what it imports is more than Snakemake needs.
+SHOW = "from pipeline.cli.app import app; app(prog_name='pipeline')"
 
 
 class Run:
@@ -39,7 +43,7 @@ class Run:
         self.workflow, self.lock = workflow, RunLock()
         self.stopped_by: signal.Signals | None = None
         self.is_local = False
-        workflow.execute = self._executing(workflow.execute)
+        workflow.execute = self._displaying(self._executing(workflow.execute))
         for name in CHANGING:
             setattr(workflow, name, self._alone(getattr(workflow, name)))
         if not os.access(FOLDER if FOLDER.exists() else ".", os.W_OK):
@@ -82,11 +86,12 @@ class Run:
                 os.write(2, f"\n{_named(self.stopped_by)}: the jobs end in order\n".encode())
         raise KeyboardInterrupt
 
+    def _check_targets(self) -> None:
+        asked, config = self.workflow.dag_settings.targets, self.workflow.globals["config"]
+        _end_on_error(lambda: targets.check(asked, self.workflow, config))
+
     def _take_lock(self) -> None:
-        try:
-            self.lock.take()
-        except PipelineError as error:
-            _end([f"error: {line}" for line in str(error).split("\n")])
+        _end_on_error(self.lock.take)
 
     def _alone(self, method: Callable) -> Callable:
         @wraps(method)
@@ -99,6 +104,39 @@ class Run:
             return result
 
         return alone
+
+    def _displaying(self, execute: Callable) -> Callable:
+        """Have a run of targets that there are show a line for each job and its results, unless a
+        user asked for more or for less.
+        """
+
+        @wraps(execute)
+        def displaying(*arguments, executor_plugin, **options):
+            self._check_targets()
+            kind = executor_plugin.common_settings
+            display = RunDisplay(self._log())
+            is_wanted = not kind.dryrun_exec and run_display.is_wanted(
+                self.workflow.output_settings
+            )
+            if not is_wanted or not display.open():
+                return execute(*arguments, executor_plugin=executor_plugin, **options)
+            # Jobs of a cluster have files that keep what they say.
+            if kind.local_exec:
+                os.environ[run_display.VARIABLE] = "1"
+            try:
+                done = execute(*arguments, executor_plugin=executor_plugin, **options)
+            finally:
+                display.close()
+            _show(self.workflow.dag.derived_targetfiles)
+            return done
+
+        return displaying
+
+    def _log(self) -> str:
+        """The file of Snakemake's log, as seen from this folder; '' where it writes none."""
+        return next(
+            (os.path.relpath(log) for log in self.workflow.logger_manager.get_logfile()), ""
+        )
 
     def _executing(self, execute: Callable) -> Callable:
         @wraps(execute)
@@ -148,6 +186,22 @@ class Run:
             lines += full
         more = len(lines) - MOST_LINES
         return lines[-MOST_LINES:] + ([f"error: and {more} more, see above"] if more > 0 else [])
+
+
+def _show(files: Iterable[str]) -> None:
+    """Show the results and tables among `files` as `pipeline show` does."""
+    results = sorted(str(file) for file in files if Path(file).name == "acc.json")
+    tables = sorted(str(file) for file in files if Path(file).name == "tables.json")
+    paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    # Of several results the accuracies say enough.
+    shown = [[*results, *(["--top", "0"] if len(results) > 1 else [])]] if results else []
+    for arguments in shown + [[table] for table in tables]:
+        print(flush=True)
+        subprocess.run(
+            [sys.executable, "-c", SHOW, "show", *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            check=False,
+        )
 
 
 def _look_without_writing() -> None:
@@ -234,6 +288,14 @@ def _without_interrupt(hook: Callable) -> Callable:
             hook(kind, error, traceback)
 
     return say
+
+
+def _end_on_error(action: Callable) -> None:
+    """End Snakemake with what is wrong, where it is a PipelineError."""
+    try:
+        action()
+    except PipelineError as error:
+        _end([f"error: {line}" for line in str(error).split("\n")])
 
 
 def _end(lines: list[str], status: int = 1) -> None:

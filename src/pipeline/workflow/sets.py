@@ -21,12 +21,13 @@ from pipeline.workflow.contents import Contents
 class Sets:
     """Answers questions about the sets of `config`; whatever has to be read is read once.
 
-    `is_job` says that a job of a cluster asks, not the run that submitted it. Paths are relative to
-    the folder that Snakemake runs in. Raises PipelineError for what the user has to mend.
+    `is_job` says that a job of a cluster asks, not the run that submitted it; `source` names the
+    config files in messages. Paths are relative to the folder that Snakemake runs in. Raises
+    PipelineError for what the user has to mend.
     """
 
-    def __init__(self, config: dict, is_job: bool = False):
-        self.config, self.is_job = config, is_job
+    def __init__(self, config: dict, is_job: bool = False, source: str = "config.yaml"):
+        self.config, self.is_job, self.source = config, is_job, source
         # What was said on the terminal.
         self._notes: set[str] = set()
         self.contents = Contents(Path("results"), trusted=is_job)
@@ -46,6 +47,10 @@ class Sets:
         """The entry of a set in the config without the settings that it overrides; the demo's with
         its seed. It accepts no damage where it does not say.
         """
+        if name not in self.config["sets"]:
+            sets = self.config["sets"]
+            hint = nearest(name, sets)
+            raise PipelineError(f"there is no set '{name}'; sets are {', '.join(sets)}{hint}")
         own_settings = settings.for_set(self.config, name)
         entry = {
             key: value for key, value in self.config["sets"][name].items() if key != "settings"
@@ -121,7 +126,7 @@ class Sets:
         return Path("results") / name / "problems.txt"
 
     def _settings(self, name: str, run: Run | None, classes: list[str]) -> dict:
-        own = check_run(self.config, name, run, len(classes))
+        own = check_run(self.config, name, run, len(classes), self.source)
         written = settings.for_set(self.config, name)["granularities"]
         if run is None and len(classes) > 1 and written != own["granularities"]:
             self._note(
@@ -140,8 +145,8 @@ class Sets:
         absent = [clip for clip in entry["accept_damaged"] if clip not in clip_set.clips]
         require(
             [
-                f"config.yaml: accept_damaged of set '{clip_set.name}' has {clip}, but there is no "
-                "such clip" + (nearest(clip, clip_set.clips) if number < FEW else "")
+                f"{self.source}: accept_damaged of set '{clip_set.name}' has {clip}, but there is "
+                "no such clip" + (nearest(clip, clip_set.clips) if number < FEW else "")
                 for number, clip in enumerate(absent)
             ]
         )
