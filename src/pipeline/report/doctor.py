@@ -21,16 +21,21 @@ def lines(finding) -> list[str]:
 def table(needs: list) -> list[str]:
     """Return the `workflow.needs.Need`s of stages as a table, with a last row for all of them."""
     rows = [ROW.format("stage", "to write", "about").rstrip()]
-    rows += [_row(need.stage, need.to_write, need.seconds) for need in needs]
+    rows += [_row(need.stage, need.to_write, _time(need)) for need in needs]
     sizes = [need.to_write for need in needs if need.to_write is not None]
     times = [need.seconds for need in needs if need.seconds is not None]
     more = "+" if len(times) < len(needs) else ""
-    return [*rows, _row("all", sum(sizes), sum(times), more)]
+    return [*rows, _row("all", sum(sizes), about(sum(times)) + more)]
 
 
-def _row(name: str, size: float | None, seconds: float | None, more: str = "") -> str:
+def _row(name: str, size: float | None, time: str) -> str:
     written = "?" if size is None else bytes_text(size) if size else ""
-    return ROW.format(name, written, about(seconds) + more).rstrip()
+    return ROW.format(name, written, time).rstrip()
+
+
+def _time(need) -> str:
+    done = need.from_run and not need.seconds and not need.to_write
+    return "done" if done else about(need.seconds)
 
 
 def about(seconds: float | None) -> str:

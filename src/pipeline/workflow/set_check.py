@@ -61,11 +61,12 @@ class SetCheck:
             self.settings = self.sets.settings(self.name, None)
         except PipelineError as error:
             yield from _errors(error)
-            yield from self._archives(Path(self.entry["lists"]))
+            yield from self._archives(self.target.folder / self.entry["lists"])
             return
         yield from self._lists()
         yield from self._videos()
         yield from self._weights()
+        yield from self._given_scores()
 
     def _results(self) -> Iterator[Finding]:
         folder = _existing(self.results / self.name)
@@ -212,6 +213,17 @@ class SetCheck:
             else:
                 yield from _file(weights, where, self.settings, section)
 
+    def _given_scores(self) -> Iterator[Finding]:
+        """Say whether the scores of trajectories are there that the config names."""
+        idt, split = self.settings["idt"], self.clip_set.splits[0]
+        path = self.target.folder / idt["scores"].replace("{split}", split)
+        if idt["enabled"] and idt["scores"] != "none" and not path.is_file():
+            yield Finding(
+                ERROR,
+                f"{path}: there is no such file of scores; correct idt.scores of set "
+                f"'{self.name}', or write none to have them computed",
+            )
+
     @property
     def is_usable(self) -> bool:
         """Whether enough was found to say what a run takes: two classes, and videos that decode."""
@@ -265,7 +277,8 @@ class SetCheck:
         needed = sum(need.to_write or 0 for need in found)
         free = machine.free_bytes(folder) or 0
         text = (
-            f"{folder}: {size_text(free)} are free, and about {size_text(needed)} will be written"
+            f"{folder.absolute()}: {size_text(free)} are free, and about {size_text(needed)} will "
+            "be written"
         )
         if needed > free:
             return Finding(ERROR, f"{text}; free some, or start from a folder on a larger disk")
