@@ -24,7 +24,7 @@ def report(
     \b
     Examples:
       pipeline report results/demo/split1 --out report.html
-      pipeline report results/ucf101/split1 results/ucf101/split1/baseline --out both.html
+      pipeline report results/ucf101/split{1,2,3} --out splits.html
     """
     program.run(lambda: _write(results, out))
 
@@ -32,6 +32,9 @@ def report(
 def _write(results: list[Path], out: Path) -> None:
     if out.is_dir():
         raise PipelineError(f"{out}: this is a folder; name a file to write")
+    # A result that is named in the wrong place is not to be written over.
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise PipelineError(f"{out}: a page is HTML; let the name end in .html")
     from pipeline.report.layout import bytes_text, visible
     from pipeline.report.page.write import write
 

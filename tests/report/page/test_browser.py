@@ -188,7 +188,7 @@ def test_pairs_and_cells_lead_to_their_clips(visit):
 
 
 def until(holds) -> None:
-    """Wait until something holds. The page itself may evaluate no text, as Playwright's waits do."""
+    """Wait until something holds. Playwright's own waits evaluate text, which the page forbids."""
     end = time.monotonic() + 10
     while not holds():
         assert time.monotonic() < end

@@ -133,11 +133,20 @@ def test_several_results_are_compared_and_have_an_article_each(tmp_path):
     assert "Against own split1" in text and len(data_of(text)["results"]) == 2
 
 
-def test_results_of_one_name_are_told_apart_by_their_paths(tmp_path):
-    paths = [page_cases.few(tmp_path / name) for name in ("a", "b")]
-    text = page(*paths)
-    for path in paths:
-        assert f"own split1 ({path})" in text
+def test_results_of_one_name_are_told_apart_by_what_differs_in_their_paths(tmp_path):
+    paths = [page_cases.few(tmp_path / name) for name in ("a", "b/c")]
+    text = page(*paths, paths[0])
+    for name in ("own split1 (a), no. 1", "own split1 (b/c)", "own split1 (a), no. 3"):
+        assert f">{name}</option>" in text
+    # They are no seeds or splits of one another.
+    assert "Means over splits and seeds" not in text
+
+
+@pytest.mark.parametrize("out", ["a file/page.html", "/proc/page.html"])
+def test_where_no_file_can_be_is_said(tmp_path, out):
+    (tmp_path / "a file").write_text("")
+    with pytest.raises(PipelineError, match="page.html: it cannot be written"):
+        write.write([page_cases.few(tmp_path / "run")], tmp_path / out)
 
 
 def test_halves_of_characters_can_be_written(tmp_path):

@@ -97,7 +97,8 @@ def _means(founds: list[Found]) -> list[dict]:
         together[found.result["set"], found.run.variant].append(found)
     means = []
     for (name, variant), members in together.items():
-        if len(members) < 2:
+        # The same run twice, as of two folders, is neither another split nor another seed.
+        if len(members) < 2 or len({_part(found) for found in members}) < len(members):
             continue
         for source in members[0].sources:
             shares = [

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ PACKAGE = "pipeline.report.page"
 # Bytes of pictures of clips, and clips of the gallery, for all results together: the page of a
 # set as large as UCF101 stays below 3 MB.
 PICTURES, GALLERY = 900_000, 6
+# What the system says of a place where no file can be; of a full disk it says others.
+UNWRITABLE = (FileNotFoundError, FileExistsError, NotADirectoryError, PermissionError)
 # What a part of a result is read with that somebody has changed by hand.
 UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
@@ -54,9 +57,14 @@ def write(paths: Sequence[Path], out: Path) -> None:
     Raises PipelineError for what is no result, and where the file cannot be written.
     """
     text = page([find(path) for path in paths])
-    with replacing(out, sealed=False) as temporary:
-        # JSON can hold halves of characters, which no file can.
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    try:
+        with replacing(out, sealed=False) as temporary:
+            # JSON can hold halves of characters, which no file can.
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except UNWRITABLE as error:
+        raise PipelineError(
+            f"{out}: it cannot be written ({error.strerror}); name another file"
+        ) from error
 
 
 def page(founds: list[Found]) -> str:
@@ -93,12 +101,28 @@ def page(founds: list[Found]) -> str:
 
 
 def _names(founds: list[Found]) -> list[str]:
-    """A name for each result; those that would be the same have their paths with them."""
+    """A name for each result; those that would be the same have that of their paths with them in
+    which they differ.
+    """
     names = [visible(found.name) for found in founds]
+    parts = [found.path.absolute().parent.parts for found in founds]
+    told = []
+    for number, (name, own) in enumerate(zip(names, parts, strict=True)):
+        same = [others for other, others in zip(names, parts, strict=True) if other == name]
+        differing = visible("/".join(_differing(own, same))) or f"no. {number + 1}"
+        told.append(name if len(same) == 1 else f"{name} ({differing})")
+    # The same result may be named twice.
     return [
-        name if names.count(name) == 1 else f"{name} ({visible(str(found.path))})"
-        for name, found in zip(names, founds, strict=True)
+        name if told.count(name) == 1 else f"{name}, no. {number}"
+        for number, name in enumerate(told, start=1)
     ]
+
+
+def _differing(own: tuple[str, ...], same: list[tuple[str, ...]]) -> tuple[str, ...]:
+    """The parts of a path without those that all of the `same` begin and end with."""
+    first = len(os.path.commonprefix(same))
+    last = len(os.path.commonprefix([parts[first:][::-1] for parts in same]))
+    return own[first : len(own) - last]
 
 
 def _sections(found: Found, name: str, number: int, count: int) -> dict:
