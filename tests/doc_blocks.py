@@ -31,6 +31,7 @@ TREATMENT = {
     "flow.md": {PYTHON: RUN},
     "idt.md": {COMMANDS: PLAN},
     "quick-start.md": {COMMANDS: RUN},
+    "report.md": {COMMANDS: RUN},
     "store.md": {COMMANDS: "storage/test_elsewhere.py", PYTHON: "storage/test_elsewhere.py"},
     "tables.md": {COMMANDS: PLAN},
     "training.md": {COMMANDS: PLAN},
@@ -47,6 +48,7 @@ TREATMENT = {
 PLANNED = {
     "pipeline status results/ucf101/split1 --watch": "it ends by Ctrl-C",
     "pipeline weights fetch": "no test downloads anything",
+    "pipeline report results/ucf101": "data and hours",
     "snakemake --cores 2 --configfile tests/configs/probe.yaml": "57 jobs",
     "snakemake --cores 2 results/demo/tables.json": "67 jobs",
     "snakemake --cores 2 results/demo/split1/baseline/acc.json": "networks of half a minute",
