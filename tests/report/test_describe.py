@@ -111,9 +111,20 @@ def test_samples_of_trajectories_and_their_vectors(tmp_path):
             and "1.00: 2, 1.41: 1" in some
             and "trajectories  none" in none
         )
-        with pytest.raises(PipelineError, match="no pictures of samples"):
-            pictures.draw(find_clip(file), tmp_path / "out.png")
+        with pytest.raises(PipelineError, match="there are no trajectories to draw"):
+            pictures.draw(find_clip(file, "none"), tmp_path / "out.png")
     items = {"Run/some": [np.array([3, 4], np.float32)], "Run/none": [np.zeros(2, np.float32)]}
     with shard(tmp_path / "fisher.h5", "fisher", items, items) as file:
         assert "5.000" in text_of(file, "some") and "no trajectories" not in text_of(file, "some")
         assert "0.000, the clip has no trajectories" in text_of(file, "none")
+        # 16 of 25 lie in one of two values.
+        assert "half of the squared norm lies in 50.0% of them" in text_of(file, "some")
+
+
+def test_features_of_a_network(tmp_path):
+    items = {"Run/one": [np.array([[0, 2], [0, 4], [0, 0]], np.float32)]}
+    with shard(tmp_path / "features.h5", "features", items, items) as file:
+        text = " ".join(text_of(file, "one").split())
+        assert "instants 3" in text and "2 each; mean 1, deviation 1.53, 67% are 0" in text
+        with pytest.raises(PipelineError, match="no pictures of features"):
+            pictures.draw(find_clip(file), tmp_path / "out.png")

@@ -12,13 +12,16 @@ DPI = 110
 
 
 def titled_figure(clip: Clip, width: float, height: float, content: str):
-    """A figure of `width` x `height` inches, titled with a clip, its class, `content` and file."""
+    """A figure of `width` x `height` inches, titled with a clip, its class, `content` and file.
+
+    A file without clips stands for one, which has no class.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     title = [
         clip.id,
-        f"class {clip.class_name}; {content}",
+        f"class {clip.class_name}; {content}" if clip.class_name else content,
         str(Path(*Path(clip.file.filename).parts[-4:])),
     ]
     # A line has about 11 characters an inch at this size.

@@ -4,6 +4,7 @@ import difflib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import h5py
 
@@ -29,9 +30,16 @@ def clip_ids(file: h5py.File) -> list[str]:
     ]
 
 
+# Kinds of files without clips, which are shown as a whole.
+WHOLE = ("codebook", "svm", "trajectories")
+
+
 @dataclass
 class Clip:
-    """A clip of an open file: its id, and its index among the file's clips."""
+    """A clip of an open file: its id, and its index among the file's clips.
+
+    Of a kind of WHOLE it is the whole file.
+    """
 
     file: h5py.File
     id: str
@@ -52,14 +60,16 @@ class Clip:
 
         A file of scores has clips in rows: there it is the logits of all clips, or their scores.
         """
+        if self.kind == "trajectories":
+            return self.file["trajectories"]
         if self.kind != "scores":
             return self.file[key_of(self.id)]
         return self.file["logits" if "logits" in self.file else "scores"]
 
     @cached_property
     def classes(self) -> list[str]:
-        """Names of all classes in the order of their labels; only groups and scores know them."""
-        if self.kind == "scores":
+        """Names of all classes in the order of their labels; groups, scores and SVMs know them."""
+        if self.kind in ("scores", "svm"):
             return list(self.file["classes"].asstr())
         return attributes.read(self.file)["classes"]
 
@@ -72,9 +82,17 @@ class Clip:
 
     @cached_property
     def class_name(self) -> str:
+        if self.kind in WHOLE:
+            return ""
         if self.kind in ("groups", "scores"):
             return self.classes[self.label]
         return self.id.split("/")[0]
+
+
+def whole_file(file: h5py.File) -> Clip:
+    """A file of a kind of WHOLE as a clip: it bears the name of its video, or its own."""
+    source = attributes.read(file).get("source")
+    return Clip(file, str(source) if source else Path(file.filename).name)
 
 
 def find_clip(file: h5py.File, wanted: str | None = None) -> Clip:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.report.clip import Clip
+from pipeline.report.encodings import NAMES, half_of_energy, parts
 from pipeline.report.layout import dataset_row, evenly_spaced, facts_lines, table_lines
 from pipeline.report.measures import (
     ADD,
@@ -18,6 +19,7 @@ from pipeline.report.measures import (
     rank_classes,
     score_meaning,
 )
+from pipeline.report.trajectories import trajectory_facts
 from pipeline.storage import attributes
 
 # What is done with the true class where the teacher has not ranked it among a group's.
@@ -121,27 +123,33 @@ def scores_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
 
 
 def samples_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
-    rows = clip.data[...]  # (trajectories, 436)
-    if not len(rows):
-        return {"trajectories": "none"}, []
-    # Columns of a trajectory, as the original program writes them: 5 is its length, 6 its scale.
-    length, scale = rows[:, 5], rows[:, 6]
-    scales, counts = np.unique(scale, return_counts=True)
-    return {
-        "trajectories": len(rows),
-        "path": f"mean {length.mean():.1f} px, max {length.max():.1f} px",
-        "scales": ", ".join(
-            f"{scale:.2f}: {count}" for scale, count in zip(scales, counts, strict=True)
-        ),
-    }, []
+    return trajectory_facts(clip.data), []
 
 
 def fisher_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     vector = clip.data[...]
-    return {
+    facts = {
         "values": len(vector),
         "norm": f"{np.linalg.norm(vector):.3f}"
         + ("" if vector.any() else ", the clip has no trajectories"),
+    }
+    if vector.any():
+        facts["sparsity"] = f"half of the squared norm lies in {half_of_energy(vector):.1%} of them"
+        shares = {
+            NAMES[name]: (values**2).sum() / (vector**2).sum()
+            for name, values in parts(vector).items()
+        }
+        of_parts = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        facts |= {"shares": of_parts} if shares else {}
+    return facts, []
+
+
+def features_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
+    values = clip.data[...]  # (instants, n)
+    return {
+        "instants": len(values),
+        "values": f"{values.shape[1]} each; mean {values.mean():.3g}, deviation "
+        f"{values.std():.3g}, {(values == 0).mean():.0%} are 0",
     }, []
 
 
@@ -152,4 +160,5 @@ TEXTS = {
     "scores": scores_text,
     "samples": samples_text,
     "fisher": fisher_text,
+    "features": features_text,
 }

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.errors import PipelineError, listed
 from pipeline.files import require_intact
-from pipeline.report.clip import clip_ids
+from pipeline.report.clip import clip_ids, kind_of
+from pipeline.report.encodings import LINES
 from pipeline.report.kinds import HDF5, what_is
 from pipeline.report.layout import (
     FEW,
@@ -22,6 +23,7 @@ from pipeline.report.layout import (
     size_texts,
     table_lines,
 )
+from pipeline.report.trajectories import trajectory_lines
 from pipeline.storage import attributes
 from pipeline.storage.damage import UNREADABLE
 from pipeline.storage.foreign import require_whole
@@ -78,7 +80,14 @@ def describe(file: h5py.File, width: int = 80, everything: bool = False) -> list
         *facts_lines(settings, width, "  "),
         "",
         *_tree_lines(file, width, everything),
+        *_more_lines(file, width, everything),
     ]
+
+
+def _more_lines(file: h5py.File, width: int, everything: bool) -> list[str]:
+    """What the numbers of a file without clips say, where there is more to say."""
+    more = (LINES | {"trajectories": trajectory_lines}).get(kind_of(file))
+    return ["", *more(file, width, everything)] if more else []
 
 
 def _tree_lines(file: h5py.File, width: int, everything: bool) -> list[str]:
