@@ -5,6 +5,7 @@ archives hold them. What needs data or hours is planned by Snakemake.
 """
 
 import ast
+import copy
 import os
 import re
 import shlex
@@ -78,14 +79,12 @@ def project(tmp_path_factory) -> Path:
 
 def small_config() -> dict:
     """The project's config: all sets with tiny networks, the demo of few clips."""
-    config = overlay({key: value for key, value in CONFIG.items()}, workspace.TINY)
+    config = overlay(copy.deepcopy(CONFIG), workspace.TINY)
     sets = config["sets"]
     sets["demo"] |= DEMO
     sets["demo"]["settings"] = {"asyn": {"joint": False}, "idt": {"enabled": False}}
-    # Official counts are of the whole sets.
     for name in ("ucf101", "hmdb51"):
-        del sets[name]["counts"]
-        sets[name]["shards"] = 1
+        sets[name] |= {"counts": {f"split{number}": [32, 16] for number in (1, 2, 3)}, "shards": 1}
     demo = sets["demo"]
     sets["mine"] = {key: demo[key] for key in ("videos", "lists")} | {
         "format": "ucf101",
@@ -233,19 +232,39 @@ def lay_genuine_clips(project: Path, material: Path) -> None:
 
 
 def test_options_of_all_commands_are_known():
-    """Of the subcommands of `pipeline` also where tests do not run them."""
-    subcommands = get_command(app).commands
+    """Of the subcommands of `pipeline`, also where tests do not run them."""
+    every = [
+        command for page in PAGES for block in blocks(page, COMMANDS) for command in commands(block)
+    ]
+    every += [command for page in PAGES for command in in_sentences(page)]
+    found = [shlex.split(command) for command in every if command.startswith("pipeline ")]
+    assert len(found) > 50
+    for words in found:
+        known = options_of(words[1:])
+        used = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)}
+        assert used <= known, words
+
+
+def test_targets_of_make_exist():
+    makefile = (ROOT / "Makefile").read_text()
     for page in PAGES:
-        for block in blocks(page, COMMANDS):
-            for command in commands(block):
-                words = shlex.split(command)
-                if words[0] != "pipeline":
-                    continue
-                found = subcommands[words[1]]
-                found = found.commands[words[2]] if hasattr(found, "commands") else found
-                known = {option for param in found.params for option in param.opts}
-                used = {word.partition("=")[0] for word in words if re.match("--[a-z]", word)}
-                assert used <= known, command
+        for command in in_sentences(page):
+            if command.startswith("make "):
+                assert re.search(rf"^{command.split()[1]}:", makefile, re.M), command
+
+
+def in_sentences(page: Path) -> list[str]:
+    """Code between backticks outside of blocks."""
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.M | re.S)
+    return re.findall(r"`([^`]+)`", text)
+
+
+def options_of(words: list[str]) -> set[str]:
+    """The options of a subcommand of `pipeline`; a subcommand that there is not is an error."""
+    command = get_command(app)
+    while words and hasattr(command, "commands") and not words[0].startswith("-"):
+        command, *words = command.commands[words[0]], *words[1:]
+    return {option for param in command.params for option in param.opts} | {"--help"}
 
 
 @pytest.mark.parametrize("page", treated(RUN, PYTHON))
