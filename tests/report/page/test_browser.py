@@ -15,10 +15,10 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 class Visit:
     """A page that is open, and what it did that it must not."""
 
-    def __init__(self, browser, path, size="desktop", scheme="light", touch=False):
+    def __init__(self, browser, path, size="desktop", scheme="light"):
         width, height = SIZES[size]
         self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=touch
+            viewport={"width": width, "height": height}, color_scheme=scheme
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)

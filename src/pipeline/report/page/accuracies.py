@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pipeline.config import check, spelling
+from pipeline.config import shipped, spelling
 from pipeline.config.runs import Run
 from pipeline.errors import PipelineError
 from pipeline.evaluation import published, tables
@@ -92,9 +92,9 @@ def paper_numbers(found: Found) -> dict[str, dict]:
 
 def _plan() -> dict:
     """The section `tables` of the config that every other is laid over."""
-    if not check.DEFAULTS.is_file():
+    if not shipped.DEFAULTS.is_file():
         return {"rows": []}
-    return spelling.read(check.DEFAULTS)["tables"]
+    return spelling.read(shipped.DEFAULTS)["tables"]
 
 
 def by_class(found: Found) -> dict:

@@ -18,13 +18,13 @@ PARTS = 1000
 WIDTH, MOST_PICTURES = 104, 700
 
 
-def clips(found: Found, allowance: int) -> dict:
-    """All test clips, by source their likeliest classes, and pictures of up to `allowance` bytes.
+def clips(found: Found, allowance: int, top: int = TOP) -> dict:
+    """All test clips, by source their `top` likeliest classes, and pictures of `allowance` bytes.
 
-    Lists of TOP classes and of their probabilities follow one another clip by clip.
+    Lists of classes and of their probabilities follow one another clip by clip.
     Raises PipelineError where the scores of the clips are not at hand.
     """
-    values, top = found.fused.values, min(TOP, len(found.classes))
+    values, top = found.fused.values, min(top, len(found.classes))
     space = found.config.get("scores", {}).get("space", "softmax")
     told = {}
     for source in found.sources:

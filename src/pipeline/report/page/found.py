@@ -168,7 +168,7 @@ def find(path: Path) -> Found:
         if not (path / "acc.json").is_file():
             raise PipelineError(
                 f"{path}: there is no acc.json in this folder; name the folder of a finished run, "
-                "results/<set>/<split>, or its acc.json"
+                f"results/<set>/<split>, or see where this one stands: pipeline status {path}"
             )
         path = path / "acc.json"
     return Found(path, read_result(path))

@@ -83,7 +83,7 @@ def _curves(found: Found, stream: str) -> list[Curve]:
         if "logits" not in file:
             raise PipelineError("The score files have no logits over time.")
         clips = [clip.decode() for clip in file["clips"]]
-        logits = file["logits"][...].astype(float)
+        logits = file["logits"][...]
     config = found.config
     crops = CROP_COUNTS[config["scores"].get("crops", "centre")]
     # (clips, crops instants, classes) -> (clips, instants, classes)
@@ -91,7 +91,7 @@ def _curves(found: Found, stream: str) -> list[Curve]:
     order = {clip: row for row, clip in enumerate(clips)}
     logits = logits[[order[clip] for clip in found.clips]]
     true = np.take_along_axis(logits, found.labels[:, None, None], axis=2)[..., 0]
-    others = (logits.sum(axis=2) - true) / (logits.shape[2] - 1)
+    others = (logits.sum(axis=2, dtype=float) - true) / (logits.shape[2] - 1)
     evidence = true - others  # (clips, instants)
     evidence /= evidence.std() or 1
     curves = []

@@ -2,7 +2,7 @@
 
 import json
 
-from pipeline.config import check, spelling
+from pipeline.config import shipped, spelling
 from pipeline.config.settings import canonical, for_set
 from pipeline.report.layout import visible
 from pipeline.report.page.found import Found
@@ -31,9 +31,9 @@ def differences(config: dict, name: str) -> list[dict] | None:
 
     None where the defaults are not installed with the program.
     """
-    if not check.DEFAULTS.is_file():
+    if not shipped.DEFAULTS.is_file():
         return None
-    given = spelling.read(check.DEFAULTS)
+    given = spelling.read(shipped.DEFAULTS)
     # Without the settings of the set itself, which differ from the defaults as a user's do.
     defaults = _flat(canonical(for_set(given | {"sets": {name: {}}}, name)))
     own = _flat(canonical({key: value for key, value in config.items() if key != "set"}))

@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from pipeline.config import shipped
 from pipeline.errors import MachineError, PipelineError
 from pipeline.files import replacing
 from pipeline.report.layout import bytes_text, count_text, visible
@@ -37,6 +38,8 @@ PACKAGE = "pipeline.report.page"
 # Bytes of pictures of clips, and clips of the gallery, for all results together: the page of a
 # set as large as UCF101 stays below 3 MB.
 PICTURES, GALLERY = 900_000, 6
+# Results of which all likeliest classes of a clip are told; of more results the first alone is.
+FEW = 3
 # What the system says of a place where no file can be; of a full disk it says others.
 UNWRITABLE = (FileNotFoundError, FileExistsError, NotADirectoryError, PermissionError)
 # What a part of a result is read with that somebody has changed by hand.
@@ -95,7 +98,7 @@ def page(founds: list[Found]) -> str:
         # Only this script may run, and nothing may be fetched.
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=htmlsafe_json_dumps(data, dumps=_compact),
-        version=_version(),
+        version=shipped.version(),
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
     )
 
@@ -132,7 +135,7 @@ def _sections(found: Found, name: str, number: int, count: int) -> dict:
         "sources": lambda: accuracies.sources(found),
         "classes": lambda: accuracies.by_class(found),
         "confusion": lambda: confusion.confusion(found),
-        "clips": lambda: clips.clips(found, PICTURES // count),
+        "clips": lambda: clips.clips(found, PICTURES // count, clips.TOP if count <= FEW else 1),
         "gallery": lambda: gallery.gallery(found, max(2, GALLERY // count)),
         "groups": lambda: groups.groups(found),
         "training": lambda: training.curves(found),
@@ -173,14 +176,6 @@ def _data(result: dict) -> dict:
         and {key: confused[key] for key in ("classes", "order", "totals", "cells")},
         "clips": result["clips"].content,
     }
-
-
-def _version() -> str:
-    """The version of this program; '' where it runs from its folder without being installed."""
-    try:
-        return metadata.version("pipeline")
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _text(name: str) -> str:
