@@ -131,11 +131,19 @@ def test_folders_pipes_and_huge_files_are_no_results(tmp_path):
     os.mkfifo(tmp_path / "pipe.json")
     with open(tmp_path / "huge.json", "wb") as file:
         file.truncate(1 << 40)
-    for name in ("pipe.json", "huge.json"):
+    (tmp_path / "record.json").write_text('{"stage": "flow", "digest": "", "settings": {}}')
+    for name, words in (
+        ("pipe.json", "this is a named pipe; name an acc.json"),
+        ("huge.json", "larger than 64 MB, which no result is"),
+        ("record.json", "this is the record of how a file was made; name"),
+    ):
         done = show(tmp_path / name)
-        assert done.exit_code == 1 and "not a file of up to 64 MB" in done.stderr
+        assert done.exit_code == 1 and f"{tmp_path / name}: {words}" in done.stderr
     done = show(tmp_path)
-    assert done.exit_code == 1 and f"{tmp_path / 'acc.json'}: there is no such" in done.stderr
+    assert done.exit_code == 1 and f"{tmp_path}: there is no acc.json in this" in done.stderr
+    (tmp_path / "split1").mkdir()
+    (tmp_path / "split1" / "acc.json").write_text(json.dumps(RESULT))
+    assert f"name one of {tmp_path / 'split1' / 'acc.json'}" in show(tmp_path).stderr
 
 
 def test_a_picture_is_told_as_one(tmp_path):

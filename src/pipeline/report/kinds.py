@@ -16,6 +16,8 @@ from pipeline.files import reading
 # Bytes that are read of the beginning of a file, and of a JSON file.
 BEGINNING, LARGEST_JSON = 4096, 64 << 20
 HDF5, TORCH, JSON, TEXT = "an HDF5 file", "a file of PyTorch", "a JSON file", "a text file"
+RESULT = "a result, which `pipeline show` prints"
+TABLES = "tables of results, which `pipeline show` prints"
 # Where the beginnings of kinds stand in a file, those beginnings, and what the file is.
 SIGNATURES = (
     (0, b"\x89HDF\r\n\x1a\n", HDF5),
@@ -45,8 +47,8 @@ OLD_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"
 # What is in an object of JSON, and what the file is.
 OBJECTS = (
-    ({"accuracy", "headline"}, "a result, which `pipeline show` prints"),
-    ({"rows", "seeds"}, "tables of results, which `pipeline show` prints"),
+    ({"accuracy", "headline"}, RESULT),
+    ({"rows", "seeds"}, TABLES),
     ({"stage", "digest", "settings"}, "the record of how a file was made"),
 )
 

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from statistics import fmean, stdev
 
-from pipeline.errors import PipelineError
+from pipeline.errors import PipelineError, listed
 from pipeline.evaluation import results
-from pipeline.report.kinds import JSON, TEXT, what_is
+from pipeline.report.kinds import JSON, RESULT, TABLES, TEXT, what_is
 from pipeline.report.layout import fit
 from pipeline.report.mistakes import mistake_lines
 from pipeline.report.tables import SOURCES, TITLES, cell_text
@@ -27,7 +27,9 @@ def show_lines(paths: list[Path], most: int) -> list[str]:
         if "rows" in content:
             lines += table_lines(content)
         else:
-            lines += result_lines(content).split("\n") + mistake_lines(content, most)
+            lines += result_lines(content).split("\n")
+            mistakes = mistake_lines(content, most)
+            lines += ["", *mistakes] if mistakes else []
             found.append(content)
     if len(found) > 1 and len({result["set"] for result in found}) == 1:
         lines += ["", *_mean_lines(found)]
@@ -35,30 +37,37 @@ def show_lines(paths: list[Path], most: int) -> list[str]:
 
 
 def file_of(path: Path) -> Path:
-    """The acc.json of a folder, and any other path as it is."""
-    return path / "acc.json" if path.is_dir() else path
+    """The acc.json of a folder, and any other path as it is.
+
+    Raises PipelineError for a folder that has none, with those that lie in folders below it.
+    """
+    if not path.is_dir():
+        return path
+    if not (path / "acc.json").is_file():
+        below = [str(found) for found in sorted(path.glob("**/acc.json"))]
+        cure = f"name one of {listed(below, 3)}" if below else "name the folder of a result"
+        raise PipelineError(f"{path}: there is no acc.json in this folder; {cure}")
+    return path / "acc.json"
 
 
 def _read(path: Path) -> dict:
     """A result, or the tables of a set."""
     content = read_small(path)
+    what = what_is(path)
+    # What may be a damaged result is told by what reads results.
+    if what not in (RESULT, TABLES, JSON, TEXT):
+        raise PipelineError(f"{path}: this is {what}; name an acc.json or a tables.json")
+    if what != TABLES:
+        return results.parse(content, str(path))
+    tables = json.loads(content)
     try:
-        tables = json.loads(content)
-        if isinstance(tables, dict) and "rows" in tables:
-            # All that is wrong with them shows here.
-            table_lines(tables)
-            return tables
-    except (ValueError, RecursionError):
-        # What is text is left to what reads results.
-        if (what := what_is(path)) not in (TEXT, JSON):
-            raise PipelineError(
-                f"{path}: this is {what}; name an acc.json or a tables.json"
-            ) from None
-    except (KeyError, TypeError, AttributeError, IndexError):
+        # All that is wrong with them shows here.
+        table_lines(tables)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError):
         raise PipelineError(
             f"{path}: not tables of this program; name a tables.json, or an acc.json"
         ) from None
-    return results.parse(content, str(path))
+    return tables
 
 
 def _mean_lines(found: list[dict]) -> list[str]:

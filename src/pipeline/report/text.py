@@ -8,6 +8,7 @@ from pipeline.errors import PipelineError, listed
 from pipeline.evaluation import results
 from pipeline.evaluation.intervals import wilson
 from pipeline.files import read_intact, reading
+from pipeline.report.kinds import what_is
 from pipeline.report.layout import fit
 
 # What people call the sources of a result.
@@ -40,10 +41,11 @@ def read_small(path: str | Path) -> bytes:
     with reading(path):
         found = os.stat(path)
     # To read a pipe would take for ever.
-    if not stat.S_ISREG(found.st_mode) or found.st_size > results.LARGEST:
+    if not stat.S_ISREG(found.st_mode):
+        raise PipelineError(f"{path}: this is {what_is(path)}; name an acc.json")
+    if found.st_size > results.LARGEST:
         raise PipelineError(
-            f"{path}: not a file of up to {results.LARGEST >> 20} MB, as results are; name an "
-            "acc.json"
+            f"{path}: larger than {results.LARGEST >> 20} MB, which no result is; name an acc.json"
         )
     return read_intact(path)
 
