@@ -37,6 +37,18 @@ def test_differences_are_paired_by_clip(three):
     assert low < 0.25 < high
 
 
+def test_results_of_one_split_are_named_by_what_differs(three, tmp_path):
+    assert compare(three, ["a", "b", "c"])["names"] == [
+        "complete",
+        "complete, seed 2",
+        "complete, seed 3",
+    ]
+    other = find(page_cases.few(tmp_path / "other", run="split2"))
+    assert compare([three[0], other], ["a", "b"])["names"] == ["a", "b"]
+    # Of two folders they would be the same.
+    assert compare([three[0], three[0]], ["a", "b"])["names"] == ["a", "b"]
+
+
 def test_means_are_over_seeds(three):
     (mean,) = [row for row in compare(three, ["a", "b", "c"])["means"] if row["key"] == "motion"]
     assert mean["of"] == "split1, split1 seed 2, split1 seed 3"
@@ -63,4 +75,4 @@ def test_a_result_without_scores_is_not_paired(three, tmp_path):
     alone = tmp_path / "alone" / "acc.json"
     alone.parent.mkdir()
     alone.write_text(json.dumps(three[1].result))
-    assert compare([three[0], find(alone)], ["a", "b"])["unpaired"] == ["b"]
+    assert compare([three[0], find(alone)], ["a", "b"])["unpaired"] == ["complete, seed 2"]

@@ -130,7 +130,7 @@ def test_several_results_are_compared_and_have_an_article_each(tmp_path):
     text = page(*paths)
     assert text.count("<article") == 2 and text.count("hidden") >= 1
     assert '<option value="1">own split1, baseline</option>' in text
-    assert "Against own split1" in text and len(data_of(text)["results"]) == 2
+    assert "Against complete" in text and len(data_of(text)["results"]) == 2
 
 
 def test_results_of_one_name_are_told_apart_by_what_differs_in_their_paths(tmp_path):

@@ -16,15 +16,30 @@ from pipeline.report.text import NAMES
 
 
 def compare(founds: list[Found], names: list[str]) -> dict:
-    """Accuracies of all results, the paired differences to the first, means, and classes."""
+    """Accuracies of all results, the paired differences to the first, means, and classes.
+
+    `names` are those of the results; where all are of one split the variant and the seed suffice.
+    """
+    names = _short_names(founds) or names
     pairs, unpaired = _pairs(founds, names)
     return {
+        "names": names,
         "sources": _sources(founds, names),
         "pairs": pairs,
         "unpaired": unpaired,
         "means": _means(founds),
         "classes": _classes(founds),
     }
+
+
+def _short_names(founds: list[Found]) -> list[str]:
+    """'complete', 'baseline', 'baseline, seed 2'; none where these do not tell results apart."""
+    names = [
+        found.run.variant + ("" if found.run.seed is None else f", seed {found.run.seed}")
+        for found in founds
+    ]
+    of = {(found.result["set"], found.run.split) for found in founds}
+    return names if len(of) == 1 and len(set(names)) == len(names) else []
 
 
 def _sources(founds: list[Found], names: list[str]) -> list[dict]:
