@@ -5,7 +5,7 @@
 # make evidence  the comparisons of docs/results.md; ONLY=jhmdb14/split1/seed1: one fold and seed
 # make docs     the site of docs/, in site/index.html
 # make lint     ruff, snakefmt and Snakemake's own linter
-# make lock     write the locks anew from requirements.in and requirements.docs.in
+# make lock     write the locks anew from requirements.in, .dev.in and .docs.in
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -62,7 +62,7 @@ format: install
 lock:
 	$(PYTHON) -m venv .lock
 	.lock/bin/pip install --quiet uv
-	.lock/bin/uv pip compile requirements.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
+	.lock/bin/uv pip compile requirements.in requirements.dev.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --output-file requirements.lock
 	.lock/bin/uv pip compile requirements.docs.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
 	    --custom-compile-command "make lock" --output-file requirements.docs.lock

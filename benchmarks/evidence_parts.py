@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from evidence_rows import IDT, Prediction
 
-from pipeline.config import check, settings, spelling
+from pipeline.config import check, settings, shipped, spelling
 from pipeline.errors import PipelineError, first_line, nearest
 from pipeline.evaluation import comparison
 from pipeline.files import read_intact, replacing
@@ -37,7 +37,7 @@ def config_of(name: str, files: list[Path] | None = None) -> dict:
                 f"there is no config {file}; name it by --configfile, or correct the set"
                 f"{nearest(name, known)}"
             )
-    config = spelling.read(check.DEFAULTS)
+    config = spelling.read(shipped.DEFAULTS)
     for file in files:
         settings.overlay(config, spelling.read(file))
     check.check(config, ", ".join(map(str, files)))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config import check, spelling
+from pipeline.config import shipped, spelling
 from pipeline.config.settings import for_set
 from pipeline.datasets import index
 from pipeline.evaluation import fusion, metrics
@@ -25,7 +25,7 @@ ODD = [
 
 def settings(**changed) -> dict:
     """The settings of a run on a set of its own, by the defaults but for what is changed."""
-    defaults = spelling.read(check.DEFAULTS)
+    defaults = spelling.read(shipped.DEFAULTS)
     return for_set(defaults | {"sets": {"own": {}}}, "own") | changed
 
 

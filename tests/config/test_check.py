@@ -7,12 +7,12 @@ import pytest
 import yaml
 from config_cases import CONFIG, changed
 
-from pipeline.config import check
+from pipeline.config import check, shipped
 from pipeline.config.runs import Run, for_run
 from pipeline.config.settings import for_set
 from pipeline.errors import PipelineError
 
-SCHEMA = yaml.safe_load(check.SCHEMA.read_text())
+SCHEMA = yaml.safe_load(shipped.SCHEMA.read_text())
 
 
 def refusal_of(config: dict) -> list[str]:

@@ -115,6 +115,6 @@ def test_structures_that_hold_themselves_end(write):
 def test_the_config_of_the_repository_is_without_such_problems():
     from config_cases import CONFIG
 
-    from pipeline.config.check import SCHEMA
+    from pipeline.config.shipped import SCHEMA
 
     assert spelling.read(SCHEMA.parents[2] / "config.yaml") == CONFIG

@@ -29,7 +29,8 @@ def locked() -> dict[str, set[str]]:
 
 
 def test_every_requirement_is_locked():
-    asked = re.findall(r"^([\w.-]+)", (ROOT / "requirements.in").read_text(), re.M)
+    files = [ROOT / "requirements.in", ROOT / "requirements.dev.in"]
+    asked = re.findall(r"^([\w.-]+)", "".join(path.read_text() for path in files), re.M)
     assert asked and not [name for name in asked if name.lower() not in locked()]
 
 

@@ -4,7 +4,6 @@ Each command is a function in a module of its own, which imports what computes o
 `--help` answers at once.
 """
 
-from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -23,6 +22,7 @@ from pipeline.cli.split import HELP_OF_SPLIT, split
 from pipeline.cli.status import status
 from pipeline.cli.verify import verify
 from pipeline.cli.weights import weights
+from pipeline.config import shipped
 
 app = typer.Typer(
     help="Tools around the pipeline's files. The pipeline itself is run by snakemake; "
@@ -36,7 +36,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"pipeline {metadata.version('pipeline')}")
+        typer.echo(f"pipeline {shipped.version()}")
         raise typer.Exit
 
 

@@ -24,12 +24,12 @@ def check(
 
 
 def _check(files: list[Path]) -> None:
-    from pipeline.config import check, settings, spelling
+    from pipeline.config import settings, shipped, spelling
     from pipeline.workflow import config_files
 
-    config = spelling.read(check.DEFAULTS)
+    config = spelling.read(shipped.DEFAULTS)
     for file in files:
         settings.overlay(config, spelling.read(file))
-    config_files.check(config, [check.DEFAULTS, *files])
+    config_files.check(config, [shipped.DEFAULTS, *files])
     sets = ", ".join(config["sets"])
     typer.echo(f"{', '.join(map(str, files))}: a config of this pipeline; its sets: {sets}")

@@ -134,9 +134,9 @@ def _set_name(videos: Path, name: str | None) -> str:
 
     Raises PipelineError for a name that the config cannot have, or has already.
     """
-    from pipeline.config import check, spelling
+    from pipeline.config import shipped, spelling
 
-    taken = spelling.read(check.DEFAULTS)["sets"]
+    taken = spelling.read(shipped.DEFAULTS)["sets"]
     if name is not None:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
             raise PipelineError(
@@ -220,10 +220,9 @@ def _settings(preset: str | None) -> dict:
     """Return the key `settings` of an entry with those of a preset, or nothing."""
     if preset is None:
         return {}
-    from pipeline.config import check, spelling
+    from pipeline.config import shipped, spelling
 
-    path = check.ROOT / "workflow" / "presets" / f"{preset}.yaml"
-    return {"settings": spelling.read(path)["all_sets"]}
+    return {"settings": spelling.read(shipped.PRESETS / f"{preset}.yaml")["all_sets"]}
 
 
 def _shown(path: Path) -> str:

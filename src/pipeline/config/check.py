@@ -4,7 +4,6 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import jsonschema
 import yaml
@@ -12,14 +11,11 @@ import yaml
 from pipeline.config import backbones
 from pipeline.config.runs import COMPLETE, Run, for_run, for_stream
 from pipeline.config.settings import for_classes, for_set
+from pipeline.config.shipped import SCHEMA
 from pipeline.config.spelling import LOADER
 from pipeline.errors import PipelineError, nearest, require
 from pipeline.streams import DIRECTIONS, STREAMS
 
-ROOT = Path(__file__).resolve().parents[3]
-SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
-# The config that every other is laid over.
-DEFAULTS = ROOT / "config.yaml"
 # A number with an exponent.
 EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,4}")
 # Sections that hold a schedule of training, with a batch that processes share.

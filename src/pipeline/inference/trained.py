@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from torch import nn
 
-from pipeline.config import backbones, check
+from pipeline.config import backbones, shipped
 from pipeline.config.settings import overlay
 from pipeline.config.spelling import LOADER
 from pipeline.datasets import index
@@ -154,7 +154,7 @@ def settings_of(result: dict, path: Path) -> dict:
 
 def check_settings(settings: dict, path: Path) -> None:
     """Raise PipelineError for settings, as of the file `path`, with which nothing can be scored."""
-    schema = yaml.load(check.SCHEMA.read_text(), Loader=LOADER)
+    schema = yaml.load(shipped.SCHEMA.read_text(), Loader=LOADER)
     sections = {key: schema["properties"][key] for key in SECTIONS}
     wanted = {"$defs": schema["$defs"], "required": list(SECTIONS), "properties": sections}
     error = next(jsonschema.Draft202012Validator(wanted).iter_errors(settings), None)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config import check, settings, spelling
+from pipeline.config import check, settings, shipped, spelling
 from pipeline.config.runs import Run
 from pipeline.datasets.load import load_set
 from pipeline.errors import PipelineError, nearest
@@ -172,7 +172,7 @@ def read_config(target: Target, configs: list[Path]) -> dict:
         if not configs and not all(file.is_file() for file in files):
             continue
         # Keys that a run of an earlier version did not know have their defaults.
-        config = spelling.read(check.DEFAULTS)
+        config = spelling.read(shipped.DEFAULTS)
         for file in files:
             settings.overlay(config, spelling.read(file))
         if target.set in (config.get("sets") or {}):

@@ -336,7 +336,7 @@ def test_state_survives_a_file(tmp_path):
 
 
 def test_every_setting_of_batch_norm_is_one_of_the_configs():
-    from pipeline.config.check import SCHEMA
+    from pipeline.config.shipped import SCHEMA
 
     words = f"[auto, {', '.join(timm_net.BATCH_NORM)}]"
     assert words in SCHEMA.read_text()

@@ -163,7 +163,7 @@ def beside_the_paper(found: Found) -> dict:
 def _read_tables(path: Path) -> dict:
     try:
         found = json.loads(read_intact(path))
-        return {"rows": found["rows"], "seeds": found["seeds"]}
+        return {"rows": list(found["rows"]), "seeds": list(found["seeds"])}
     except (ValueError, TypeError, KeyError) as error:
         raise PipelineError("tables.json beside this result is none of this program.") from error
 
@@ -201,10 +201,19 @@ def _table(number: int, rows: list[dict]) -> dict:
             {
                 "name": row["name"],
                 "cells": [
-                    next((cell for cell in row["cells"] if cell["source"] == key), None)
+                    next((_cell(cell) for cell in row["cells"] if cell["source"] == key), None)
                     for key in columns
                 ],
             }
             for row in rows
         ],
     }
+
+
+def _cell(cell: dict) -> dict:
+    """The numbers of a cell; one of a file that somebody has changed may hold anything."""
+    accuracy, std, paper = (
+        None if cell.get(key) is None else float(cell[key]) for key in ("accuracy", "std", "paper")
+    )
+    interval = None if accuracy is None else tuple(map(float, cell["interval"][:2]))
+    return {"accuracy": accuracy, "std": std, "paper": paper, "interval": interval}

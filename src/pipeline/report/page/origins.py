@@ -16,10 +16,11 @@ def origins(found: Found) -> dict:
         "file": visible(str(found.path)),
         "seed": provenance.get("seed"),
         "python": provenance.get("python"),
-        "packages": provenance.get("packages", {}),
+        "packages": dict(provenance.get("packages", {})),
         "set": {key: _text(value) for key, value in own.items() if key != "settings"},
         "code": {
-            stage: about.get("code", []) for stage, about in provenance.get("stages", {}).items()
+            stage: list(map(str, about.get("code", [])))
+            for stage, about in provenance.get("stages", {}).items()
         },
         "differences": differences(config, found.result["set"]),
         "config": json.dumps(config, indent=1, sort_keys=True),
