@@ -28,6 +28,7 @@ MOST_FRAMED = 150
 # Colours of the true class, of any other, and of the true class where it was forced into a group.
 TRUE, OTHER, FORCED = "tab:orange", "tab:blue", "#333333"
 # What is done with the true class where the teacher has not ranked it, by `groups.missing`.
+FORCED_WORDS = {REPLACE: "forced in", ADD: "added"}
 FORCED_IN = {REPLACE: "forced in for the last", ADD: "added as one more"}
 # Indices in matplotlib's "tab20", its two oranges (2 and 3) left out: strong colours first.
 PALETTE = (0, 4, 8, 10, 14, 16, 18, 1, 5, 9, 11, 13, 15, 17, 19, 6, 7, 12)
@@ -50,7 +51,7 @@ def draw_groups(clip: Clip):
     chart, strip = figure.subplots(2, 1, sharex=True, height_ratios=heights)
     _draw_rankings(clip, chart, ranked, colours)
     _draw_forced(clip, strip, forced, sizes, missing)
-    _add_class_legend(clip, figure, others, colours)
+    _add_class_legend(clip, figure, others, colours, missing)
     return figure
 
 
@@ -118,7 +119,9 @@ def _draw_forced(clip: Clip, axes, forced: np.ndarray, sizes: list[int], missing
     axes.set_yticklabels([f"group of {size}, {share:.0%} {word}" for size, share in shares])
 
 
-def _add_class_legend(clip: Clip, figure, others: list[int], colours: np.ndarray) -> None:
+def _add_class_legend(
+    clip: Clip, figure, others: list[int], colours: np.ndarray, missing: str
+) -> None:
     """The names of the true class and of `others`, as far as the palette goes."""
     from matplotlib.patches import Patch
 
@@ -130,7 +133,7 @@ def _add_class_legend(clip: Clip, figure, others: list[int], colours: np.ndarray
     ]
     if len(others) > len(PALETTE):
         handles.append(Patch(color="0.9", label=f"{len(others) - len(PALETTE)} more"))
-    handles.append(Patch(color=FORCED, label="true class forced in"))
+    handles.append(Patch(color=FORCED, label=f"true class {FORCED_WORDS[missing]}"))
     figure.legend(handles=handles, loc="outside right center")
 
 

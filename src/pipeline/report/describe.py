@@ -81,17 +81,18 @@ def groups_text(clip: Clip, width: int) -> tuple[dict, list[str]]:
     ranked = clip.data[...]  # (positions, depth)
     stride, sizes = clip.settings["groups"]["stride"], clip.settings["granularities"]
     missing, is_said = missing_rule(clip)
+    word = "added" if missing == ADD else "forced in"
     formed = {size: form_group(ranked, clip.label, size, missing) for size in sizes}
     facts = {
         "positions": f"{len(ranked)}, {stride} apart",
-        "forced in": ", ".join(
+        word: ", ".join(
             f"group of {size} at {forced.mean():.0%}" for size, (_, forced) in formed.items()
         )
         + " of positions",
         "missing": f"{missing}: {MISSING[missing]}"
         + ("" if is_said else "; the default, as no network beside says otherwise"),
     }
-    lines = ["true class: *ranked by the teacher* or [forced in]"]
+    lines = [f"true class: *ranked by the teacher* or [{word}]"]
     for position in evenly_spaced(len(ranked), 4):
         lines.append(f"position {position * stride}")
         for size, (group, forced) in formed.items():

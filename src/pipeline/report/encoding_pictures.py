@@ -115,7 +115,8 @@ def draw_classifiers(clip: Clip):
             image.text(
                 column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour
             )
-    figure.colorbar(drawn, ax=image, label="norm")
+    shown = min(1, 4 / height)
+    figure.colorbar(drawn, ax=image, label="norm", shrink=shown, aspect=20)
     bars.barh(range(count), biases, color="tab:orange", height=0.7)
     bars.axvline(0, color="black", lw=0.8)
     bars.set_title("bias", fontsize=10)
