@@ -1,6 +1,7 @@
 """What is said of the file of a network, worked out by hand."""
 
 import json
+import os
 
 import pytest
 
@@ -65,8 +66,26 @@ def test_damaged_files_beside_are_not_used(network, content):
     assert "iterations" not in "\n".join(networks.describe(str(network)))
 
 
+class Hostile:
+    """Runs a command where it is unpickled."""
+
+    def __init__(self, made):
+        self.made = made
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.made),)
+
+
 def test_files_of_other_programs_are_no_networks(tmp_path):
-    for content in ({"a": torch.zeros(1)}, [1], {"about": "{}", "state": {}}):
-        torch.save(content, tmp_path / "other.pt")
-        with pytest.raises(PipelineError, match="and not a network of this pipeline"):
-            networks.describe(str(tmp_path / "other.pt"))
+    path, made = tmp_path / "other.pt", tmp_path / "made"
+    for content, why in (
+        ({"a": torch.zeros(1)}, "it has no 'about'"),
+        ([1], "list indices"),
+        ({"about": "{}", "state": {}}, "it has no 'clips'"),
+        (Hostile(made), "it holds Python objects, and none is unpickled"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(PipelineError) as found:
+            networks.describe(str(path))
+        assert f"and not a network of this pipeline ({why}" in str(found.value)
+    assert not made.exists()

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from pathlib import Path
+from pickle import UnpicklingError
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.files import require_intact
@@ -66,8 +67,15 @@ def _read(path: str) -> tuple[dict, dict]:
     except Exception as error:
         raise PipelineError(
             f"{path}: this is a file of PyTorch, and not a network of this pipeline "
-            f"({first_line(error)[:100]}); name a teacher.pt, co2fi.pt or asyn.pt of a run"
+            f"({_reason(error)}); name a teacher.pt, co2fi.pt or asyn.pt of a run"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    # torch's own sentence on it tells how to run what the file holds.
+    if isinstance(error, UnpicklingError):
+        return "it holds Python objects, and none is unpickled"
+    return f"it has no {error}" if isinstance(error, KeyError) else first_line(error)[:100]
 
 
 def _training(path: Path, about: dict) -> dict[str, str]:
