@@ -1,11 +1,15 @@
-"""Where the real test material lies: clips, official lists and published scores that the project
-does not hold.
+"""Where the real test material lies, which the project does not hold; and a browser without a
+screen, in which pages are tried as a user does.
 """
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,17 @@ def shared() -> Path:
     if not (folder / "MANIFEST.tsv").is_file():
         pytest.skip(f"no real test material in {folder} (another folder: PIPELINE_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Chromium; what needs it is skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip(f"there is no browser: none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as started:
+        # Chromium's own sandbox does not work for root, as whom containers run.
+        found = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield found
+        found.close()

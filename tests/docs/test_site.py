@@ -85,3 +85,40 @@ def test_equations_are_drawn(site):
 @needs_mkdocs
 def test_what_is_no_page_is_not_on_the_site(site):
     assert not list(site.glob("**/*.py")) and not list(site.glob("results.remarks*"))
+
+
+@needs_mkdocs
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_are_readable_in_a_browser(site, browser, width, scheme):
+    """Without faults of scripts or requests, and no wider than the screen."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page, faults = context.new_page(), []
+    page.on("console", lambda message: faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            faults.append(request.url)
+            if "://" in request.url and not request.url.startswith("file:")
+            else None
+        ),
+    )
+    for name in files(CONFIG["nav"]):
+        page.goto((site / name).with_suffix(".html").as_uri())
+        page.wait_for_selector("h1")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    assert faults == []
+    context.close()
+
+
+@needs_mkdocs
+def test_search_finds_words_where_pages_are_files(site, browser):
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    for word, found in (("asstr", "What comes out"), ("scale_step", "Settings")):
+        page.goto((site / "index.html").as_uri())
+        page.locator(".md-search__input").fill(word)
+        page.locator(".md-search__input").click()
+        page.locator(".md-search-result__item", has_text=found).first.wait_for(timeout=20_000)
+    context.close()
