@@ -4,6 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from functools import reduce
+from operator import getitem
+from random import Random
 
 import numpy as np
 import page_cases
@@ -13,6 +16,8 @@ from pipeline.errors import MachineError, PipelineError
 from pipeline.report.page import costs, write
 from pipeline.report.page.found import find
 
+# Changes of a result by each seed.
+CHANGES = 10
 SECTIONS = [
     *("result", "sources", "classes", "confusion", "clips", "peaks"),
     *("groups", "training", "weights", "tables", "cost", "provenance"),
@@ -87,6 +92,42 @@ def test_parts_that_are_others_end_no_page(tmp_path, part, value):
         assert "not a result of this program" in str(error)
     else:
         assert "50.0 %" in text
+
+
+# What a value of a result is not.
+STRANGE = [None, -1, 1e308, float("nan"), 10**30, "x", "<b>", [], [[]], {}, {"a": {"b": []}}, True]
+
+
+def nodes(value, path=()):
+    """The paths of all values within one."""
+    yield path
+    pairs = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for key, inner in pairs:
+        yield from nodes(inner, (*path, key))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_value_may_be_another(tmp_path, seed):
+    """Each changes one value of a result: there is a page, or a sentence that says it is none."""
+    random = Random(seed)
+    path = page_cases.few(tmp_path)
+    whole = path.read_text()
+    paths = [one for one in nodes(json.loads(whole)) if one]
+    for _ in range(CHANGES):
+        result = json.loads(whole)
+        *outer, last = random.choice(paths)
+        reduce(getitem, outer, result)[last] = random.choice(STRANGE)
+        path.write_text(json.dumps(result))
+        try:
+            assert page(path).count("<section") == len(SECTIONS)
+        except PipelineError as error:
+            assert "not a result of this program" in str(error)
 
 
 def test_names_cannot_act_and_read_as_they_are(tmp_path):

@@ -84,6 +84,8 @@ def _curves(found: Found, stream: str) -> list[Curve]:
             raise PipelineError("The score files have no logits over time.")
         clips = [clip.decode() for clip in file["clips"]]
         logits = file["logits"][...]
+    if not np.isfinite(logits).all():
+        raise PipelineError("The logits over time are not all numbers.")
     config = found.config
     crops = CROP_COUNTS[config["scores"].get("crops", "centre")]
     # (clips, crops instants, classes) -> (clips, instants, classes)

@@ -10,6 +10,8 @@ STAGES = {"teacher": "teacher", "co2fi": "streams", "asyn": "asynchronous fusion
 NAMES = {name: name.replace("-", " ") for name in (*STREAMS, *DIRECTIONS)}
 # Points of a curve.
 MOST_POINTS = 160
+# Losses beyond it are no longer those of a training; nor are iterations.
+LARGEST = 1e15
 
 
 def curves(found: Found) -> list[dict]:
@@ -53,7 +55,9 @@ def _points(history: list[dict]) -> list[tuple[int, float]]:
         for line in history
         if type(line.get("iteration")) is int
         and type(line.get("loss")) in (int, float)
-        and math.isfinite(line["loss"])
+        # NaN is not, either.
+        and abs(line["loss"]) < LARGEST
+        and 0 <= line["iteration"] < LARGEST
     ]
     step = max(1, math.ceil(len(points) / MOST_POINTS))
     return points[::-1][::step][::-1]
