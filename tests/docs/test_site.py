@@ -118,7 +118,9 @@ def test_search_finds_words_where_pages_are_files(site, browser):
     page = context.new_page()
     for word, found in (("asstr", "What comes out"), ("scale_step", "Settings")):
         page.goto((site / "index.html").as_uri())
-        page.locator(".md-search__input").fill(word)
         page.locator(".md-search__input").click()
+        # The index has been read.
+        page.get_by_text("Type to start searching").wait_for(timeout=20_000)
+        page.keyboard.type(word)
         page.locator(".md-search-result__item", has_text=found).first.wait_for(timeout=20_000)
     context.close()
