@@ -57,6 +57,7 @@ def broken(name, tmp_path, shard):
         "clips": ([network, "run_0"], "a network has no clips"),
         "clip": ([shard, "run_7"], "the nearest: Run/run_"),
         "far": ([shard, "~"], "Run/run_0"),
+        "video": ([shard, "--video", "a.avi"], "give --png, too"),
         "ending": ([shard, "--png", tmp_path / "a.pdf"], "PNG"),
         "place": ([shard, "--png", tmp_path / "none" / "a.png"], "folder does not exist"),
     }[name]
@@ -66,7 +67,7 @@ def broken(name, tmp_path, shard):
     "name",
     [
         *("missing", "folder", "text", "cut", "foreign", "newer", "pipe", "network", "picture"),
-        *("clips", "clip", "far", "ending", "place"),
+        *("clips", "clip", "far", "video", "ending", "place"),
     ],
 )
 def test_bad_input_is_answered_with_one_sentence(name, tmp_path, shard):

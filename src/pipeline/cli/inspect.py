@@ -64,6 +64,8 @@ def _print(
     from pipeline.jobs import limits
     from pipeline.report.layout import visible
 
+    if video is not None and png is None:
+        raise PipelineError(f"--video {video}: there is no picture to draw it in; give --png, too")
     # Longer lines are hard to read.
     width = min(get_terminal_size().columns, 140)
     picture = None if png is None else str(png)
