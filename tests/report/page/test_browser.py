@@ -15,10 +15,10 @@ SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 class Visit:
     """A page that is open, and what it did that it must not."""
 
-    def __init__(self, browser, path, size="desktop", scheme="light"):
+    def __init__(self, browser, path, size="desktop", scheme="light", touch=False):
         width, height = SIZES[size]
         self.context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme
+            viewport={"width": width, "height": height}, color_scheme=scheme, has_touch=touch
         )
         self.page = self.context.new_page()
         self.page.set_default_timeout(20_000)
@@ -223,6 +223,27 @@ def test_the_matrix_zooms_and_moves(visit):
     opened.page.keyboard.press("-")
     opened.page.keyboard.press("-")
     assert zoomed(opened) == 5
+
+
+def test_two_fingers_zoom_the_matrix(visit):
+    opened = visit("odd", size="phone", touch=True)
+    canvas = opened.page.locator("#confusion-0 canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    hand = opened.context.new_cdp_session(opened.page)
+
+    def touch(kind: str, *distances: float) -> None:
+        points = [{"x": x + apart, "y": y, "id": number} for number, apart in enumerate(distances)]
+        hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", -20, 20)
+    for apart in range(22, 36, 2):
+        touch("touchMove", -apart, apart)
+    touch("touchEnd")
+    assert 3 <= zoomed(opened) < 4
+    # The page itself is as large as before.
+    assert opened.page.evaluate("visualViewport.scale") == 1
 
 
 def test_pointing_at_a_cell_says_what_it_is(visit):
