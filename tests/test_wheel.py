@@ -99,13 +99,16 @@ def pip(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "pip", "--disable-pip-version-check", *words], check=True)
 
 
-def run(program: Path, folder: Path, *arguments: str) -> str:
-    """Run the command in `folder`; it must succeed. Returns what it printed."""
+def run(program: Path, folder: Path, *arguments: str, said: str = "") -> str:
+    """Run the command in `folder`; it must succeed, and say what is `said`. Returns what it
+    printed.
+    """
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
         [str(program), *arguments], cwd=folder, env=variables, capture_output=True, text=True
     )
     assert done.returncode == 0, (arguments, done.stdout[-2000:], done.stderr[-2000:])
+    assert said in done.stderr
     return done.stdout
 
 
@@ -182,7 +185,8 @@ def test_a_set_of_ones_own_is_split_and_checked(program, tmp_path):
         path = tmp_path / "videos" / clip.file
         path.parent.mkdir(parents=True, exist_ok=True)
         encode(path, render.render(clip.id, 1, 3), render.FPS)
-    run(program, tmp_path, "split", "videos", "--out", "lists", "--name", "mine", "--preset", "cpu")
+    options = ["--out", "lists", "--name", "mine", "--preset", "cpu"]
+    run(program, tmp_path, "split", "videos", *options, said="Snakefile, which is no part of the")
     (config,) = tmp_path.rglob("mine.yaml")
     said = run(program, tmp_path, "check", str(config))
     assert said.rstrip().endswith("its sets: ucf101, hmdb51, demo, mine")

@@ -3,10 +3,11 @@ nothing lost.
 """
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from workspace import FRAMES, RESULT, Workspace, errors
+from workspace import FRAMES, RESULT, Workspace, environment, errors
 
 from pipeline.datasets import index, render
 from pipeline.video.encode import encode
@@ -126,7 +127,8 @@ def test_unknown_class(workspace):
 def test_typo_in_the_config(workspace):
     workspace.settings["teacher"]["iteration"] = 5
     said = refused(
-        workspace, "unknown key 'sets.mini.settings.teacher.iteration'; did you mean 'iterations'?"
+        workspace,
+        "mini.yaml: unknown key 'sets.mini.settings.teacher.iteration'; did you mean 'iterations'?",
     )
     assert len(said) == 1
 
@@ -134,6 +136,35 @@ def test_typo_in_the_config(workspace):
 def test_wrong_value_in_the_config(workspace):
     workspace.settings["co2fi"]["lr"] = "fast"
     assert len(refused(workspace, "'sets.mini.settings.co2fi.lr' is \"fast\"", "number")) == 1
+
+
+def test_a_target_that_nothing_makes_has_a_nearest(workspace):
+    said = refused(
+        workspace,
+        "results/mini/split1/acc.jsn: nothing makes this file; did you mean "
+        "results/mini/split1/acc.json?",
+        target="results/mini/split1/acc.jsn",
+    )
+    assert len(said) == 1
+
+
+def test_targets_and_text_are_no_config_files(workspace):
+    """Snakemake reads these before the Snakefile, and says no line."""
+    (workspace.folder / "bad.yaml").write_text("seed: 1\nsets: [\n")
+    for arguments, expected in (
+        ([RESULT], f"{RESULT} is a target, but all that follows --configfile is taken for"),
+        (["--configfile", "bad.yaml", "--", RESULT], "bad.yaml:3: not YAML"),
+    ):
+        done = subprocess.run(
+            workspace.command(*arguments),
+            cwd=workspace.folder,
+            env=environment(),
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1 and "Traceback" not in done.stderr
+        (said,) = errors(done.stderr)
+        assert said.startswith(expected)
 
 
 def test_unknown_set_and_split(workspace):

@@ -79,6 +79,23 @@ def test_beside_a_run_nothing_is_made_and_all_may_look(workspace, tmp_path):
     assert "Error" not in after and "Traceback" not in after, after
 
 
+def test_a_run_shows_a_line_for_each_job_and_says_where_all_is(workspace):
+    printed = workspace.make("results/mini/frames/001.h5")
+    first, *jobs = printed[printed.index("2 jobs") :].strip().splitlines()
+    log = first.removeprefix("2 jobs; the full log: ")
+    assert "rule frames:" in (workspace.folder / log).read_text()
+    assert [line.split()[:-2] for line in jobs] == [
+        ["1/2", "examine", "mini", "001"],
+        ["2/2", "frames", "mini", "001"],
+    ]
+    assert all(line.endswith(" s") and len(line) < 80 for line in jobs)
+    whole = workspace.snakemake(
+        "--verbose", "--forcerun", "frames", target="results/mini/frames/001.h5"
+    )
+    of_job = workspace.read("results/mini/logs/frames/001.log").decode()
+    assert "rule frames:" in whole.stdout and of_job.strip() and of_job in whole.stdout
+
+
 def test_a_killed_program_is_named_at_the_end(workspace, tmp_path):
     process = start(workspace, tmp_path / "log")
     (program,) = [

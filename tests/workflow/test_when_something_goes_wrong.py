@@ -59,7 +59,7 @@ def test_keys_of_the_page_are_those_of_a_set():
 def finished(tmp_path_factory) -> Workspace:
     """A set with its result."""
     made = Workspace(tmp_path_factory.mktemp("wrong") / "project")
-    made.make()
+    made.printed = made.make()
     return made
 
 
@@ -81,6 +81,15 @@ def test_commands_of_the_page_run_and_end_in_the_same_result(finished):
         assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
     assert accuracies(finished.read(RESULT)) == accuracies(before)
     assert Path(finished.folder / "results/mini/flow/000.h5").is_file()
+
+
+def test_a_run_ends_with_its_result(finished):
+    """What a user reads: a line for each job, then what `pipeline show` says."""
+    text = finished.printed.partition(" jobs; the full log: ")[2]
+    jobs, _, result = text.partition("mini split1: 16 test clips, 8 classes")
+    assert "31/31  fuse" in jobs and "asynchronous fusion" in result
+    assert result.rstrip().splitlines()[-1].startswith("scores of each clip ")
+    assert len(finished.printed.splitlines()) < 80
 
 
 def accuracies(result: bytes) -> dict:

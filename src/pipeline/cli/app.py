@@ -28,7 +28,6 @@ app = typer.Typer(
     help="Tools around the pipeline's files. The pipeline itself is run by snakemake; "
     "see the README.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

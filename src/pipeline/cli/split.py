@@ -116,6 +116,11 @@ def _split(
     _write(texts, out, force)
     for note in [*_left_out(found), *_notes(chosen, clips, groups, group, preset, tested)]:
         _say(f"note: {note}")
+    if not Path("Snakefile").is_file():
+        _say(
+            "note: snakemake is run in the folder of the project's Snakefile, which is no part of "
+            "the package"
+        )
     typer.echo("\n".join(_lines(chosen, groups, out / config, entry)))
 
 
