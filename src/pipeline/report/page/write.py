@@ -28,6 +28,7 @@ from pipeline.report.page import (
     gallery,
     groups,
     origins,
+    paper,
     sweeps,
     training,
 )
@@ -78,7 +79,7 @@ def page(founds: list[Found]) -> str:
         for number, (found, name) in enumerate(zip(founds, names, strict=True))
     ]
     compared = _section(lambda: comparison.compare(founds, names)) if len(founds) > 1 else None
-    script, style = _text("page.js"), _text("page.css")
+    script = resources.files(PACKAGE).joinpath("page.js").read_text(encoding="utf-8")
     data = {"results": [_data(result) for result in results]}
     environment = Environment(
         loader=PackageLoader(PACKAGE, "."),
@@ -93,7 +94,6 @@ def page(founds: list[Found]) -> str:
         title=", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else ""),
         results=results,
         compared=compared,
-        style=Markup(style),
         script=Markup(script),
         # Only this script may run, and nothing may be fetched.
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -140,7 +140,7 @@ def _sections(found: Found, name: str, number: int, count: int) -> dict:
         "groups": lambda: groups.groups(found),
         "training": lambda: training.curves(found),
         "sweeps": lambda: sweeps.sweeps(found),
-        "tables": lambda: accuracies.beside_the_paper(found),
+        "tables": lambda: paper.beside_the_paper(found),
         "costs": lambda: costs.costs(found),
         "origins": lambda: origins.origins(found),
     }
@@ -176,10 +176,6 @@ def _data(result: dict) -> dict:
         and {key: confused[key] for key in ("classes", "order", "totals", "cells")},
         "clips": result["clips"].content,
     }
-
-
-def _text(name: str) -> str:
-    return resources.files(PACKAGE).joinpath(name).read_text(encoding="utf-8")
 
 
 def _compact(value, **_) -> str:
