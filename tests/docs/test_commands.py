@@ -189,6 +189,13 @@ def test_archives_are_unpacked_to_where_the_config_looks(project):
             assert list((project / entry["lists"]).glob("*.txt"))
 
 
+def test_another_way_of_scoring_trains_nothing(project):
+    """As what-reruns-when.md says of its last command."""
+    write_config_of("what-reruns-when.md", project)
+    said = run(page_commands("what-reruns-when.md")[-1], project)
+    assert set(workspace.jobs(said)) - {"all"} == {"scores", "fuse"}
+
+
 def planned_commands() -> dict[tuple, list[str]]:
     """The commands of Snakemake that are only planned, those with the same options together."""
     found: dict[tuple, list[str]] = {}
