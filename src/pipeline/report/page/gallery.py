@@ -8,6 +8,7 @@ import numpy as np
 from pipeline.data.crops import CROP_COUNTS
 from pipeline.data.instants import count_stack_starts, scored_instants
 from pipeline.errors import PipelineError
+from pipeline.report.flow_colours import LEAST_MOTION, colour
 from pipeline.report.layout import visible
 from pipeline.report.measures import displacement
 from pipeline.report.page.found import Found
@@ -19,8 +20,6 @@ from pipeline.streams import STREAMS
 
 # Instants of which frames and flow are shown, and pixels across of each picture.
 SHOWN, WIDTH = 6, 132
-# Pixels of motion that have the full colour at least: still clips are noise.
-LEAST_MOTION = 1.0
 # Sources whose answer is told beside a clip.
 TOLD = ("two_stream", "asyn", "idt", "asyn_idt")
 
@@ -176,8 +175,6 @@ def _pictures(found: Found, row: dict, instants: np.ndarray, peaks: set[int]) ->
 
 def _fields(found: Found, row: dict, numbers: list[int]) -> list[np.ndarray]:
     """The flow fields at some instants in colour, all on one scale."""
-    from pipeline.report.flow_colours import colour
-
     dataset = reader.Shards(found.set_folder / "flow", "flow").dataset(row)
     bound = json.loads(attributes.read(dataset.file)["settings"])["flow"]["bound"]
     fields = [displacement(codes, bound) for codes in decoding.read(dataset, numbers)]
