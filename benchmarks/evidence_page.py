@@ -17,6 +17,7 @@ from evidence_tables import (
     time_rows,
 )
 
+from pipeline.config.runs import for_stream
 from pipeline.errors import PipelineError, listed, nearest
 from pipeline.evaluation.comparison import RESAMPLES
 from pipeline.files import replacing
@@ -182,10 +183,19 @@ def setup(parts: list[Part]) -> str:
         f"All rows: {network['backbone']} at {own['crops']['size']} px, stacks of {own['stack']} "
         f"fields, groups of {listed(list(map(str, own['granularities'])))} classes; "
         f"{period['count']} test periods of {period['instants']} instants. Iterations: teacher "
-        f"{own['teacher']['iterations']:,}, streams {own['co2fi']['iterations']:,}, fusion "
+        f"{own['teacher']['iterations']:,}, streams {_stream_iterations(own)}, fusion "
         f"{own['asyn']['iterations']:,}, "
         + ("all networks together." if own["asyn"]["joint"] else "on the streams' features.")
     )
+
+
+def _stream_iterations(own: dict) -> str:
+    """The iterations of the streams' networks, of each where they differ."""
+    others = [
+        f" ({stream} {for_stream(own, stream)['co2fi']['iterations']:,})"
+        for stream in own.get("by_stream", {})
+    ]
+    return f"{own['co2fi']['iterations']:,}{''.join(others)}"
 
 
 def _about_teacher(parts: list[Part]) -> str:

@@ -15,8 +15,9 @@ from pipeline.evaluation import comparison
 from pipeline.files import read_intact, replacing
 
 PARTS = Path("benchmarks/results/evidence")
-# Configs of the sets, <set>.yaml, laid over config.yaml.
+# Configs of the sets, <set>.yaml, laid over what they share and config.yaml.
 CONFIGS = Path("workflow/evidence")
+SHARED = "common.yaml"
 # What every file of a part has that the page is made of.
 KEYS = (
     *("set", "split", "seed", "date", "processor", "cores", "classes", "clips", "labels"),
@@ -24,12 +25,18 @@ KEYS = (
 )
 
 
+def config_files(name: str) -> list[Path]:
+    """The configs of a set that are laid over config.yaml, in their order."""
+    files = (CONFIGS / SHARED, CONFIGS / f"{name}.yaml")
+    return [file for file in files if file.name != SHARED or file.is_file()]
+
+
 def config_of(name: str, files: list[Path] | None = None) -> dict:
     """The config of a set, as Snakemake merges it of `files`, or of CONFIGS.
 
     Raises PipelineError where there is no such file.
     """
-    files = files or [CONFIGS / f"{name}.yaml"]
+    files = files or config_files(name)
     for file in files:
         if not file.is_file():
             known = sorted(path.stem for path in CONFIGS.glob("*.yaml"))

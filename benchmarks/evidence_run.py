@@ -12,7 +12,7 @@ from evidence_collect import collect, expected_settings, part_runs
 from evidence_lists import FOLDER as LISTED
 from evidence_lists import write_lists
 from evidence_page import write_page
-from evidence_parts import CONFIGS, Part, config_of, part_path, read_part, write_part
+from evidence_parts import CONFIGS, Part, config_files, config_of, part_path, read_part, write_part
 
 from pipeline.config import settings, spelling
 from pipeline.errors import PipelineError, listed, nearest
@@ -184,8 +184,8 @@ def _fetch_weights(part: Wanted) -> None:
 
 
 def _make(part: Wanted, cores: str) -> None:
-    config = f"{CONFIGS / part.set}.yaml"
-    command = ["snakemake", "--cores", cores, "--configfile", config, "--", *part.targets()]
+    configs = map(str, config_files(part.set))
+    command = ["snakemake", "--cores", cores, "--configfile", *configs, "--", *part.targets()]
     print(" ".join(command), flush=True)
     if snakemake(command[1:]):
         raise PipelineError(

@@ -4,12 +4,14 @@ import argparse
 from pathlib import Path
 
 import evidence_cases
+import evidence_parts
 import evidence_run
 import pytest
 import yaml
 from evidence_collect import expected_settings
 from evidence_parts import PARTS, config_of, write_part
 
+from pipeline.config import runs
 from pipeline.errors import PipelineError
 from pipeline.jobs.code_id import code_id
 
@@ -139,3 +141,15 @@ def test_listing_makes_nothing(tmp_path, capsys):
     evidence_run.run(options(tmp_path, list=True))
     assert "tiny/split2/seed2" in capsys.readouterr().out
     assert not (tmp_path / "docs").exists()
+
+
+def test_what_all_sets_share_is_laid_under_a_sets_own_config(project):
+    shared = project / "workflow/evidence/common.yaml"
+    shared.write_text("all_sets: {co2fi: {lr: 0.25}}\nvariants: {tsn: {settings: {stack: 3}}}\n")
+    assert evidence_parts.config_files("tiny") == [
+        Path("workflow/evidence/common.yaml"),
+        Path("workflow/evidence/tiny.yaml"),
+    ]
+    own = runs.for_run(config_of("tiny"), "tiny", runs.Run("split1", "tsn"))
+    assert (own["co2fi"]["lr"], own["stack"]) == (0.25, 3)
+    assert {name.partition("/")[0] for name in names()} == {"tiny", "other"}
