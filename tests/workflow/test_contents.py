@@ -109,6 +109,14 @@ def test_weights_are_known_by_content(folder):
     assert known.weights(str(path)) != first
 
 
+def test_weights_that_are_gone_are_what_they_were(folder):
+    path = folder / "vgg16.pth"
+    path.write_text("weights")
+    known = Contents(folder / "results").weights(str(path))
+    path.unlink()
+    assert Contents(folder / "results").weights(str(path)) == known
+
+
 def test_missing_weights_are_named(folder):
     with pytest.raises(PipelineError, match="none.pth: there is no such weight file; correct"):
         Contents(folder / "results").weights("none.pth")

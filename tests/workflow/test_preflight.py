@@ -219,6 +219,16 @@ def test_jobs_that_start_from_weights_are_asked_about(rules, start, jobs, refuse
         preflight.check_jobs([*jobs, *jobs], rules.sets)
 
 
+def test_of_a_cluster_files_are_asked_for_alone(rules):
+    settings = rules.mini.setdefault("settings", {})
+    settings["network"] = {"weights": "imagenet", "width": 1.0}
+    jobs = [job("co2fi", run="split1", stream="motion")]
+    preflight.check_jobs(jobs, rules.start().sets, here=False)
+    settings["network"]["weights"] = "gone.pt"
+    with pytest.raises(PipelineError, match=r"gone.pt: the file of network.weights .* cannot be"):
+        preflight.check_jobs(jobs, rules.start().sets, here=False)
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Workspace:
     return Workspace(tmp_path_factory.mktemp("preflight"))

@@ -20,6 +20,8 @@ from pipeline.errors import PipelineError
 # has another second. A file that takes the place of another has another number, where a file system
 # keeps both times.
 STAT = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+# The digests of files, in the folder of results.
+FILES = ".files.json"
 
 
 class Contents:
@@ -58,7 +60,7 @@ class Contents:
 
     def digest(self, path: str | Path) -> str:
         """The digest of any file, read again only when its size or a time has changed."""
-        store, key = self.results / ".files.json", os.path.abspath(path)
+        store, key = self.results / FILES, os.path.abspath(path)
         known, stat = _read(store), _stat(Path(path))
         if (old := known.get(key)) and (self.trusted or old[1:] == stat):
             return old[0]
@@ -69,14 +71,18 @@ class Contents:
     def weights(self, path: str, key: str = "network.weights") -> str:
         """What stands for a file of weights in the params: its content. `key` names the file.
 
-        Raises PipelineError when there is none.
+        A file that is gone has the content that it had: networks that started from it need it no
+        more, and `preflight` refuses jobs that do. Raises PipelineError when there never was one.
         """
-        if not Path(path).is_file():
+        if Path(path).is_file():
+            return f"file {self.digest(path)}"
+        known = _read(self.results / FILES).get(os.path.abspath(path))
+        if known is None:
             raise PipelineError(
                 f"{path}: there is no such weight file; correct {key} ('imagenet', "
                 "'none' or a file)"
             )
-        return f"file {self.digest(path)}"
+        return f"file {known[0]}"
 
 
 class _Examined:

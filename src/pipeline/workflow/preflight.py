@@ -36,10 +36,11 @@ ANSWERS = (404, 429)
 TEXTS = (b"<", b"version https://git-lfs")
 
 
-def check_jobs(jobs: Iterable, sets: Sets) -> None:
+def check_jobs(jobs: Iterable, sets: Sets, here: bool = True) -> None:
     """Check the weights that `jobs` start from, which Snakemake is about to run.
 
-    Raises PipelineError with one line per file or network whose weights cannot be had.
+    Files have to be there whether they run `here` or on other machines; what those can download is
+    not known. Raises PipelineError with one line per file or network whose weights cannot be had.
     """
     wanted = {}
     for job in jobs:
@@ -49,7 +50,9 @@ def check_jobs(jobs: Iterable, sets: Sets) -> None:
         own = sets.settings(name, run_of(job.wildcards))
         if job.rule.name != "asyn" or own["asyn"]["start"] == "weights":
             wanted.setdefault(_start(own, section), f"{section}.weights of set '{name}'")
-    problems = [problem(*start, where) for start, where in wanted.items()]
+    problems = [
+        problem(*start, where) for start, where in wanted.items() if here or start[1] != "imagenet"
+    ]
     require([found for found in problems if found])
 
 

@@ -64,10 +64,10 @@ class Run:
     def check_weights(self, sets: Sets) -> None:
         """Refuse to begin where weights cannot be had that a job of this run is to start from.
 
-        Called when its jobs are known. What the machines of a cluster can have is not known here.
+        Called when its jobs are known.
         """
-        if self.is_local and not self.workflow.touch:
-            preflight.check_jobs(self.workflow.dag.needrun_jobs(), sets)
+        if not self.workflow.touch:
+            preflight.check_jobs(self.workflow.dag.needrun_jobs(), sets, self.is_local)
 
     def _ignore_signals(self) -> None:
         """Let a signal that comes while Snakemake ends change nothing of what it has to say."""
@@ -189,7 +189,7 @@ class Run:
 
 
 def _show(files: Iterable[str]) -> None:
-    """Show the results and tables among `files` as `pipeline show` does."""
+    """Show the results and tables among `files` as `pipeline show` does, and name the pages."""
     results = sorted(str(file) for file in files if Path(file).name == "acc.json")
     tables = sorted(str(file) for file in files if Path(file).name == "tables.json")
     paths = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -202,6 +202,8 @@ def _show(files: Iterable[str]) -> None:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             check=False,
         )
+    for page in sorted(str(file) for file in files if Path(file).suffix == ".html"):
+        print(f"page                    {page}", flush=True)
 
 
 def _look_without_writing() -> None:
