@@ -48,3 +48,8 @@ def test_the_table_has_a_row_for_all():
         ["all", "43.9", "GB", "a", "minute+"],
     ]
     assert len({len(line) for line in found[:4]}) == 1
+
+
+def test_a_finished_run_is_done():
+    *_, last = doctor.table([Need("index", 0.0, 0.0, from_run=True)])
+    assert last.split() == ["all", "done"]

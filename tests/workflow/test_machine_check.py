@@ -81,6 +81,15 @@ def test_little_memory_is_noted(monkeypatch):
     assert shared.state == NOTE and "compute.workers is 4" in shared.text
 
 
+def test_a_busy_machine_is_noted(monkeypatch):
+    monkeypatch.setattr(machine_check.machine, "cores", lambda: 4)
+    for load, count in ((5.9, 0), (6.1, 1)):
+        monkeypatch.setattr(machine_check.os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+        found = list(machine_check._load())
+        assert len(found) == count
+    assert found[0].state == NOTE and "(load 6.1)" in found[0].text
+
+
 def test_no_gpu_is_no_error(monkeypatch):
     monkeypatch.setattr(machine_check.Path, "exists", lambda path: False)
     (found,) = machine_check._gpus(Gpus(), settings(processes=4))

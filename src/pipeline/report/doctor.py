@@ -22,10 +22,12 @@ def table(needs: list) -> list[str]:
     """Return the `workflow.needs.Need`s of stages as a table, with a last row for all of them."""
     rows = [ROW.format("stage", "to write", "about").rstrip()]
     rows += [_row(need.stage, need.to_write, _time(need)) for need in needs]
-    sizes = [need.to_write for need in needs if need.to_write is not None]
-    times = [need.seconds for need in needs if need.seconds is not None]
-    more = "+" if len(times) < len(needs) else ""
-    return [*rows, _row("all", sum(sizes), about(sum(times)) + more)]
+    size = sum(need.to_write or 0 for need in needs)
+    if all(map(_is_done, needs)):
+        return [*rows, _row("all", size, "done")]
+    seconds = sum(need.seconds or 0 for need in needs)
+    more = "+" if any(need.seconds is None for need in needs) else ""
+    return [*rows, _row("all", size, about(seconds) + more)]
 
 
 def _row(name: str, size: float | None, time: str) -> str:
@@ -34,8 +36,11 @@ def _row(name: str, size: float | None, time: str) -> str:
 
 
 def _time(need) -> str:
-    done = need.from_run and not need.seconds and not need.to_write
-    return "done" if done else about(need.seconds)
+    return "done" if _is_done(need) else about(need.seconds)
+
+
+def _is_done(need) -> bool:
+    return need.from_run and not need.seconds and not need.to_write
 
 
 def about(seconds: float | None) -> str:

@@ -4,6 +4,7 @@ Neither torch nor a solver is imported where there is no GPU.
 """
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 import warnings
@@ -24,6 +25,8 @@ PACKAGES = ("snakemake", "numpy", "h5py", "cv2", "numba", "imagecodecs", "torch"
 DECODERS, PROTOCOLS = ("h264", "mpeg4", "mjpeg", "mpeg2video"), ("file", "pipe")
 # Bytes of shared memory below which readers beside a training may fail.
 SHARED = 1 << 30
+# Programs that want to work, for each core, from which on a run takes longer than is told.
+BUSY = 1.5
 # Bytes that a process that trains takes at the least.
 MEMORY = 2 << 30
 
@@ -42,6 +45,7 @@ def of_machine(own: dict | None = None) -> Iterator[Finding]:
     yield _python()
     yield from _ffmpeg()
     yield from _memory(own)
+    yield from _load()
     yield from _gpus(machine.gpus(), own)
 
 
@@ -104,6 +108,16 @@ def _memory(own: dict | None) -> Iterator[Finding]:
             NOTE,
             f"compute.workers is {workers}, and readers share /dev/shm; give the container more "
             "(docker run --shm-size 2g), or set it to 0",
+        )
+
+
+def _load() -> Iterator[Finding]:
+    load, cores = os.getloadavg()[0], machine.cores()
+    if load > BUSY * cores:
+        yield Finding(
+            NOTE,
+            f"other programs keep the cores busy (load {load:.1f}); times are told of cores that "
+            "work for a run alone",
         )
 
 

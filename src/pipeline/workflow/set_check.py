@@ -276,10 +276,10 @@ class SetCheck:
         folder = _existing(self.results / self.name)
         needed = sum(need.to_write or 0 for need in found)
         free = machine.free_bytes(folder) or 0
-        text = (
-            f"{folder.absolute()}: {size_text(free)} are free, and about {size_text(needed)} will "
-            "be written"
+        about = (
+            f"about {size_text(needed)} will be written" if needed else "nothing is left to write"
         )
+        text = f"{folder.absolute()}: {size_text(free)} are free, and {about}"
         if needed > free:
             return Finding(ERROR, f"{text}; free some, or start from a folder on a larger disk")
         return Finding(NOTE if needed > NEARLY * free else OK, text)
