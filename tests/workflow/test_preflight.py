@@ -99,6 +99,14 @@ def test_timm_is_asked_before_weights_are_refused(monkeypatch):
     assert preflight.problem("resnet18", "imagenet", WHERE) == ""
 
 
+def test_a_hub_that_is_kept_offline_is_not_asked(server, tmp_path, monkeypatch):
+    hub = SimpleNamespace(HF_HUB_CACHE=str(tmp_path), ENDPOINT=server.address, HF_HUB_OFFLINE=True)
+    monkeypatch.setattr(preflight, "_hub", lambda: hub)
+    assert "(HF_HUB_OFFLINE is set)" in preflight.problem("resnet18", "imagenet", WHERE)
+    hub.HF_HUB_OFFLINE = False
+    assert preflight.problem("resnet18", "imagenet", WHERE) == "" and server.asked == ["/"]
+
+
 def test_where_the_packages_are_not_here_nothing_is_said(monkeypatch):
     monkeypatch.setattr(preflight, "_hub", lambda: None)
     monkeypatch.setattr(preflight, "_vgg16", lambda: "")

@@ -14,7 +14,7 @@ def doctor(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SET]",
+            metavar="SET",
             show_default=False,
             help="A set of the config, or results/SET; without it the machine alone is looked at.",
         ),

@@ -76,7 +76,7 @@ def problem(backbone: str, weights: str, where: str) -> str:
     if not address:
         # Jobs have environments of their own, of which nothing is known here.
         return ""
-    reason = unreachable(address)
+    reason = _offline(backbone) or unreachable(address)
     if not reason or (backbone != "vgg16" and _timm_has(backbone)):
         return ""
     found = f" ({address})" if backbone == "vgg16" else ""
@@ -170,6 +170,12 @@ def unreachable(address: str) -> str:
     thread.start()
     thread.join(PATIENCE)
     return reasons[0] if reasons else f"no answer within {PATIENCE} seconds"
+
+
+def _offline(backbone: str) -> str:
+    """Return why the network is not asked, '' where it is: a user may forbid it to the hub."""
+    is_forbidden = backbone != "vgg16" and getattr(_hub(), "HF_HUB_OFFLINE", False)
+    return "HF_HUB_OFFLINE is set" if is_forbidden else ""
 
 
 def _address(backbone: str) -> str:
