@@ -95,8 +95,12 @@ def test_no_gpu_is_no_error(monkeypatch):
     (found,) = machine_check._gpus(Gpus(), settings(processes=4))
     assert found.state == NOTE and found.text.startswith("no NVIDIA GPU")
     monkeypatch.setattr(machine_check.Path, "exists", lambda path: True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (found,) = machine_check._gpus(Gpus(), None)
     assert found.state == NOTE and "no GPU can be used (libcuda.so.1)" in found.text
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    (found,) = machine_check._gpus(Gpus(), None)
+    assert found.state == NOTE and "CUDA_VISIBLE_DEVICES=-1; unset it" in found.text
 
 
 def test_a_gpu_is_named_with_its_driver(card):

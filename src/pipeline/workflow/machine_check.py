@@ -123,14 +123,7 @@ def _load() -> Iterator[Finding]:
 
 def _gpus(found: Gpus, own: dict | None) -> Iterator[Finding]:
     if not found.names:
-        if Path("/dev/nvidiactl").exists() or Path("/proc/driver/nvidia").exists():
-            yield Finding(
-                NOTE,
-                "an NVIDIA card is here, but no GPU can be used (libcuda.so.1); install its "
-                "driver, or start the container with its GPUs (docker run --gpus all)",
-            )
-        else:
-            yield Finding(NOTE, "no NVIDIA GPU: flow and networks are computed on the processor")
+        yield Finding(NOTE, _why_no_gpu())
         return
     cuda = ".".join(map(str, found.cuda))
     names = listed(list(dict.fromkeys(found.names)))
@@ -154,6 +147,20 @@ def _gpus(found: Gpus, own: dict | None) -> Iterator[Finding]:
             ERROR,
             f"compute.processes is {processes}, and there are {len(found.names)} GPUs; lower it",
         )
+
+
+def _why_no_gpu() -> str:
+    if not Path("/dev/nvidiactl").exists() and not Path("/proc/driver/nvidia").exists():
+        return "no NVIDIA GPU: flow and networks are computed on the processor"
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return (
+            "an NVIDIA card is here, but no GPU can be used: the environment has "
+            f"CUDA_VISIBLE_DEVICES={visible}; unset it"
+        )
+    return (
+        "an NVIDIA card is here, but no GPU can be used (libcuda.so.1); install its driver, or "
+        "start the container with its GPUs (docker run --gpus all)"
+    )
 
 
 def _torch(driver: tuple[int, int]) -> Finding:
