@@ -83,7 +83,7 @@ def test_files_elsewhere_are_told_by_their_whole_path(tmp_path, monkeypatch):
 def test_targets_are_no_config_files(target):
     Path("mine.yaml").write_text(OWN)
     with pytest.raises(PipelineError) as refused:
-        config_files.check_named(["mine.yaml", target])
+        config_files.check_taken(["mine.yaml", target], [])
     assert str(refused.value) == (
         f"{target} is a target, but all that follows --configfile is taken for config files; put "
         f"-- before the targets: --configfile mine.yaml -- {target}"
@@ -93,36 +93,40 @@ def test_targets_are_no_config_files(target):
 def test_files_of_json_or_without_an_ending_are_config_files():
     for name in ("mine.json", "mine"):
         Path(name).write_text('{"seed": 3}')
-        config_files.check_named([name])
+        config_files.check_taken([name], ["seed=3"])
 
 
 @pytest.mark.parametrize(
-    "arguments, files",
+    "arguments, files, settings",
     [
-        (["--cores", "2", "--configfile", "a.yaml", "--", "t"], ["a.yaml"]),
-        (["--configfile", "a.yaml", "b.yaml", "-n", "t"], ["a.yaml", "b.yaml"]),
-        (["--configfiles", "a.yaml", "t"], ["a.yaml", "t"]),
-        (["--configfile=a.yaml", "t"], ["a.yaml"]),
-        (["--", "--configfile", "t"], []),
-        (["--config", "seed=3", "t"], []),
+        (["--cores", "2", "--configfile", "a.yaml", "--", "t"], ["a.yaml"], []),
+        (["--configfile", "a.yaml", "b.yaml", "-n", "t"], ["a.yaml", "b.yaml"], []),
+        (["--configfiles", "a.yaml", "t"], ["a.yaml", "t"], []),
+        (["--configfile=a.yaml", "t"], ["a.yaml"], []),
+        (["--", "--configfile", "t"], [], []),
+        (["--config", "seed=3", "t", "--cores", "2"], [], ["seed=3", "t"]),
+        (["-C", "seed=3", "--configfile", "a"], ["a"], ["seed=3"]),
     ],
 )
-def test_config_files_of_a_command(arguments, files):
-    assert list(plugin.named(arguments)) == files
+def test_what_options_of_a_command_take(arguments, files, settings):
+    assert list(plugin.taken(arguments, plugin.FILES)) == files
+    assert list(plugin.taken(arguments, plugin.SETTINGS)) == settings
 
 
 def test_the_plug_in_ends_a_command_with_file_and_line(monkeypatch):
     Path("mine.yaml").write_text(OWN)
     Path("bad.yaml").write_text("seed: 1\nsets: [\n")
     for words, said in (
-        ("bad.yaml", "error: bad.yaml:3: not YAML"),
-        ("none.yaml", "error: none.yaml: the config cannot be read (No such file or directory)"),
+        (["bad.yaml"], "error: bad.yaml:3: not YAML"),
+        (["none.yaml"], "error: none.yaml: the config cannot be read (No such file or directory)"),
+        (["--config", "seed=2", "all"], "error: all is no setting, but all that follows --config"),
     ):
-        monkeypatch.setattr(sys, "argv", ["snakemake", "--configfile", "mine.yaml", words])
+        monkeypatch.setattr(sys, "argv", ["snakemake", "--configfile", "mine.yaml", *words])
         with pytest.raises(SystemExit) as ended:
             plugin.LogHandler(None, None)
         assert str(ended.value).startswith(said) and "\n" not in str(ended.value)
-    monkeypatch.setattr(sys, "argv", ["snakemake", "--configfile", "mine.yaml"])
+    sound = ["snakemake", "--configfile", "mine.yaml", "--config", "seed=2", "--", "all"]
+    monkeypatch.setattr(sys, "argv", sound)
     plugin.LogHandler(None, None)
 
 

@@ -13,13 +13,19 @@ from pipeline.config import settings, spelling
 from pipeline.errors import PipelineError
 
 
-def check_named(paths: Sequence[str]) -> None:
-    """Raise PipelineError, with file and line, where one of these files is no config: no YAML, not
-    there, or a target.
+def check_taken(files: Sequence[str], values: Sequence[str]) -> None:
+    """Raise PipelineError, with file and line, where what follows --configfile is no config: no
+    YAML, not there, or a target; or where what follows --config is no setting.
     """
-    refuse_targets(paths)
-    for path in paths:
-        spelling.read(Path(path))
+    wrong = [value for value in values if "=" not in value]
+    if wrong:
+        raise PipelineError(
+            f"{wrong[0]} is no setting, but all that follows --config is taken for settings, "
+            f"NAME=VALUE; put -- before targets: -- {' '.join(wrong)}"
+        )
+    refuse_targets(files)
+    for file in files:
+        spelling.read(Path(file))
 
 
 def refuse_targets(paths: Sequence[str | Path]) -> None:

@@ -90,7 +90,8 @@ class RunDisplay(logging.Handler):
             logger = logging.getLogger(LOGGER)
             logger.removeHandler(self)
             logger.addHandler(self.own)
-            with self.lock:
+            # Where standard error goes to a full disk or a closed pipe, a run ends all the same.
+            with self.lock, suppress(OSError):
                 self._write("")
         super().close()
 
