@@ -185,7 +185,8 @@ class Run:
         if (failed or _is_about_disk(error)) and not any("disk full" in line for line in lines):
             lines += full
         more = len(lines) - MOST_LINES
-        return lines[-MOST_LINES:] + ([f"error: and {more} more, see above"] if more > 0 else [])
+        others = [f"error: and {more} more, in the logs of the jobs that failed"]
+        return lines[-MOST_LINES:] + (others if more > 0 else [])
 
 
 def _show(files: Iterable[str]) -> None:
