@@ -168,7 +168,7 @@ def test_of_many_sentences_the_last_ones_are_told_and_where_the_others_are(tmp_p
     log = tmp_path / "index.log"
     log.write_text("".join(f"error: {number}.avi: broken\n" for number in range(13)))
     failed = SimpleNamespace(log=[str(log)], rule=SimpleNamespace(name="index"), resources={})
-    workflow = SimpleNamespace(scheduler=SimpleNamespace(failed={failed}))
+    workflow = SimpleNamespace(scheduler=SimpleNamespace(failed=[failed]))
     lines = run.Run._last_words(SimpleNamespace(workflow=workflow), RuntimeError())
     assert lines[:10] == [f"error: {number}.avi: broken" for number in range(3, 13)]
     assert lines[10:] == ["error: and 3 more, in the logs of the jobs that failed"]
