@@ -182,6 +182,7 @@ def test_in_a_pipe_there_is_no_bar(run):
     shown.start(1, set="demo")
     shown.finish(1)
     assert "\x1b" not in shown.stream.getvalue() and "\r" not in shown.stream.getvalue()
+    assert shown.stream.getvalue().startswith(f"1 job; the full log: {LOG}\n")
 
 
 def test_afterwards_snakemake_speaks_for_itself(run):

@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import shutil
 import threading
 import time
@@ -116,8 +117,9 @@ class RunDisplay(logging.Handler):
 
     def _begin(self, record: logging.LogRecord) -> None:
         self.total = record.stats.get("total", 0)
-        self._say(f"{self.total} jobs" + (f"; the full log: {self.log}" if self.log else ""))
-        if self.own.is_tty:
+        jobs = "1 job" if self.total == 1 else f"{self.total:,} jobs"
+        self._say(jobs + (f"; the full log: {self.log}" if self.log else ""))
+        if self.own.stream.isatty() and os.environ.get("TERM") != "dumb":
             # Without it there is no bar.
             with suppress(ImportError):
                 from tqdm import tqdm
@@ -127,7 +129,8 @@ class RunDisplay(logging.Handler):
     def _look(self, format_meter) -> None:
         """Show now and then how far the jobs are."""
         while self._is_open:
-            jobs = list(self.running.values())
+            with self.lock:
+                jobs = list(self.running.values())
             states = ", ".join(_state(job) for job in jobs[:MOST_NAMED])
             more = f" and {len(jobs) - MOST_NAMED} more" if len(jobs) > MOST_NAMED else ""
             with self.lock:
