@@ -158,6 +158,7 @@ def test_notes_of_a_job_are_told_once(run, tmp_path):
 
 def test_a_terminal_has_one_bar_that_is_gone_at_the_end(run, tmp_path, monkeypatch):
     monkeypatch.setattr(run_display, "INTERVAL", 0.01)
+    monkeypatch.setenv("TERM", "xterm")
     log = tmp_path / "flow.log"
     log.write_text("flow 000: 10 pairs\nflow 000: 4/10 pairs, 2.0 pairs/s, 0:03 left, a clip\n")
     shown = run(is_terminal=True)
