@@ -54,6 +54,19 @@ def test_faults_are_of_the_file_that_has_them():
         ), names
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "variants: {fast: {streams: bselin}}\n",
+        "sets: {mine: {format: ucf101, videos: v, lists: l, settings: {tables: {rows: "
+        "[{table: 0, name: Fast, variant: bselin, sources: [motion]}]}}}}\n",
+    ],
+)
+def test_variants_that_there_are_not_are_of_the_file_that_names_them(text):
+    Path("mine.yaml").write_text(text)
+    assert blamed("mine.yaml").startswith("mine.yaml: there is no variant 'bselin'; variants are ")
+
+
 def test_faults_of_the_project_are_its_own():
     text = Path("config.yaml").read_text()
     Path("config.yaml").write_text(text.replace("seed: 1\n", "seed: one\n"))

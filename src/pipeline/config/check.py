@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import jsonschema
 import yaml
@@ -44,9 +45,10 @@ def check(config: dict, source: str = "config.yaml") -> None:
     _check_tree(config, source)
     _check_schema(config, source)
     for variant in config["variants"]:
-        # Raises an error where its streams are those of a variant that there is not.
-        streams = Run("", variant).streams(config)
-        streams.streams(config)
+        with _said_of(source):
+            # Raises an error where its streams are those of a variant that there is not.
+            streams = Run("", variant).streams(config)
+            streams.streams(config)
     for name in config["sets"]:
         for row in for_set(config, name)["tables"]["rows"]:
             _check_table_row(config, row, source)
@@ -79,6 +81,15 @@ def check_run(
     settings, own = for_classes(settings, classes), for_classes(own, classes)
     _check_granularities(settings, max(own["granularities"]), where, source)
     return settings
+
+
+@contextmanager
+def _said_of(source: str) -> Iterator[None]:
+    """Have a PipelineError name the file that it is about."""
+    try:
+        yield
+    except PipelineError as error:
+        raise PipelineError(f"{source}: {error}") from error
 
 
 def _check_tree(config: dict, source: str) -> None:
@@ -236,7 +247,8 @@ def _check_granularities(settings: dict, deepest: int, where: str, source: str) 
 
 def _check_table_row(config: dict, row: dict, source: str) -> None:
     """Refuse a row of the tables with an unknown variant, or one without the results it wants."""
-    fuses = Run("", row["variant"]).fuses(config)
+    with _said_of(source):
+        fuses = Run("", row["variant"]).fuses(config)
     wanted = NEED_FUSION & set(row["sources"])
     if wanted and not fuses:
         raise PipelineError(

@@ -87,7 +87,7 @@ def _variant(config: dict, name: str) -> dict:
     variants = {COMPLETE: {}} | config["variants"]
     if name not in variants:
         raise PipelineError(
-            f"config.yaml: there is no variant '{name}'; variants are {', '.join(variants)}"
+            f"there is no variant '{name}'; variants are {', '.join(variants)}"
             f"{nearest(name, variants)}"
         )
     return variants[name]

@@ -23,9 +23,7 @@ def for_set(config: dict, name: str) -> dict:
     sets = config["sets"]
     if name not in sets:
         hint = nearest(name, sets)
-        raise PipelineError(
-            f"config.yaml: there is no set '{name}'; sets are {', '.join(sets)}{hint}"
-        )
+        raise PipelineError(f"there is no set '{name}'; sets are {', '.join(sets)}{hint}")
     merged = {
         key: copy.deepcopy(value)
         for key, value in config.items()

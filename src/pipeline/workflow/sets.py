@@ -47,10 +47,6 @@ class Sets:
         """The entry of a set in the config without the settings that it overrides; the demo's with
         its seed. It accepts no damage where it does not say.
         """
-        if name not in self.config["sets"]:
-            sets = self.config["sets"]
-            hint = nearest(name, sets)
-            raise PipelineError(f"there is no set '{name}'; sets are {', '.join(sets)}{hint}")
         own_settings = settings.for_set(self.config, name)
         entry = {
             key: value for key, value in self.config["sets"][name].items() if key != "settings"
