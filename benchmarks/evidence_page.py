@@ -121,8 +121,8 @@ def read_remarks(path: Path, titles: list[str]) -> dict[str, list[str]]:
     for title, text in zip(parts[::2], parts[1::2], strict=True):
         if title not in titles:
             raise PipelineError(
-                f"{path}: there is no section '{title}'{nearest(title, titles)}; sections are "
-                f"{listed(titles, count=50)}"
+                f"{path}: there is no section '{title}'; sections are {listed(titles, count=50)}"
+                f"{nearest(title, titles)}"
             )
         if text.strip():
             remarks[title] = [text.strip()]

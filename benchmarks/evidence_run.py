@@ -106,8 +106,8 @@ def wanted_parts(folder: Path, only: list[str] | None) -> list[Wanted]:
     for asked in only or []:
         if not any(f"{name}/".startswith(f"{asked.rstrip('/')}/") for name in names):
             raise PipelineError(
-                f"there is no part '{asked}'{nearest(asked, [*sets, *names])}; parts are "
-                f"{listed(names, count=50)}"
+                f"there is no part '{asked}'; parts are {listed(names, count=50)}"
+                f"{nearest(asked, [*sets, *names])}"
             )
     return [
         part

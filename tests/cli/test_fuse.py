@@ -194,7 +194,8 @@ def test_columns_are_known_by_array_and_folder(tmp_path):
     done = fuse(f"{one}:rgb", two, "--compare", "rgb", "motions")
     assert (
         done.exit_code == 1
-        and "--compare motions: no column; did you mean 'motion'?" in done.stderr
+        and "--compare motions: no column; name two of" in done.stderr
+        and "; did you mean 'motion'?" in done.stderr
     )
 
 

@@ -222,8 +222,8 @@ def _column(found: Fusion, wanted: str) -> str:
     known[FUSED] = names[-1]
     if wanted not in known:
         raise PipelineError(
-            f"--compare {wanted}: no column{nearest(wanted, known)}; name two of "
-            f"{', '.join(names)}, or their numbers"
+            f"--compare {wanted}: no column; name two of {', '.join(names)}, or their numbers"
+            f"{nearest(wanted, known)}"
         )
     return known[wanted]
 

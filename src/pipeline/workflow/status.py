@@ -181,7 +181,8 @@ def read_config(target: Target, configs: list[Path]) -> dict:
         known |= dict.fromkeys(config.get("sets") or {})
     raise PipelineError(
         f"there is no set '{target.set}' in {', '.join(map(str, configs)) or 'config.yaml'}"
-        f"{nearest(target.set, known)}; name the config file of its run by --configfile"
+        "; name the config file of its run by --configfile"
+        f"{nearest(target.set, known)}"
     )
 
 
