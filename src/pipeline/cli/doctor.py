@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.status import ConfigFiles
 from pipeline.errors import PipelineError
 from pipeline.jobs import program
 
@@ -19,15 +20,7 @@ def doctor(
             help="A set of the config, or results/SET; without it the machine alone is looked at.",
         ),
     ] = None,
-    configfile: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="A config file of the run, several in their order; by default those of the last "
-            "run in the folder.",
-        ),
-    ] = None,
+    configfile: ConfigFiles = None,
 ) -> None:
     """Say whether this machine and a set can run, before a run: ok, note or error, line by line.
 

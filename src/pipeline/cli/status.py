@@ -12,6 +12,15 @@ from pipeline.jobs import program
 
 # Seconds between two looks.
 INTERVAL = 2.0
+ConfigFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="A config file of the run, several in their order; by default those of the last run "
+        "in the folder.",
+    ),
+]
 
 
 def status(
@@ -24,15 +33,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Show it anew every 2 seconds, until all is done.")
     ] = False,
-    configfile: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            show_default=False,
-            help="A config file of the run, several in their order; by default those of the last "
-            "run in the folder.",
-        ),
-    ] = None,
+    configfile: ConfigFiles = None,
 ) -> None:
     """Show where a run stands: what is done, how long the rest takes, what went wrong.
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.errors import PipelineError
+from pipeline.report import mistakes
 from pipeline.report.page.found import Found
 from pipeline.report.text import NAMES
 
@@ -17,7 +18,9 @@ def confusion(found: Found) -> dict:
 
     Raises PipelineError where the result has no confusion matrix.
     """
-    matrix, classes = _matrix(found)
+    matrix, classes = mistakes.confusion({"confusion": found.part("confusion")})
+    if not classes:
+        raise PipelineError("The confusion matrix of this result cannot be read.")
     rows, columns = np.nonzero(matrix)
     return {
         "name": NAMES.get(found.headline, found.headline),
@@ -28,18 +31,6 @@ def confusion(found: Found) -> dict:
         "pairs": _pairs(matrix, classes),
         "wrong": int(matrix.sum() - np.trace(matrix)),
     }
-
-
-def _matrix(found: Found) -> tuple[np.ndarray, list[str]]:
-    """Counts (classes, classes), true classes in rows, and the names of the classes."""
-    told = found.part("confusion")
-    try:
-        matrix, classes = np.array(told["matrix"], int), list(map(str, told["classes"]))
-    except (KeyError, TypeError, ValueError, OverflowError):
-        matrix, classes = np.zeros(0), []
-    if not classes or matrix.shape != (len(classes),) * 2 or matrix.min() < 0:
-        raise PipelineError("The confusion matrix of this result cannot be read.")
-    return matrix, classes
 
 
 def similar_order(matrix: np.ndarray) -> list[int]:
@@ -66,19 +57,14 @@ def similar_order(matrix: np.ndarray) -> list[int]:
 
 def _pairs(matrix: np.ndarray, classes: list[str]) -> list[dict]:
     """The pairs of which most clips are confused, the most first."""
-    wrong = matrix.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
-    pairs = [divmod(int(place), len(classes)) for place in order]
     return [
         {
             "label": true,
             "predicted_label": predicted,
             "true": classes[true],
             "predicted": classes[predicted],
-            "clips": int(wrong[true, predicted]),
+            "clips": int(matrix[true, predicted]),
             "of": int(matrix[true].sum()),
         }
-        for true, predicted in pairs
-        if wrong[true, predicted]
+        for true, predicted in mistakes.confused_pairs(matrix)[:PAIRS]
     ]
