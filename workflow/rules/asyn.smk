@@ -49,6 +49,8 @@ rule asyn:
             "groups",
             "network",
             "teacher.backbone",
+            "teacher.batch_norm",
+            "teacher.weights",
             "teacher.width",
             "teacher.dropout",
             "fusion_network",

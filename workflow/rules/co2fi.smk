@@ -43,6 +43,8 @@ rule co2fi:
             "groups",
             "network",
             "teacher.backbone",
+            "teacher.batch_norm",
+            "teacher.weights",
             "teacher.width",
             "teacher.dropout",
             "loss.alpha",

@@ -36,6 +36,8 @@ rule features:
             "granularities",
             "network",
             "teacher.backbone",
+            "teacher.batch_norm",
+            "teacher.weights",
             "teacher.width",
             "teacher.dropout",
             "scores.batch",

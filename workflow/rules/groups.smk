@@ -35,6 +35,8 @@ rule groups:
             "granularities",
             "groups.stride",
             "teacher.backbone",
+            "teacher.batch_norm",
+            "teacher.weights",
             "teacher.width",
             "teacher.dropout",
             "scores.batch",

@@ -49,6 +49,8 @@ for kind, sources, runs in FILES.scoring_rules():
                 "granularities",
                 "network",
                 "teacher.backbone",
+                "teacher.batch_norm",
+                "teacher.weights",
                 "teacher.width",
                 "teacher.dropout",
                 "fusion_network",
