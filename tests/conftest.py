@@ -4,11 +4,14 @@ screen, in which pages are tried as a user does.
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+# Tests interrupt programs, and a shell has what it starts in the background ignore that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

@@ -94,8 +94,7 @@ def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list
         "--record",
         out / "record.json",
     ]
-    if kind != "teacher":
-        common += ["--weights", chosen["network"]["weights"]]
+    common += ["--weights", chosen["teacher" if kind == "teacher" else "network"]["weights"]]
     stores = {"appearance": folder / "frames", "motion": folder / "flow"}
     if kind == "asyn":
         common += ["--direction", of]

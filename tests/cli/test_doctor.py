@@ -1,5 +1,7 @@
 """The command `pipeline doctor` as a user meets it."""
 
+import os
+
 import pytest
 import workspace
 import yaml
@@ -13,7 +15,9 @@ from pipeline.video.encode import encode
 def doctor(*arguments):
     done = CliRunner().invoke(app, ["doctor", *map(str, arguments)])
     assert "Traceback" not in done.output and done.stderr == ""
-    assert max(map(len, done.stdout.splitlines())) <= 80
+    # A path is not broken, and that of a test is as long as it comes.
+    lines = done.stdout.replace(os.getcwd(), "folder").splitlines()
+    assert max(map(len, lines)) <= 80
     return done
 
 

@@ -479,7 +479,7 @@ def read_clip(path: Path):
 
 def _shown(path: Path, clip: str | None, everything: bool):
     cure = "it is damaged, or this pipeline did not make it"
-    return limits.call(show_file, path, clip, None, everything, 100, cure=cure)["lines"]
+    return limits.call(show_file, path, clip, None, None, everything, 100, cure=cure)["lines"]
 
 
 def read_table(path: Path):

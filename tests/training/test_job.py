@@ -46,6 +46,12 @@ class Killed(Exception):
 TRAININGS = {
     "teacher": ("teacher", "appearance", "complete", {}),
     "teacher of motion": ("teacher", "motion", "complete", {}),
+    "teacher of timm": (
+        "teacher",
+        "appearance",
+        "complete",
+        {"teacher": {"backbone": "resnet10t", "head_lr": 3.0}},
+    ),
     "co2fi": ("co2fi", "appearance", "complete", {}),
     "co2fi of motion": ("co2fi", "motion", "complete", {}),
     "no grouping": ("co2fi", "motion", "no_grouping", {}),
