@@ -204,6 +204,15 @@ def test_workers_do_not_wait_for_threads_of_the_process_that_they_are_forks_of()
     assert done.stdout.split() == ["8"], done.stderr[-2000:]
 
 
+@pytest.mark.parametrize(
+    "error, shown", [(EOFError(), 0), (ConnectionResetError(), 0), (ValueError("wrong"), 1)]
+)
+def test_a_worker_does_not_complain_of_a_process_that_has_ended(error, shown, capsys):
+    """Its thread, which hands batches over, would print a traceback above the sentence."""
+    loader._say_unless_left(type(error), error, None)
+    assert ("wrong" in capsys.readouterr().err) == bool(shown)
+
+
 SLOW = """
 import os, sys, time, torch
 from pipeline.data import loader

@@ -20,7 +20,8 @@ FLOW = "results/mini/flow/000.h5"
 def workspace(tmp_path_factory) -> Workspace:
     """A workspace whose flow takes long enough to be met at work."""
     made = Workspace(tmp_path_factory.mktemp("run"))
-    made.settings["flow"] |= {"epsilon": 0.0, "outer": 10, "warps": 5}
+    # Minutes of work, which no test waits for: on a busy machine other commands take their time.
+    made.settings["flow"] |= {"epsilon": 0.0, "outer": 60, "warps": 5}
     return made
 
 

@@ -7,6 +7,7 @@ stream of its own.
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import cv2
@@ -49,7 +50,7 @@ def iterate_batches(
         num_workers=num_workers,
         prefetch_factor=PREFETCH if num_workers else None,
         pin_memory=device.type == "cuda",
-        worker_init_fn=_worker_init(num_workers) if num_workers else None,
+        worker_init_fn=_Begin(_worker_init(num_workers)) if num_workers else None,
         # torch's own generator is that of dropout, which must resume by iteration.
         generator=torch.Generator(),
     )
@@ -81,6 +82,23 @@ def _use_one_opencv_thread(worker: int = 0) -> None:
 
 # What is handed to a worker is an instance of a class, as neither lambdas nor local functions can
 # be pickled under the start methods forkserver and spawn.
+
+
+class _Begin:
+    """What a worker process calls first: `first`; then its threads say no more than they must."""
+
+    def __init__(self, first: Callable[[int], None]):
+        self.first = first
+
+    def __call__(self, worker: int) -> None:
+        self.first(worker)
+        sys.excepthook = _say_unless_left
+
+
+def _say_unless_left(kind: type, error: BaseException, trace) -> None:
+    """Show what a thread of a worker died of, unless the process that it sent to has ended."""
+    if not issubclass(kind, EOFError | ConnectionError):
+        sys.__excepthook__(kind, error, trace)
 
 
 class _SampleOrError(Dataset):
