@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from result_cases import RESULT
 
 from pipeline.config.shipped import DISTRIBUTION
 from pipeline.datasets import demo, render
@@ -51,15 +52,6 @@ ALONG = {
     "llvmlite",
     "triton",
     "pillow",
-}
-RESULT = {
-    "set": "demo",
-    "split": "split1",
-    "clips": 64,
-    "classes": 8,
-    "headline": "asyn",
-    "accuracy": {"motion": 0.5, "asyn": 0.8125},
-    "mean_class_accuracy": {"motion": 0.25, "asyn": 0.75},
 }
 
 

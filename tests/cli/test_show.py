@@ -4,6 +4,7 @@ import json
 import os
 
 import pytest
+from result_cases import RESULT
 from typer.testing import CliRunner
 
 from pipeline.cli.app import app
@@ -11,18 +12,6 @@ from pipeline.cli.app import app
 
 def show(*arguments):
     return CliRunner().invoke(app, ["show", *map(str, arguments)])
-
-
-RESULT = {
-    "set": "demo",
-    "split": "split1",
-    "clips": 64,
-    "classes": 8,
-    "headline": "asyn",
-    "accuracy": {"motion": 0.5, "asyn": 0.8125},
-    "mean_class_accuracy": {"motion": 0.25, "asyn": 0.75},
-    "top5_accuracy": {"motion": 0.9, "asyn": 1.0},
-}
 
 
 def test_accuracies_and_what_to_open(tmp_path):

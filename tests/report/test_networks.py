@@ -4,12 +4,11 @@ import json
 import os
 
 import pytest
+import torch
 
 from pipeline.errors import PipelineError
+from pipeline.models import checkpoint
 from pipeline.report import networks
-
-torch = pytest.importorskip("torch")
-from pipeline.models import checkpoint  # noqa: E402
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_nothing_is_copied_to_a_gpu_after_the_first_batch(make, variant, name):
 
 def test_what_looks_at_values_would_be_seen():
     """So would be a tensor of the CPU, and a copy of one."""
-    with torch.device("meta"), pytest.raises((NotImplementedError, RuntimeError)):
+    with torch.device("meta"), pytest.raises(NotImplementedError):
         values, chosen = torch.zeros(3), torch.zeros(3, dtype=torch.bool)
         values[chosen] = torch.ones(3)[chosen]
     with FakeTensorMode():
