@@ -6,16 +6,16 @@
     python benchmarks/evidence.py page
 
 A part is one fold and seed of a set. `run` makes by Snakemake every part whose file is not there,
-or was made with other settings or other code, then the page; a run that was stopped goes on where
-it was. `collect` writes benchmarks/results/evidence/<set>-<split>-seed<n>.json from results that
-are there, `page` writes docs/results.md and its pictures from all these files. Call it in the
-folder of the project.
+or was made with other settings, then the page; a run that was stopped goes on where it was. A part
+that earlier code made is told, and made anew with --again. `collect` writes
+benchmarks/results/evidence/<set>-<split>-seed<n>.json from results that are there, `page` writes
+docs/results.md and its pictures from all these files. Call it in the folder of the project.
 """
 
 import argparse
 from pathlib import Path
 
-from evidence_parts import CONFIGS, PARTS, config_of, part_path, write_part
+from evidence_parts import CONFIGS, PARTS, config_files, config_of, part_path, write_part
 
 from pipeline.jobs import program
 
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--only", nargs="+", metavar="PART", help="parts such as jhmdb14/split1/seed1, or jhmdb14"
     )
-    run.add_argument("--again", action="store_true", help="collect also parts that are as wanted")
+    run.add_argument("--again", action="store_true", help="make also parts that are there")
     run.add_argument("--list", action="store_true", help="say what would be made, and make nothing")
     run.add_argument(
         "--data", type=Path, help="genuine clips (default $PIPELINE_TEST_DATA, or ../shared/data)"
@@ -43,7 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--configfile",
         nargs="+",
         type=Path,
-        help=f"as for Snakemake (default {CONFIGS}/<set>.yaml)",
+        help=f"as for Snakemake (default those of {CONFIGS} for this part)",
     )
     page = commands.add_parser("page", help="write docs/results.md from the files of all parts")
     for command in (run, collect, page):
@@ -65,7 +65,8 @@ def main(options: argparse.Namespace) -> None:
     elif options.command == "collect":
         from evidence_collect import collect
 
-        config = config_of(options.set, options.configfile)
+        files = config_files(options.set, options.split, options.seed)
+        config = config_of(options.set, options.configfile or files)
         path = part_path(options.parts, options.set, options.split, options.seed)
         write_part(path, collect(config, options.set, options.split, options.seed))
         print(f"written to {path}")

@@ -15,6 +15,7 @@ from evidence_tables import (
     part_rows,
     teacher_rows,
     time_rows,
+    tried_rows,
 )
 
 from pipeline.config.runs import for_stream
@@ -26,8 +27,8 @@ TITLE = "The method against its rivals, on genuine clips"
 INTRODUCTION = """\
 This page is written by `python benchmarks/evidence.py page` from the files in
 `benchmarks/results/evidence`, one for each fold and seed of a set. `make evidence` makes those that
-are missing, or were made with other settings or other code, and writes this page anew. Remarks
-stand in `{remarks}` and survive that.
+are missing or were made with other settings, and writes this page anew; `make evidence AGAIN=1`
+also those that earlier code has made. Remarks stand in `{remarks}` and survive that.
 
 - **Accuracy** is in percent of test clips. Each clip is tested in one fold; the clips of all folds
   are taken together, and of several seeds a clip has the mean. After ± stands the standard
@@ -63,6 +64,9 @@ ASYN."""
 ABOUT_GAINS = """\
 What asynchronous fusion gains on clips whose streams peak D frames apart or more, and on the rest,
 in points of accuracy:"""
+ABOUT_TRIED = """\
+Variants that were run on some parts only, beside the complete method on the same clips and
+seeds."""
 ABOUT_TIME = """\
 Minutes that the jobs of a part take, added up, by the mean of all parts; two cores run two jobs at
 a time. All parts of a set share frames, flow and what is kept of trajectories, and all seeds of a
@@ -150,6 +154,7 @@ def set_sections(name: str, parts: list[Part], links: dict[str, str]) -> dict[st
         "less the baseline": section([ABOUT_DIFFERENCES], difference_rows(parts)),
         "the whole method and its rivals": section([], pair_rows(parts)),
         "claims": section([VERDICTS], claim_rows(parts)),
+        "tried on some parts": section([ABOUT_TRIED], tried_rows(parts)),
         "teacher": section([_about_teacher(parts)], teacher_rows(parts), "groups"),
         "asynchrony": [*section([ABOUT_PEAKS], offset_rows(parts), "offsets"), *gained],
         "time": section([ABOUT_TIME], time_rows(parts)),

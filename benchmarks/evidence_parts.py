@@ -25,10 +25,17 @@ KEYS = (
 )
 
 
-def config_files(name: str) -> list[Path]:
-    """The configs of a set that are laid over config.yaml, in their order."""
-    files = (CONFIGS / SHARED, CONFIGS / f"{name}.yaml")
-    return [file for file in files if file.name != SHARED or file.is_file()]
+def config_files(name: str, split: str = "", seed: int = 0) -> list[Path]:
+    """The configs of a set that are laid over config.yaml, in their order.
+
+    With a fold and a seed also that of this part alone, where there is one: what is tried there.
+    """
+    files = [
+        CONFIGS / SHARED,
+        CONFIGS / f"{name}.yaml",
+        CONFIGS / f"{name}-{split}-seed{seed}.yaml",
+    ]
+    return [file for file in files if file == files[1] or file.is_file()]
 
 
 def config_of(name: str, files: list[Path] | None = None) -> dict:

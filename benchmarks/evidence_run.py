@@ -52,7 +52,7 @@ class Wanted:
         return [f"results/{self.set}/{run}/acc.json" for run in runs.values()]
 
     def lack(self) -> str:
-        """Why it is to be made; '' where its file is as the config and the code are now."""
+        """Why it is to be made; '' where its file has all rows by the config as it is now."""
         if not self.path.is_file():
             return "not made yet"
         part = read_part(self.path)
@@ -66,14 +66,22 @@ class Wanted:
             return f"without {listed(absent)}"
         stored = part.content["settings"]
         changed = [variant for variant, own in expected.items() if own != stored.get(variant)]
-        if changed:
-            return f"made with other settings of {listed(changed)}"
-        other = _other_code(part)
-        return f"made by other code of {listed(other)}" if other else ""
+        return f"made with other settings of {listed(changed)}" if changed else ""
+
+    def state(self) -> str:
+        """What it lacks, or that it is there, and by other programs than those at hand."""
+        if lack := self.lack():
+            return lack
+        other = _other_code(read_part(self.path))
+        return f"made by earlier code of {listed(other)}" if other else "as wanted"
 
 
 def _other_code(part: Part) -> list[str]:
-    """The stages of a part that were made by other programs than those at hand."""
+    """The stages of a part that were made by other programs than those at hand.
+
+    That alone is no reason to make it again, in hours: a changed program may well make the same.
+    It is told, and `make evidence AGAIN=1` makes the part anew.
+    """
     return [
         stage
         for stage, programs in PROGRAMS.items()
@@ -94,13 +102,12 @@ def wanted_parts(folder: Path, only: list[str] | None) -> list[Wanted]:
         # Other files there are laid over these.
         if name not in (spelling.read(file).get("sets") or {}):
             continue
-        config = config_of(name)
-        plan = settings.for_set(config, name)["tables"]
-        parts += [
-            Wanted(config, name, split, seed, part_path(folder, name, split, seed))
-            for seed in plan["seeds"]
-            for split in plan["splits"]
-        ]
+        plan = settings.for_set(config_of(name), name)["tables"]
+        for seed in plan["seeds"]:
+            for split in plan["splits"]:
+                config = config_of(name, config_files(name, split, seed))
+                path = part_path(folder, name, split, seed)
+                parts.append(Wanted(config, name, split, seed, path))
     names = [part.name for part in parts]
     sets = sorted({part.set for part in parts})
     for asked in only or []:
@@ -123,12 +130,11 @@ def run(options: argparse.Namespace) -> None:
     Raises PipelineError where the clips are not there, or Snakemake fails.
     """
     parts = wanted_parts(options.parts, options.only)
-    lacks = {part.name: part.lack() for part in parts}
-    for name, lack in lacks.items():
-        print(f"{name:30} {lack or 'as wanted'}", flush=True)
+    for part in parts:
+        print(f"{part.name:30} {part.state()}", flush=True)
     if options.list:
         return
-    waiting = [part for part in parts if lacks[part.name] or options.again]
+    waiting = [part for part in parts if options.again or part.lack()]
     if _reads_data(waiting):
         write_lists(_data(options.data, waiting))
     started = time.monotonic()
@@ -184,7 +190,7 @@ def _fetch_weights(part: Wanted) -> None:
 
 
 def _make(part: Wanted, cores: str) -> None:
-    configs = map(str, config_files(part.set))
+    configs = map(str, config_files(part.set, part.split, part.seed))
     command = ["snakemake", "--cores", cores, "--configfile", *configs, "--", *part.targets()]
     print(" ".join(command), flush=True)
     if snakemake(command[1:]):

@@ -3,7 +3,7 @@
 import numpy as np
 from evidence_parts import Difference, Part, accuracy, difference
 from evidence_peaks import Offsets, offset_gains, offsets
-from evidence_rows import BASELINE, CLAIMS, COLUMNS, COMPLETE, PAIRS, Claim, Row, rows_of
+from evidence_rows import BASELINE, CLAIMS, COLUMNS, COMPLETE, PAIRS, ROWS, Claim, Row, rows_of
 
 from pipeline.errors import listed
 from pipeline.evaluation.comparison import holm
@@ -90,13 +90,57 @@ def row_name(row: Row, parts: list[Part]) -> str:
 
 
 def present_rows(parts: list[Part]) -> list[Row]:
-    """The rows of which any part has a prediction, in the order of the tables."""
+    """The rows of which any part has a prediction, in the order of the tables.
+
+    Variants that are no row of the paper's and that only some parts have are left out: their
+    numbers are of other clips than the rest.
+    """
+    tried = {row.variant for row in _tried(parts)}
+    return [row for row in _all_rows(parts) if row.variant not in tried]
+
+
+def _all_rows(parts: list[Part]) -> list[Row]:
     variants = list(dict.fromkeys(key for part in parts for key in part.content["predicted"]))
     return [
         row
         for row in rows_of(variants)
         if any(accuracy(parts, (row.variant, source)) for source in row.sources.values())
     ]
+
+
+def _tried(parts: list[Part]) -> list[Row]:
+    """The rows of variants that only some parts have, and that are none of the paper's."""
+    return [
+        row
+        for row in _all_rows(parts)
+        if row not in ROWS and any(row.variant not in part.content["predicted"] for part in parts)
+    ]
+
+
+def tried_rows(parts: list[Part]) -> list[str]:
+    """What was tried on some parts, beside the complete method on the same clips."""
+    found = [
+        (row, source, difference(parts, (row.variant, source), (COMPLETE, source)))
+        for row in _tried(parts)
+        for source in row.sources.values()
+    ]
+    found = [(row, source, one) for row, source, one in found if one is not None]
+    corrected = holm([one.p_value for *_, one in found])
+    rows = []
+    for (row, source, one), p_value in zip(found, corrected, strict=True):
+        own = [part for part in parts if row.variant in part.content["predicted"]]
+        rows.append(
+            [
+                row_name(row, parts),
+                listed([part.name for part in own]),
+                source.replace("_idt", " with IDT").replace("_", "-"),
+                percent(accuracy(own, (row.variant, source)).mean),
+                percent(accuracy(own, (COMPLETE, source)).mean),
+                f"{signed(one.mean)} {interval_text(one.interval)}",
+                p_text(p_value),
+            ]
+        )
+    return table(["", "parts", "of", "accuracy", "complete", "difference", "p by Holm"], rows)
 
 
 def accuracy_rows(parts: list[Part]) -> list[str]:

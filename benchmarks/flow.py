@@ -52,7 +52,7 @@ def main() -> None:
     # Compile our solver before it is measured.
     tvl1.tvl1(*pairs[0][1:], backend="cpu")
     result: dict = {"affinity": len(os.sched_getaffinity(0))}
-    gpu = "gpu" in options.parts and tvl1.gpu_count() > 0
+    gpu = "gpu" in options.parts and tvl1.resolve_backend("auto") == "cuda"
     if "clips" in options.parts:
         result["clips"] = compare_on_clips(pairs, options.repeats)
     if "truth" in options.parts:

@@ -55,6 +55,22 @@ def test_differences_of_unequal_folds(parts):
     assert difference(parts, COMPLETE, ("tsn", "two_stream")) is None
 
 
+def test_what_one_part_tried_stands_by_itself(folder):
+    """Of the first fold's four clips the joint fusion has two right where the complete one has three.
+
+    The gains by clip are 0, -1, -1, +1.
+    """
+    path = part_path(folder / "parts", "tiny", "split1", 1)
+    content = read_parts(folder / "parts")["tiny"][0].content
+    content["predicted"]["joint"] = {"asyn": [0, 2, 1, 0]}
+    write_part(path, content)
+    text = page(folder)
+    _, _, section = text.partition("### tiny: tried on some parts")
+    row = next(line for line in section.splitlines() if line.startswith("| joint "))
+    assert row.startswith("| joint | tiny/split1/seed1 | asyn | 50.0 | 75.0 | -25.0 [")
+    assert "| joint |" not in text[: text.index("### tiny: tried")]
+
+
 def test_offsets_by_hand(parts):
     """0, -4, -8, 0 twice, then 4 and 2."""
     found = offsets(parts, "complete")

@@ -84,22 +84,40 @@ def test_targets_are_the_results_of_all_variants():
     assert len(first.targets()) == len(set(first.targets())) == 11
 
 
-def test_a_part_is_as_wanted_until_settings_code_or_rows_change(tmp_path):
+def test_a_part_is_as_wanted_until_settings_or_rows_change(tmp_path):
     part = made(tmp_path)
-    assert part.lack() == ""
+    assert (part.lack(), part.state()) == ("", "as wanted")
     content = evidence_run.read_part(part.path).content
-    changes = {
-        "made with other settings of tsn": ("settings", "tsn", {}),
-        "made by other code of scores": ("code", "scores", ["0"]),
-    }
-    for sentence, (section, key, value) in changes.items():
-        write_part(part.path, content | {section: content[section] | {key: value}})
-        assert part.lack() == sentence
+    write_part(part.path, content | {"settings": content["settings"] | {"tsn": {}}})
+    assert part.lack() == part.state() == "made with other settings of tsn"
     fewer = {key: value for key, value in content["predicted"].items() if key != "direct"}
     write_part(part.path, content | {"predicted": fewer})
     assert part.lack() == "without direct"
     part.path.unlink()
     assert part.lack() == "not made yet"
+
+
+def test_earlier_code_is_told_and_makes_nothing_again(tmp_path):
+    part = made(tmp_path)
+    content = evidence_run.read_part(part.path).content
+    write_part(part.path, content | {"code": content["code"] | {"scores": ["0"]}})
+    assert part.lack() == ""
+    assert part.state() == "made by earlier code of scores"
+
+
+def test_what_is_tried_on_one_part_is_no_row_of_others(project):
+    tried = {"variants": {"joint": {"streams": "complete", "settings": {"asyn": {"joint": True}}}}}
+    path = project / "workflow/evidence/tiny-split2-seed1.yaml"
+    path.write_text(yaml.safe_dump(tried))
+    parts = {part.name: part for part in evidence_run.wanted_parts(PARTS, ["tiny"])}
+    extra = "results/tiny/split2/joint/acc.json"
+    assert [name for name, part in parts.items() if extra in part.targets()] == [
+        "tiny/split2/seed1"
+    ]
+    assert evidence_parts.config_files("tiny", "split2", 1)[-1] == Path(
+        "workflow/evidence/tiny-split2-seed1.yaml"
+    )
+    assert evidence_parts.config_files("tiny", "split1", 1) == [Path("workflow/evidence/tiny.yaml")]
 
 
 def options(folder: Path, **given) -> argparse.Namespace:
