@@ -28,6 +28,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from pipeline.flow import pyramid
+from pipeline.flow.levels import quantise
 
 F = np.float32
 
@@ -359,6 +360,11 @@ class Solver:
             # Two of (H, W) to (H, W, 2).
             flows.append(np.stack(flow, axis=-1))
         return np.stack(flows)
+
+    def codes(self, first: list[np.ndarray], second: list[np.ndarray], bound: float) -> np.ndarray:
+        """Return the flow as bytes, (N, 2, H, W) uint8, quantised by `levels.quantise`."""
+        # (N, H, W, 2) to (N, 2, H, W).
+        return quantise(self(first, second), bound).transpose(0, 3, 1, 2)
 
     def _resized(
         self, image: np.ndarray, size: tuple[int, int], step: float | None, factor: float = 1.0

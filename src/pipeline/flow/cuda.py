@@ -17,6 +17,7 @@ import triton
 import triton.language as tl
 
 from pipeline.flow import pyramid
+from pipeline.flow.levels import quantise
 
 # Pixels that a program takes at a time.
 CHUNK = tl.constexpr(1024)
@@ -420,6 +421,13 @@ class Solver:
             flow = self._solve(first[level], second[level], flow)
         # (N, 2, H, W) to (N, H, W, 2).
         return flow.permute(0, 2, 3, 1).cpu().numpy()
+
+    def codes(
+        self, first: list[torch.Tensor], second: list[torch.Tensor], bound: float
+    ) -> np.ndarray:
+        """Return the flow as bytes, (N, 2, H, W) uint8, quantised by `levels.quantise`."""
+        # (N, H, W, 2) to (N, 2, H, W).
+        return quantise(self(first, second), bound).transpose(0, 3, 1, 2)
 
     def _resized(
         self, images: torch.Tensor, size: tuple[int, int], step: float | None, factor: float = 1.0

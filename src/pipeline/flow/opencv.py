@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from pipeline.flow.levels import quantise
+
 
 class Solver:
     """OpenCV's DualTVL1OpticalFlow with the interface of the other solvers."""
@@ -57,3 +59,8 @@ class Solver:
                 for images in (first, second)
             )
         return np.stack([self.solver.calc(a, b, None) for a, b in zip(first, second, strict=True)])
+
+    def codes(self, first: list[np.ndarray], second: list[np.ndarray], bound: float) -> np.ndarray:
+        """Return the flow as bytes, (N, 2, H, W) uint8, quantised by `levels.quantise`."""
+        # (N, H, W, 2) to (N, 2, H, W).
+        return quantise(self(first, second), bound).transpose(0, 3, 1, 2)
