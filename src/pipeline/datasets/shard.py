@@ -52,6 +52,7 @@ def run_shard(
     made_with: str,
     facts: dict | None = None,
     codec: Codec = DEFAULT_CODEC,
+    write_clips: Callable[[list[writer.Clip]], None] | None = None,
     **attributes: str,
 ) -> None:
     """Write the shard --out clip by clip, then the record --record, which counts the clips.
@@ -73,6 +74,8 @@ def run_shard(
         made_with: names and versions of the programs that the content depends on, for the file.
         facts: what the record says in place of `made_with`, where that is not None.
         codec: how frames or fields are compressed.
+        write_clips: as in `writer.write_shard`, in place of `make_arrays`; the arrays of a clip are
+            those of `of_examined`.
         attributes: more attributes of the file, which the record has, too.
 
     Raises:
@@ -83,12 +86,13 @@ def run_shard(
         options.out,
         kind,
         rows,
-        lambda row: _of_examined(row, make_arrays),
+        lambda row: of_examined(row, make_arrays),
         settings,
         options.code,
         made_with,
         on_reused=lambda row: progress.skip(units(row)),
         codec=codec,
+        write_clips=write_clips,
         **attributes,
     )
     progress.close()
@@ -105,7 +109,7 @@ def run_shard(
     )
 
 
-def _of_examined(
+def of_examined(
     row: dict, make_arrays: Callable[[dict], Iterator[np.ndarray]]
 ) -> Iterator[np.ndarray]:
     """Yield the arrays of a clip; at the end its video must still be the one that was examined.

@@ -9,14 +9,16 @@ flow[t] is the displacement from frame t to frame t + 1, in pixels. A clip of n 
 n - 1 fields, t = 0 .. n - 2.
 """
 
-import ctypes
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.util import find_spec
 
 import cv2
 import numpy as np
 
+from pipeline import gpus
 from pipeline.errors import PipelineError
 from pipeline.flow.pyramid import SMALLEST
 
@@ -80,29 +82,68 @@ def fields(frames: Iterable[np.ndarray], *, backend: str, **parameters) -> Itera
     for both of its pairs, but for frames between two batches. Fewer than two frames have no flow.
     Raises ValueError when a frame is too small.
     """
+    yield from _of_neighbours(frames, lambda solve, *pair: solve(*pair), backend, parameters)
+
+
+def codes(
+    frames: Iterable[np.ndarray], *, bound: float, backend: str, **parameters
+) -> Iterator[np.ndarray]:
+    """Yield the flow of a clip as `fields` does, in bytes (2, H, W) as of `levels.quantise`."""
+    yield from _of_neighbours(
+        frames, lambda solve, *pair: solve.codes(*pair, bound), backend, parameters
+    )
+
+
+def codes_of_clips(solve, clips: list[np.ndarray], bound: float) -> list[np.ndarray]:
+    """Return the flow of several clips of one size, solved together, in bytes.
+
+    `solve` is a solver of their size. Of each clip's frames (n, H, W) uint8, n at least 2, it is
+    (n - 1, 2, H, W) uint8.
+    """
+    frames = np.concatenate(clips)
+    ends = np.cumsum([len(clip) for clip in clips])
+    # The numbers of the frames that begin a pair: all but the last of each clip.
+    begins = np.delete(np.arange(len(frames)), ends - 1)
+    found = []
+    for start in range(0, len(begins), solve.batch):
+        part = begins[start : start + solve.batch]
+        prepared = solve.pyramid(frames[part[0] : part[-1] + 2])
+        pair = [[level[part - part[0] + later] for level in prepared] for later in (0, 1)]
+        found.append(solve.codes(*pair, bound))
+    return np.split(np.concatenate(found), np.cumsum([len(clip) - 1 for clip in clips])[:-1])
+
+
+def check_size(frame: np.ndarray) -> None:
+    """Raise ValueError where a frame (H, W) is too small for flow."""
+    if min(frame.shape) < SMALLEST:
+        height, width = frame.shape
+        raise ValueError(
+            f"frames of {width} x {height} pixels; at least {SMALLEST} x {SMALLEST} are needed"
+        )
+
+
+def _of_neighbours(
+    frames: Iterable[np.ndarray], call: Callable, backend: str, parameters: dict
+) -> Iterator[np.ndarray]:
+    """Yield what `call(solver, first, second)` returns for each frame of a clip and the next."""
     block, solve = [], None
     for frame in frames:
         if solve is None:
-            if min(frame.shape) < SMALLEST:
-                height, width = frame.shape
-                raise ValueError(
-                    f"frames of {width} x {height} pixels; "
-                    f"at least {SMALLEST} x {SMALLEST} are needed"
-                )
+            check_size(frame)
             solve = solver(backend, *frame.shape, **parameters)
         block.append(frame)
         # A batch of n pairs takes n + 1 frames, and the last frame begins the next batch.
         if len(block) == solve.batch + 1:
-            yield from _flow_of_neighbours(solve, block)
+            yield from _of_batch(solve, block, call)
             block = block[-1:]
     if len(block) > 1:
-        yield from _flow_of_neighbours(solve, block)
+        yield from _of_batch(solve, block, call)
 
 
-def _flow_of_neighbours(solve, frames: list[np.ndarray]) -> np.ndarray:
-    """Return the flow (n - 1, H, W, 2) between neighbours among n frames (H, W)."""
-    levels = solve.pyramid(np.stack(frames))
-    return solve([level[:-1] for level in levels], [level[1:] for level in levels])
+def _of_batch(solve, frames: list[np.ndarray], call: Callable) -> np.ndarray:
+    """Return what `call` returns for the n - 1 pairs of neighbours among n frames (H, W)."""
+    prepared = solve.pyramid(np.stack(frames))
+    return call(solve, [level[:-1] for level in prepared], [level[1:] for level in prepared])
 
 
 def solver(
@@ -125,7 +166,8 @@ def solver(
 
     The defaults are OpenCV's, which two-stream work uses. The solver's `pyramid(images)` prepares
     (N, H, W) images. Calling the solver with two prepared batches, of at most `batch` images each,
-    returns the flow (N, H, W, 2) between them.
+    returns the flow (N, H, W, 2) between them; its `codes` takes the bound of `levels.quantise`,
+    too, and returns the flow as bytes (N, 2, H, W).
     """
     # Imported here, as each of them needs packages that the others do without.
     if backend == "opencv":
@@ -153,40 +195,38 @@ def solver(
 def resolve_backend(backend: str) -> str:
     """Return the backend that runs on this machine: `auto` becomes cuda or cpu.
 
-    Raises PipelineError when there is no such backend, or when what it needs is missing.
+    Where there is a GPU and something is not here that the flow on it is compiled with, `auto` is
+    cpu, with a sentence on standard error. Raises PipelineError when there is no such backend, when
+    what cuda needs is missing, or when torch cannot use a GPU that is here.
     """
     if backend not in ("auto", *BACKENDS):
         raise PipelineError(f"flow.backend: '{backend}' is none of auto, {', '.join(BACKENDS)}")
     if backend not in ("auto", "cuda"):
         return backend
-    can_run_cuda = (
-        (gpu_count() > 0 or os.environ.get("TRITON_INTERPRET") == "1")
-        and find_spec("torch")
-        and find_spec("triton")
-    )
-    if backend == "cuda" and not can_run_cuda:
-        raise PipelineError(
-            "flow.backend: cuda needs an NVIDIA GPU, its driver, and torch with Triton, which are "
-            "not all here; take cpu, or auto"
-        )
     # Triton's interpreter is for tests only; `auto` does not take it.
-    return "cuda" if gpu_count() and can_run_cuda else "cpu"
+    if backend == "cuda" and os.environ.get("TRITON_INTERPRET") == "1" and find_spec("triton"):
+        return "cuda"
+    found = gpus.found()
+    if not found.names:
+        if backend == "auto":
+            return "cpu"
+        raise PipelineError(f"flow.backend is cuda: {gpus.why_none()}; or take auto or cpu")
+    if missing := gpus.missing_for_triton():
+        lacks = f"Triton compiles flow for the GPU, and lacks {' and '.join(missing)}"
+        if backend == "auto":
+            _say_once(f"{lacks}; flow is computed on the CPU until they are installed")
+            return "cpu"
+        raise PipelineError(
+            f"flow.backend is cuda: {lacks}; install them (Debian: gcc, python3-dev), or take cpu"
+        )
+    if problem := gpus.torch_problem(found):
+        raise PipelineError(f"{problem}; or set flow.backend to cpu")
+    return "cuda"
 
 
-def gpu_count() -> int:
-    """Return the number of NVIDIA GPUs that this process may use.
-
-    The driver is asked, because importing torch for it would take seconds.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    # Both functions return 0, CUDA_SUCCESS, when they succeed.
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
+@cache
+def _say_once(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 def solver_version(backend: str) -> str:

@@ -1,5 +1,6 @@
 """Tasks done by several processes, each started anew, that end with the program that has them."""
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -8,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing import connection
 from typing import Any
 
@@ -16,39 +18,66 @@ from pipeline.jobs import machine
 
 # Seconds between two messages of a process about how far it is.
 INTERVAL = 0.5
+# What the process that serves the others works on, as sentences have it.
+EVERYTHING = "everything"
 # Signals of a terminal to all its processes; of them only the program itself takes note.
 OF_TERMINAL = {signal.SIGINT, signal.SIGHUP}
 
 
 def each(
-    function: Callable[[Any, Callable[[int], None]], Any],
+    function: Callable[..., Any],
     tasks: Sequence,
     workers: int,
     advance: Callable[[int], None],
+    server: Callable[[list[connection.Connection]], None] | None = None,
+    cure: str = "lower the number of workers",
 ) -> Iterator[tuple[Any, Any]]:
     """Yield (task, what `function(task, advance)` returns) as tasks end, not in their order.
 
     In place of a result stands the PipelineError that a task raised. `function`, tasks and results
     are pickled where `workers`, the number of processes, is more than 1; else all is done in this
     process. What `function` hands to `advance` in any process reaches the one given here, summed.
-    Raises MachineError when the machine fails in a task, or one of the processes is killed, and
-    RuntimeError for any other error. The processes end then, and when this one ends or is killed.
+    With a `server` it is called in a process of its own with one end of a pipe to each process,
+    and `function` gets the other end as its argument `pipe`.
+    Raises MachineError when the machine fails in a task, or one of the processes is killed, which
+    says `cure`, and RuntimeError for any other error. The processes end then, and when this one
+    ends or is killed.
     """
-    if workers == 1 or len(tasks) < 2:
+    if not server and (workers == 1 or len(tasks) < 2):
         for task in tasks:
             yield task, _result(function, task, advance)
         return
-    crew = {}
+    crew, serving = {}, None
     try:
-        for _ in range(min(workers, len(tasks))):
-            ours, process = _start(function)
+        count = min(workers, len(tasks))
+        pipes = [multiprocessing.Pipe() for _ in range(count)] if server else []
+        for number in range(count):
+            of_task = partial(function, pipe=pipes[number][1]) if server else function
+            ours, process = _start(of_task)
             crew[ours] = [process, None]
-        yield from _share(crew, list(reversed(tasks)), advance)
+        if pipes:
+            serving, process = _start(partial(_serve, server, [pipe for pipe, _ in pipes]))
+            crew[serving] = [process, [EVERYTHING]]
+            serving.send(EVERYTHING)
+        # An end that stays open here would keep the other from seeing that its process has ended.
+        for pipe in itertools.chain(*pipes):
+            pipe.close()
+        yield from _share(crew, list(reversed(tasks)), advance, cure, serving)
     finally:
         for process, _ in crew.values():
             process.kill()
         for process, _ in crew.values():
             process.join()
+
+
+def _serve(
+    server: Callable[[list[connection.Connection]], None],
+    pipes: list[connection.Connection],
+    task: str,
+    advance: Callable[[int], None],
+) -> None:
+    """Do the task of the process that serves the others."""
+    server(pipes)
 
 
 def _result(function: Callable, task, advance: Callable[[int], None]):
@@ -75,24 +104,38 @@ def _start(function: Callable) -> tuple[connection.Connection, multiprocessing.P
     return ours, process
 
 
-def _share(crew: dict, left: list, advance: Callable[[int], None]) -> Iterator[tuple[Any, Any]]:
-    """Hand a task to each process as soon as it has none, and yield what they make of them."""
-    for pipe in list(crew):
+def _share(
+    crew: dict,
+    left: list,
+    advance: Callable[[int], None],
+    cure: str,
+    serving: connection.Connection | None,
+) -> Iterator[tuple[Any, Any]]:
+    """Hand a task to each process as soon as it has none, and yield what they make of them.
+
+    `serving` is the pipe of the process that serves the others.
+    """
+    for pipe in crew.keys() - {serving}:
         _give(crew, pipe, left)
-    while any(task is not None for _, task in crew.values()):
+    while any(task is not None for pipe, (_, task) in crew.items() if pipe is not serving):
         for pipe in connection.wait([pipe for pipe, (_, task) in crew.items() if task is not None]):
             process, task = crew[pipe]
             try:
                 kind, content = pipe.recv()
             except (EOFError, ConnectionResetError):
                 process.join()
-                raise _death(task[0], process.exitcode) from None
+                raise _death(task[0], process.exitcode, cure) from None
             if kind == "advance":
                 advance(content)
             elif kind == "machine":
                 raise MachineError(content)
             elif kind == "bug":
                 raise RuntimeError(content)
+            elif pipe is serving:
+                # It has nothing more to do, or cannot do it.
+                crew[pipe][1] = None
+                if content:
+                    raise content
             else:
                 _give(crew, pipe, left)
                 yield task[0], content
@@ -106,11 +149,11 @@ def _give(crew: dict, pipe: connection.Connection, left: list) -> None:
         pipe.send(task[0])
 
 
-def _death(task, status: int) -> MachineError:
+def _death(task, status: int, cure: str) -> MachineError:
     how = signal.Signals(-status).name if status < 0 else f"status {status}"
     return MachineError(
         f"the process that worked on {task} was killed ({how}), as the system does where memory "
-        "runs out; lower the number of workers, then the same command goes on"
+        f"runs out; {cure}, then the same command goes on"
     )
 
 

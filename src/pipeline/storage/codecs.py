@@ -36,6 +36,8 @@ FIELDS_PER_CHUNK = 5
 # Level of LZ4's high compression. It writes 235 fields per second; level 9 takes 4 % less room and
 # 3.5 times as long.
 LZ4_LEVEL = 7
+# The level where cores are few and fields many: three times as fast, for 11 % more room.
+FAST_LZ4_LEVEL = 4
 # What a file's attribute 'coding' says.
 DESCRIPTIONS = {
     "gzip": "lossless, HDF5's own filter 1",
@@ -46,10 +48,14 @@ DESCRIPTIONS = {
 
 @dataclass(frozen=True)
 class Codec:
-    """How frames (H, W, 3) or flow fields (2, H, W), uint8, are compressed; `quality` is JPEG's."""
+    """How frames (H, W, 3) or flow fields (2, H, W), uint8, are compressed; `quality` is JPEG's.
+
+    A `fast` lz4 takes more room; the pixels are the same, and so is how they are read.
+    """
 
     name: str = "gzip"
     quality: int = 0
+    fast: bool = False
 
     @classmethod
     def from_settings(cls, settings: dict, kind: str) -> "Codec":
@@ -101,7 +107,9 @@ class Codec:
         else:
             chunk_length = dataset.chunks[0]
             for first in range(0, len(arrays), chunk_length):
-                chunk = _lz4_chunk(arrays[first : first + chunk_length], chunk_length)
+                part = arrays[first : first + chunk_length]
+                level = FAST_LZ4_LEVEL if self.fast else LZ4_LEVEL
+                chunk = _lz4_chunk(part, chunk_length, level)
                 _write_chunk(dataset, (start + first, 0, 0, 0), chunk)
         return arrays.tobytes()
 
@@ -128,7 +136,7 @@ def _write_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], content: bytes)
     dataset.id.write_direct_chunk(offset, content + CHECKSUM.pack(crc32(content)))
 
 
-def _lz4_chunk(arrays: np.ndarray, chunk_length: int) -> bytes:
+def _lz4_chunk(arrays: np.ndarray, chunk_length: int, level: int) -> bytes:
     """Encode up to `chunk_length` frames or fields as a chunk of filter 32004, one block for each.
 
     All numbers are big-endian: the chunk's size (8 bytes) and the blocks' size (4), both before
@@ -140,7 +148,7 @@ def _lz4_chunk(arrays: np.ndarray, chunk_length: int) -> bytes:
     padding = [np.zeros_like(arrays[0])] * (chunk_length - len(arrays))
     blocks = []
     for array in [*arrays, *padding]:
-        block = imagecodecs.lz4_encode(np.ascontiguousarray(array), level=LZ4_LEVEL, hc=True)
+        block = imagecodecs.lz4_encode(np.ascontiguousarray(array), level=level, hc=True)
         block = block if len(block) < size else array.tobytes()
         blocks.append(struct.pack(">I", len(block)) + block)
     return struct.pack(">QI", size * len(blocks), size) + b"".join(blocks)

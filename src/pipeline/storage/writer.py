@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -48,6 +49,30 @@ def create(
         yield file
 
 
+@dataclass(frozen=True)
+class Clip:
+    """A clip of a shard that is not written yet. It can be sent to another process.
+
+    row: its index row.
+    file: the file that it gets of its own.
+    """
+
+    row: dict
+    file: Path
+    kind: str
+    settings: dict
+    code: str
+    codec: Codec
+
+    def write(self, arrays: Iterator[np.ndarray]) -> None:
+        """Write what `arrays` yields, as `make_arrays` of `write_shard` does."""
+        with create(self.file, self.kind, self.settings, self.code) as file:
+            _write_clip(file, self.kind, self.row, arrays, self.codec)
+
+    def __str__(self) -> str:
+        return self.row["path"]
+
+
 def write_shard(
     path: str | Path,
     kind: str,
@@ -58,6 +83,7 @@ def write_shard(
     made_with: str,
     on_reused: Callable[[dict], None] = lambda row: None,
     codec: Codec = DEFAULT_CODEC,
+    write_clips: Callable[[list[Clip]], None] | None = None,
     **facts: str,
 ) -> str:
     """Write a shard clip by clip; the next run reuses the finished clips of a killed one.
@@ -76,6 +102,8 @@ def write_shard(
         made_with: names and versions of the programs that the content depends on.
         on_reused: called with the index row of each clip that an earlier run has finished.
         codec: how frames or fields are compressed.
+        write_clips: writes the clips that are left, each by its `write`, in any order; without it
+            they are written one after the other, with what `make_arrays` yields.
         facts: more attributes of the file.
 
     Returns:
@@ -90,18 +118,22 @@ def write_shard(
         facts["coding"] = str(codec)
     folder = path.parent / ".partial" / path.stem
     folder.mkdir(parents=True, exist_ok=True)
-    clip_files = []
+    clip_files, left = [], []
     for row in rows:
         identity = json.dumps(
             [row["clip"], row["sha256"], settings, code, layout.SCHEMA, facts], sort_keys=True
         )
         clip_file = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.h5"
+        clip_files.append(clip_file)
         if _is_finished(clip_file):
             on_reused(row)
         else:
-            with create(clip_file, kind, settings, code) as file:
-                _write_clip(file, kind, row, make_arrays(row), codec)
-        clip_files.append(clip_file)
+            left.append(Clip(row, clip_file, kind, settings, code, codec))
+    if write_clips:
+        write_clips(left)
+    else:
+        for clip in left:
+            clip.write(make_arrays(clip.row))
     with create(path, kind, settings, code, made_with=made_with, **facts) as shard:
         digest = _join_clips(shard, rows, clip_files)
     shutil.rmtree(folder)
