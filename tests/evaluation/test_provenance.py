@@ -55,12 +55,15 @@ def test_provenance_adds_up(tmp_path):
     json.dumps(found, allow_nan=False)
 
 
-def test_flow_of_two_solvers_is_refused(tmp_path):
-    for number, solver in enumerate(["cpu 1", "cpu 1", "opencv 5.0.0"]):
+def test_flow_of_two_solvers_is_refused_unless_it_is_the_same(tmp_path):
+    for number, solver in enumerate(["cpu 1", "cuda 1", "opencv 5.0.0"]):
         content = {"stage": "flow", "digest": "d", "code": "c", "seconds": 1.0, "solver": solver}
         (tmp_path / f"{number}.json").write_text(json.dumps(content))
     paths = [tmp_path / f"{number}.json" for number in range(3)]
-    assert provenance(paths[:2], {"seed": 7}, "c")["stages"]["flow"]["solver"] == ["cpu 1"]
+    assert provenance(paths[:2], {"seed": 7}, "c")["stages"]["flow"]["solver"] == [
+        "cpu 1",
+        "cuda 1",
+    ]
     with pytest.raises(
         PipelineError,
         match=r"2\.json: flow by solver opencv 5\.0\.0, where other shards' is by cpu 1",

@@ -9,7 +9,7 @@ from small_shards import CODE, SETTINGS, files, index_rows, pixels, write
 
 from pipeline.storage import attributes
 from pipeline.storage.codecs import FIELDS_PER_CHUNK
-from pipeline.storage.layout import BLOCK
+from pipeline.storage.layout import BLOCK, flow_of
 
 
 @pytest.mark.parametrize("kind", ["frames", "flow"])
@@ -34,3 +34,8 @@ def test_anyone_can_read_a_shard(tmp_path, kind):
 
 def test_blocks_are_whole_chunks():
     assert BLOCK % FIELDS_PER_CHUNK == 0
+
+
+def test_flow_is_told_by_version_and_not_by_which_of_our_solvers_made_it():
+    assert flow_of("cpu 1") == flow_of("cuda 1") != flow_of("cuda 2")
+    assert flow_of("opencv 5.0.0") == "opencv 5.0.0" and flow_of("") == ""

@@ -231,15 +231,22 @@ def test_shards_made_in_different_ways_are_refused(tmp_path):
         name: str, solver: str = "cpu 1", bound: float = 20.0, accepted: list[str] | None = None
     ) -> dict:
         """Write a shard with these settings; returns the index row of a clip in it."""
-        settings = {"flow": {"bound": bound, "warps": 5}, "accept_damaged": accepted or []}
+        flow = {"bound": bound, "warps": 5, "backend": solver.partition(" ")[0]}
+        settings = {"flow": flow, "accept_damaged": accepted or []}
         write(tmp_path / f"{name}.h5", kind="flow", settings=settings, solver=solver)
         return index_rows()[0] | {"shard": name}
 
-    alike = [shard("000"), shard("001"), shard("002", accepted=["a"])]
+    alike = [shard("000"), shard("001", solver="cuda 1"), shard("002", accepted=["a"])]
     reader.Shards(tmp_path, "flow").check_same_settings(alike)
+    opencv = r"flow\.backend opencv \(not cpu\), solver opencv 5\.0\.0 \(not cpu 1\); if"
     for odd, words in (
-        (shard("003", solver="opencv 5.0.0"), r"solver opencv 5\.0\.0 \(not cpu 1\)"),
-        (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\)"),
+        (shard("003", solver="opencv 5.0.0"), opencv),
+        (shard("004", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\); if"),
+        (shard("005", solver="cuda 1", bound=5.0), r"flow\.bound 5\.0 \(not 20\.0\); if"),
+        (
+            shard("006", solver="cuda 2"),
+            r"flow\.backend cuda \(not cpu\), solver cuda 2 \(not cpu 1",
+        ),
     ):
         with pytest.raises(
             PipelineError,

@@ -13,6 +13,7 @@ from pipeline.datasets import fields, shard
 from pipeline.flow import tvl1
 from pipeline.jobs import program
 from pipeline.jobs.progress import Progress
+from pipeline.storage.layout import flow_of
 from pipeline.video import ffmpeg
 
 
@@ -32,6 +33,11 @@ def backend(options: argparse.Namespace) -> str:
 def solver(options: argparse.Namespace) -> str:
     """The solver on this machine with its version."""
     return tvl1.solver_version(backend(options))
+
+
+def flow(options: argparse.Namespace) -> str:
+    """What flow this machine computes: solvers of the same flow give the same bits."""
+    return flow_of(solver(options))
 
 
 def main(options: argparse.Namespace) -> None:
@@ -64,5 +70,5 @@ def main(options: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     program.run_job(
-        main, build_parser(), inputs=("clips",), outputs=("out", "record"), environment=solver
+        main, build_parser(), inputs=("clips",), outputs=("out", "record"), environment=flow
     )

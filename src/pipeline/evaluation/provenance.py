@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError, set_aside
 from pipeline.jobs.record import read, versions
+from pipeline.storage.layout import flow_of
 from pipeline.streams import STORES
 
 # What every record says.
@@ -68,7 +69,7 @@ def provenance(records: list[str], config: dict, code: str) -> dict:
         stage["seconds"] = round(stage["seconds"] + content["seconds"], 1)
         stage["artifacts"][str(path)] = content["digest"]
         # Networks that see flow of two solvers in training and testing lose accuracy, unseen.
-        if len(stage["solver"]) > 1:
+        if len(set(map(flow_of, stage["solver"]))) > 1:
             raise PipelineError(
                 f"{path}: flow by solver {content['solver']}, where other shards' is by "
                 f"{stage['solver'][0]}; set flow.backend in the config to one of them and run "

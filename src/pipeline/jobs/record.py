@@ -1,10 +1,9 @@
 """Two small files beside every artifact: its record, and its content.
 
 `<name>.json`, the record, says how the artifact was made: settings, code, versions, device,
-seconds. `<name>.content.json` says what it is: its digest and, for flow, its solver. Artifacts are
-large, and Snakemake compares large files by time stamp only, so rules read them as `ancient(...)`
-and depend on their content files. A record that differs in seconds or versions alone reruns
-nothing.
+seconds. `<name>.content.json` says what it is: its digest. Artifacts are large, and Snakemake
+compares large files by time stamp only, so rules read them as `ancient(...)` and depend on their
+content files. A record that differs in seconds, versions or solver alone reruns nothing.
 """
 
 import json
@@ -51,8 +50,7 @@ def write(
         "packages": versions(),
         "seconds": round((time.monotonic() - _begun) / artifacts, 1),
     }
-    content = {"digest": digest} | {key: more[key] for key in ("solver",) if key in more}
-    for target, value in ((Path(path), record), (content_path(path), content)):
+    for target, value in ((Path(path), record), (content_path(path), {"digest": digest})):
         with replacing(target) as temporary:
             temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
 

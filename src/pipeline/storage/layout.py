@@ -57,6 +57,16 @@ ABOUT = {
 # The kinds with one item per frame. The value says how many fewer: a clip of n frames has n - 1
 # flow fields.
 PER_FRAME = {"frames": 0, "flow": 1}
+# Solvers of flow whose flow is the same to the last bit, where their versions are the same.
+SAME_FLOW = ("cpu", "cuda")
 # Frames or fields that are written or read at a time, so that the memory that a clip takes does not
 # grow with its length. A multiple of `codecs.FIELDS_PER_CHUNK`, so that all chunks are whole.
 BLOCK = 30
+
+
+def flow_of(solver: str) -> str:
+    """Return what the flow of a solver is called, such as 'cuda 1', by a name for all solvers of
+    the same flow.
+    """
+    name, _, version = solver.partition(" ")
+    return f"{' or '.join(SAME_FLOW)} {version}" if name in SAME_FLOW else solver

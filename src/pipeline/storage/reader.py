@@ -16,7 +16,7 @@ from pipeline.storage import attributes, layout
 from pipeline.storage.codecs import Codec
 from pipeline.storage.damage import broken, refuse_open_for_writing, require_end
 from pipeline.storage.keys import key_of
-from pipeline.storage.layout import ABOUT, PER_FRAME
+from pipeline.storage.layout import ABOUT, PER_FRAME, flow_of
 
 # How HDF5 files begin, and the byte behind it of files whose tables have checksums.
 SIGNATURE, CHECKED_TABLES = b"\x89HDF\r\n\x1a\n", b"\x02"
@@ -161,14 +161,17 @@ class Shards:
         """Check that one solver with one set of settings made the files of all index rows.
 
         Pixels mean something else under other settings: a network that learns from a mix loses
-        points of accuracy, and nothing shows it. Lossless codecs may be mixed, lossy ones may not.
+        points of accuracy, and nothing shows it. Lossless codecs may be mixed, and solvers of the same
+        flow.
         Raises PipelineError with a line for each file that differs from most of the others.
         """
         # Settings with solver, and the files that they made; 5 and 5.0 are equal.
         groups: list[tuple[dict, list[Path]]] = []
         for path in sorted({self._path(row) for row in rows}):
             settings = self._settings_and_solver(path)
-            same = next((paths for other, paths in groups if other == settings), None)
+            same = next(
+                (paths for other, paths in groups if _in_terms_of(other, settings) == other), None
+            )
             if same is None:
                 groups.append((settings, [path]))
             else:
@@ -180,7 +183,7 @@ class Shards:
         raise PipelineError.from_list(
             [
                 f"{path}: made otherwise than {first} and {len(more)} more: "
-                f"{_differences(other, common)}; {set_aside(path)}"
+                f"{_differences(_in_terms_of(common, other), common)}; {set_aside(path)}"
                 for other, paths in others
                 for path in paths
             ]
@@ -217,6 +220,17 @@ class Shards:
     def __getstate__(self) -> dict:
         """What is sent to another process: no open files."""
         return {**self.__dict__, "_files": {}, "_owner": 0}
+
+
+def _in_terms_of(other: dict, settings: dict) -> dict:
+    """Settings of `_settings_and_solver`, with the solver of others where the flow is the same."""
+    if flow_of(settings["solver"]) != flow_of(other["solver"]):
+        return settings
+    same = {"solver": other["solver"]}
+    if "backend" in other.get("flow", {}) and "backend" in settings.get("flow", {}):
+        # The setting chose the solver, and is no more than that.
+        same["flow"] = settings["flow"] | {"backend": other["flow"]["backend"]}
+    return settings | same
 
 
 def _check_record(path: Path, settings: dict) -> None:

@@ -2,9 +2,9 @@
 library only.
 
 Beside each large artifact lie two small files: `<name>.json`, the record of how it was made
-(seconds, versions, code), and `<name>.content.json`, which says what it IS (digest, solver). Rules
-depend on the latter: an artifact that was made again with the same content reruns nothing. The
-artifact itself and its record are `ancient` inputs.
+(seconds, versions, code), and `<name>.content.json`, which says what it IS (digest). Rules depend
+on the latter: an artifact that was made again with the same content reruns nothing. The artifact
+itself and its record are `ancient` inputs.
 """
 
 from collections.abc import Callable
