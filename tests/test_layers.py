@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "pipeline"
 FLOORS = [  # from the ground up; a room imports from the floors below its own, and from itself
     {"errors", "streams"},
-    {"files"},
+    {"files", "gpus"},
     {"compute", "config", "flow", "jobs", "storage", "video"},
     {"data", "datasets", "idt", "models"},
     {"evaluation", "extraction", "inference", "training"},

@@ -5,8 +5,11 @@ import tempfile
 
 import pytest
 import torch
+from gpu_cases import CARDS, pretend
 
 from pipeline.compute import device, gpu_lock
+from pipeline.errors import PipelineError
+from pipeline.gpus import Gpus
 
 
 @pytest.fixture
@@ -21,21 +24,48 @@ def torch_state():
 def test_cpu_is_deterministic_on_the_threads_of_the_settings(monkeypatch, torch_state):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     threads = torch.get_num_threads() + 1
-    chosen = device.prepare_device(threads)
+    chosen = device.choose_device(threads)
     assert chosen == torch.device("cpu") and torch.get_num_threads() == threads
     assert torch.are_deterministic_algorithms_enabled()
     assert device.device_name(chosen) == f"cpu, {threads} threads"
 
 
-def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, start):
+def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, start, capfd):
     assert start().claimed(10) == [0]
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    pretend(monkeypatch)
+    monkeypatch.setattr(device.gpus, "found", lambda: CARDS)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda chosen: f"Card {chosen.index}")
     monkeypatch.setattr(device, "_gpu_names", lambda: ["gpu-a", "gpu-b"])
     monkeypatch.setattr(gpu_lock, "_held", [])
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.cuda, "set_device", lambda chosen: None)
     (tmp_path / "locks").rename(tmp_path / f"pipeline-gpus-{os.getuid()}")
     assert device.prepare_device(1) == torch.device("cuda", 1)
+    assert capfd.readouterr().err == "device: Card 1\n"
+
+
+def test_a_gpu_that_torch_cannot_use_is_an_error_unless_none_is_wanted(
+    monkeypatch, torch_state, capfd
+):
+    pretend(monkeypatch, usable=False, built_for="13.0")
+    monkeypatch.setattr(device.gpus, "found", lambda: CARDS)
+    for wanted in ("auto", "cuda"):
+        with pytest.raises(PipelineError, match="too old .*; or set compute.device to cpu"):
+            device.prepare_device(1, wanted)
+    with pytest.raises(PipelineError, match="or set --device to cpu"):
+        device.choose_device(1, "auto", option="--device")
+    assert device.prepare_device(1, "cpu").type == "cpu"
+    assert capfd.readouterr().err == "device: cpu, 1 threads\n"
+
+
+def test_without_a_gpu_auto_is_the_cpu_and_says_why(monkeypatch, torch_state, capfd):
+    pretend(monkeypatch, usable=False)
+    monkeypatch.setattr(device.gpus, "found", Gpus)
+    monkeypatch.setattr(device.gpus, "TRACES", ())
+    assert device.prepare_device(1).type == "cpu"
+    assert capfd.readouterr().err == "device: cpu, 1 threads (no NVIDIA GPU)\n"
+    with pytest.raises(PipelineError, match="compute.device is cuda: no NVIDIA GPU; or take auto"):
+        device.prepare_device(1, "cuda")
 
 
 def test_auto_is_mixed_precision_and_channels_last_on_a_gpu_that_has_them(monkeypatch):

@@ -38,60 +38,6 @@ def test_free_bytes_are_those_that_users_may_take(tmp_path):
     assert machine.free_bytes(tmp_path / "none") is None
 
 
-def test_no_driver_is_no_gpu(monkeypatch):
-    def absent(name):
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr(machine.ctypes, "CDLL", absent)
-    assert machine.gpus() == machine.Gpus()
-
-
-class Driver:
-    """The functions of libcuda that are asked, of a machine with two cards and CUDA 12.4."""
-
-    def __init__(self, initialised: int = 0):
-        self.initialised = initialised
-
-    def cuInit(self, _):
-        return self.initialised
-
-    def cuDeviceGetCount(self, count):
-        count._obj.value = 2
-        return 0
-
-    def cuDriverGetVersion(self, version):
-        version._obj.value = 12040
-        return 0
-
-    def cuDeviceGetName(self, name, size, number):
-        name.value = f"Card {number}".encode()
-        return 0
-
-
-def test_the_driver_names_gpus_and_its_cuda(monkeypatch):
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: Driver())
-    assert machine.gpus() == machine.Gpus(("Card 0", "Card 1"), (12, 4))
-    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: Driver(initialised=100))
-    assert machine.gpus() == machine.Gpus()
-
-
-def test_what_triton_lacks_is_named(tmp_path, monkeypatch):
-    compiler = "a C compiler"
-    monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert compiler in machine.missing_for_triton()
-    (tmp_path / "clang").touch(mode=0o755)
-    assert compiler not in machine.missing_for_triton()
-    # What the environment names counts alone.
-    monkeypatch.setenv("CC", "nocc")
-    assert compiler in machine.missing_for_triton()
-    monkeypatch.setattr(machine.sysconfig, "get_path", lambda name: str(tmp_path))
-    headers = "the headers of Python (Python.h)"
-    assert machine.missing_for_triton() == [compiler, headers]
-    (tmp_path / "Python.h").touch()
-    assert machine.missing_for_triton() == [compiler]
-
-
 def test_it_is_asked_without_torch():
     code = "import sys, pipeline.compute.machine; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,6 +6,7 @@ from flow_cases import ODD, noisy, texture
 
 from pipeline.errors import PipelineError
 from pipeline.flow import tvl1
+from pipeline.gpus import Gpus
 
 
 @pytest.mark.parametrize("backend", ["opencv", "cpu"])
@@ -114,22 +115,47 @@ def test_fields_of_small_frames_are_refused():
         list(tvl1.fields([small(shape=(12, 20))] * 2, backend="cpu"))
 
 
-def test_auto_takes_what_is_there(monkeypatch):
+@pytest.fixture
+def card(monkeypatch):
+    """A machine with a GPU, and all that flow on it needs."""
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
-    monkeypatch.setattr(tvl1, "gpu_count", lambda: 0)
-    assert tvl1.resolve_backend("auto") == "cpu" and tvl1.resolve_backend("opencv") == "opencv"
-    with pytest.raises(PipelineError, match="cuda needs an NVIDIA GPU"):
+    monkeypatch.setattr(tvl1.gpus, "found", lambda: Gpus(("Card",), (13, 0)))
+    monkeypatch.setattr(tvl1.gpus, "missing_for_triton", list)
+    monkeypatch.setattr(tvl1.gpus, "torch_problem", lambda found: "")
+    tvl1._say_once.cache_clear()
+
+
+def test_auto_takes_what_is_there(card, monkeypatch):
+    assert tvl1.resolve_backend("auto") == tvl1.resolve_backend("cuda") == "cuda"
+    assert tvl1.resolve_backend("cpu") == "cpu" and tvl1.resolve_backend("opencv") == "opencv"
+    monkeypatch.setattr(tvl1.gpus, "found", Gpus)
+    assert tvl1.resolve_backend("auto") == "cpu"
+    with pytest.raises(PipelineError, match="flow.backend is cuda: .*; or take auto or cpu"):
         tvl1.resolve_backend("cuda")
     with pytest.raises(PipelineError, match="'gpu' is none of auto, opencv, cpu, cuda"):
         tvl1.resolve_backend("gpu")
-    monkeypatch.setattr(tvl1, "gpu_count", lambda: 1)
-    monkeypatch.setattr(tvl1, "find_spec", lambda name: object())
-    assert (
-        tvl1.resolve_backend("auto") == tvl1.resolve_backend("cuda") == "cuda"
-        and tvl1.resolve_backend("cpu") == "cpu"
+
+
+def test_what_triton_lacks_is_said_once_by_auto_and_is_an_error_of_cuda(card, monkeypatch, capfd):
+    monkeypatch.setattr(tvl1.gpus, "missing_for_triton", lambda: ["a C compiler", "Python.h"])
+    assert [tvl1.resolve_backend("auto") for _ in range(2)] == ["cpu", "cpu"]
+    assert capfd.readouterr() == (
+        "",
+        "Triton compiles flow for the GPU, and lacks a C compiler and Python.h; "
+        "flow is computed on the CPU until they are installed\n",
     )
-    monkeypatch.setattr(tvl1, "find_spec", lambda name: None)
-    assert tvl1.resolve_backend("auto") == "cpu"
+    with pytest.raises(
+        PipelineError, match=r"lacks a C compiler and Python.h; install .*python3-d"
+    ):
+        tvl1.resolve_backend("cuda")
+
+
+@pytest.mark.parametrize("backend", ["auto", "cuda"])
+def test_a_gpu_that_torch_cannot_use_is_not_passed_over(card, monkeypatch, backend):
+    monkeypatch.setattr(tvl1.gpus, "torch_problem", lambda found: "the driver is too old")
+    with pytest.raises(PipelineError, match="too old; or set flow.backend to cpu"):
+        tvl1.resolve_backend(backend)
+    assert tvl1.resolve_backend("cpu") == "cpu"
 
 
 def test_grey_is_bt601_luma():

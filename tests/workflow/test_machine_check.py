@@ -1,28 +1,32 @@
 """What is found on a machine, and what is said of it."""
 
+from pathlib import Path
+
 import pytest
 
-from pipeline.compute.machine import Gpus
 from pipeline.errors import MachineError
+from pipeline.gpus import Gpus
 from pipeline.video import ffmpeg
 from pipeline.workflow import machine_check
-from pipeline.workflow.machine_check import ERROR, NOTE, OK, Finding, judge_torch
+from pipeline.workflow.machine_check import ERROR, NOTE, OK, Finding
 
 CARD = Gpus(("Some Card",), (12, 4))
 
 
-def settings(backend: str = "auto", processes: int = 1, workers: int = 0) -> dict:
+def settings(
+    backend: str = "auto", processes: int = 1, workers: int = 0, device: str = "auto"
+) -> dict:
     return {
         "flow": {"backend": backend},
-        "compute": {"processes": processes, "workers": workers},
+        "compute": {"processes": processes, "workers": workers, "device": device},
     }
 
 
 @pytest.fixture
 def card(monkeypatch):
     """A machine with a GPU that torch can use, and all that Triton needs."""
-    monkeypatch.setattr(machine_check, "_torch", lambda driver: Finding(OK, f"torch, {driver}"))
-    monkeypatch.setattr(machine_check.machine, "missing_for_triton", list)
+    monkeypatch.setattr(machine_check.gpus, "torch_problem", lambda found: "")
+    monkeypatch.setattr(machine_check.gpus, "missing_for_triton", list)
     monkeypatch.setattr(machine_check, "find_spec", lambda name: name)
 
 
@@ -90,51 +94,43 @@ def test_a_busy_machine_is_noted(monkeypatch):
     assert found[0].state == NOTE and "(load 6.1)" in found[0].text
 
 
-def test_no_gpu_is_no_error(monkeypatch):
-    monkeypatch.setattr(machine_check.Path, "exists", lambda path: False)
+def test_no_gpu_is_no_error_unless_one_is_asked_for(monkeypatch):
+    monkeypatch.setattr(machine_check.gpus, "TRACES", ())
     (found,) = machine_check._gpus(Gpus(), settings(processes=4))
-    assert found.state == NOTE and found.text.startswith("no NVIDIA GPU")
-    monkeypatch.setattr(machine_check.Path, "exists", lambda path: True)
+    assert found.state == NOTE and found.text.startswith("no NVIDIA GPU: flow and networks")
+    (found,) = machine_check._gpus(Gpus(), settings(device="cuda"))
+    assert found.state == ERROR
+    monkeypatch.setattr(machine_check.gpus, "TRACES", (Path("/"),))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     (found,) = machine_check._gpus(Gpus(), None)
     assert found.state == NOTE and "no GPU can be used (libcuda.so.1)" in found.text
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    (found,) = machine_check._gpus(Gpus(), None)
-    assert found.state == NOTE and "CUDA_VISIBLE_DEVICES=-1; unset it" in found.text
 
 
 def test_a_gpu_is_named_with_its_driver(card):
     first, torch, triton = machine_check._gpus(CARD, settings())
     assert first == Finding(OK, "1 GPU: Some Card; its driver has CUDA 12.4")
-    assert torch.text == "torch, (12, 4)" and triton.state == OK
+    assert torch.text.endswith("uses the GPU") and triton.state == OK
 
 
-def test_what_triton_lacks_is_an_error_where_flow_is_computed_by_it(card, monkeypatch):
-    monkeypatch.setattr(machine_check.machine, "missing_for_triton", lambda: ["a C compiler"])
+def test_a_gpu_that_torch_cannot_use_is_an_error_where_it_is_wanted(card, monkeypatch):
+    monkeypatch.setattr(machine_check.gpus, "torch_problem", lambda found: "torch is too new")
+    _, torch, _ = machine_check._gpus(CARD, settings())
+    assert torch == Finding(
+        ERROR, "torch is too new; or set compute.device and flow.backend to cpu"
+    )
+    _, note = machine_check._gpus(CARD, settings("cpu", processes=2, device="cpu"))
+    assert note.state == NOTE and "compute.device is cpu" in note.text
+
+
+def test_what_triton_lacks_is_an_error_where_flow_must_be_computed_by_it(card, monkeypatch):
+    monkeypatch.setattr(machine_check.gpus, "missing_for_triton", lambda: ["a C compiler"])
     *_, found = machine_check._gpus(CARD, settings("cuda"))
     assert found.state == ERROR and "Triton, which lacks a C compiler; install" in found.text
+    *_, found = machine_check._gpus(CARD, settings("auto"))
+    assert found.state == NOTE and "so flow is computed on the processor; install" in found.text
     assert all(one.state == OK for one in machine_check._gpus(CARD, settings("cpu")))
 
 
 def test_more_processes_than_gpus_are_an_error(card):
     *_, found = machine_check._gpus(CARD, settings(processes=2))
     assert found.state == ERROR and "compute.processes is 2, and there are 1 GPUs" in found.text
-
-
-@pytest.mark.parametrize(
-    "built_for, usable, driver, state, words",
-    [
-        ("13.0", True, (13, 0), OK, "uses the GPU"),
-        # Versions of CUDA are compatible within a major number: torch itself says whether it can.
-        ("12.8", True, (12, 4), OK, "uses the GPU"),
-        (None, False, (12, 4), ERROR, "is a build without CUDA"),
-        ("13.0", False, (12, 4), ERROR, "a build of torch for CUDA 12.4 or older"),
-        ("12.8", False, (12, 10), ERROR, "cannot use the GPU, though its driver has CUDA 12.10"),
-    ],
-)
-def test_a_driver_that_is_too_old_for_torch_is_said_with_its_cure(
-    built_for, usable, driver, state, words
-):
-    found = judge_torch("2.12.1", built_for, usable, driver)
-    assert found.state == state and words in found.text
-    assert state == OK or "networks would train on the processor" in found.text

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from workspace import TINY
 
-from pipeline.compute.machine import Gpus
 from pipeline.datasets import demo, render
 from pipeline.errors import PipelineError
+from pipeline.gpus import Gpus
 from pipeline.video.encode import encode
 from pipeline.workflow import set_check, trial
 from pipeline.workflow.machine_check import ERROR, NOTE, OK, Finding
@@ -60,7 +60,7 @@ def project(tmp_path, monkeypatch) -> Project:
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(trial, "of_clips", decoded)
-    monkeypatch.setattr(set_check.machine, "gpus", Gpus)
+    monkeypatch.setattr(set_check.gpus, "found", Gpus)
     return Project(tmp_path)
 
 

@@ -34,7 +34,7 @@ rule asyn:
     threads: NEEDS.training_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.processes,
+        gpu=NEEDS.training_gpus,
         mem_mb=NEEDS.training_memory(32000),
         runtime=7200,
         launcher=NEEDS.launcher,

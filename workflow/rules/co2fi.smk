@@ -28,7 +28,7 @@ rule co2fi:
     threads: NEEDS.training_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.processes,
+        gpu=NEEDS.training_gpus,
         mem_mb=NEEDS.training_memory(16000),
         runtime=2880,
         launcher=NEEDS.launcher,

@@ -16,7 +16,7 @@ rule flow:
     benchmark:
         "results/{set}/benchmarks/flow/{shard}.tsv"
     conda:
-        "../../envs/video.yaml"
+        "../../envs/train.yaml"
     threads: 1
     resources:
         gpu=NEEDS.flow_gpus,

@@ -24,10 +24,10 @@ rule groups:
     threads: NEEDS.reading_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=1,
+        gpu=NEEDS.gpu,
         mem_mb=8000,
         runtime=720,
-        flags=NEEDS.worker_flags,
+        flags=NEEDS.network_flags,
     params:
         settings=PARAMS.settings(
             "stack",

@@ -38,10 +38,10 @@ for kind, sources, runs in FILES.scoring_rules():
         threads: NEEDS.reading_cores
         resources:
             wanted=PARAMS.wanted,
-            gpu=1,
+            gpu=NEEDS.gpu,
             mem_mb=16000,
             runtime=2880,
-            flags=NEEDS.worker_flags,
+            flags=NEEDS.network_flags,
         params:
             settings=PARAMS.settings(
                 "stack",

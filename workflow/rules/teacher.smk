@@ -24,7 +24,7 @@ rule teacher:
     threads: NEEDS.training_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.processes,
+        gpu=NEEDS.training_gpus,
         mem_mb=NEEDS.training_memory(8000),
         runtime=720,
         launcher=NEEDS.launcher,

@@ -95,7 +95,7 @@ def main(options: argparse.Namespace) -> None:
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    device = prepare_device(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"], options.device)
     torch.manual_seed(seed)
     model = build_model(options, len(classes))
     dataset, criterion = build_dataset(options, rows)

@@ -50,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
     settings, seed = options.settings, options.settings["seed"]
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    device = prepare_device(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"], options.device)
     torch.manual_seed(seed)
     model = factory.stream_net(settings, options.stream, len(classes))
     model.start_from(weights(options))

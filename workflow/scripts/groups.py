@@ -20,7 +20,7 @@ def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
     classes = index.class_names(rows)
-    device = prepare_device(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"], options.device)
     teacher = checkpoint.load(
         options.model,
         factory.teacher(settings, options.stream, len(classes)),

@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     settings = options.settings
     rows = index.read(options.clips)
-    device = prepare_device(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"], options.device)
     streams = {
         "appearance": Stream(
             "appearance", options.frames, settings["crops"], settings["stack"], rows

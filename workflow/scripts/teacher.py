@@ -29,7 +29,7 @@ def main(options: argparse.Namespace) -> None:
     rows = index.read(options.clips)
     classes = index.class_names(rows)
     chosen = sampler.class_fraction(rows, settings["teacher"]["fraction"], seed)
-    device = prepare_device(settings["compute"]["threads"])
+    device = prepare_device(settings["compute"]["threads"], options.device)
     torch.manual_seed(seed)
     model = factory.teacher(settings, options.stream, len(classes))
     if settings["teacher"]["weights"] != "none":

@@ -114,13 +114,12 @@ def _predict(run: Path, videos: list[Path], options: Options) -> None:
     if options.device == "cpu":
         # Before libraries look for a GPU.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    from pipeline.compute.device import prepare_device
+    from pipeline.compute.device import choose_device
     from pipeline.report import prediction, trained_runs
 
     trained = trained_runs.read(run)
-    device = prepare_device(trained.settings["compute"]["threads"])
-    if options.device not in ("auto", device.type):
-        raise PipelineError("--device cuda: there is no GPU here that torch can use; take auto")
+    threads = trained.settings["compute"]["threads"]
+    device = choose_device(threads, options.device, option="--device")
     for model in trained.models.values():
         model.to(device)
     top = min(options.top, len(trained.classes))

@@ -1,22 +1,42 @@
 """The device that a job runs on, and its precision and memory layout."""
 
+import sys
+
 import torch
 
+from pipeline import gpus
 from pipeline.compute import ranks
 from pipeline.compute.gpu_lock import claim
+from pipeline.errors import PipelineError
 
 
-def prepare_device(threads: int) -> torch.device:
-    """Return the device to run on: a GPU that no other job holds, else the CPU.
+def prepare_device(threads: int, wanted: str = "auto") -> torch.device:
+    """Return the device to run on, and say in a line of standard error which it is.
 
-    Waits where all GPUs are held. Under torchrun each process gets a GPU of its own.
+    `wanted` is the setting compute.device: cpu; cuda, a GPU that no other job holds; or auto, such
+    a GPU where there is one, else the CPU. Waits where all GPUs are held. Under torchrun each
+    process gets a GPU of its own.
 
     The number of CPU `threads` is a setting and does not follow the number of cores, because
     results on a CPU are bit-identical only for the same number of threads.
+
+    Raises PipelineError where a GPU is here that torch cannot use, or none though `wanted` is cuda.
     """
+    device = choose_device(threads, wanted)
+    if ranks.rank() == 0:
+        why = f" ({gpus.why_none()})" if device.type == "cpu" and wanted == "auto" else ""
+        print(f"device: {device_name(device)}{why}", file=sys.stderr, flush=True)
+    return device
+
+
+def choose_device(
+    threads: int, wanted: str = "auto", option: str = "compute.device"
+) -> torch.device:
+    """Do as `prepare_device` without a word; errors call what `wanted` was given by `option`."""
     torch.set_num_threads(threads)
-    ranks.start()
-    if torch.cuda.is_available():
+    on_gpu = wanted != "cpu" and _has_gpu(wanted, option)
+    ranks.start(on_gpu)
+    if on_gpu:
         # Rank 0 claims the GPUs of all ranks; the other ranks learn theirs from it.
         claimed = claim(_gpu_names(), ranks.count()) if ranks.rank() == 0 else ranks.count() * [0]
         device = torch.device("cuda", ranks.broadcast_from_rank0(claimed)[ranks.rank()])
@@ -24,6 +44,22 @@ def prepare_device(threads: int) -> torch.device:
         return device
     torch.use_deterministic_algorithms(True)
     return torch.device("cpu")
+
+
+def _has_gpu(wanted: str, option: str) -> bool:
+    """Return whether torch can use a GPU here.
+
+    Raises PipelineError where the driver shows one and torch cannot use it, or none is here though
+    `wanted` is cuda.
+    """
+    if problem := gpus.torch_problem(gpus.found()):
+        raise PipelineError(f"{problem}; or set {option} to cpu")
+    # A build of torch for GPUs of another make has them without NVIDIA's driver.
+    if torch.cuda.is_available():
+        return True
+    if wanted == "cuda":
+        raise PipelineError(f"{option} is cuda: {gpus.why_none()}; or take auto or cpu")
+    return False
 
 
 def resolve_precision(setting: str, device: torch.device) -> str:

@@ -1,28 +1,11 @@
-"""What a machine has: cores, memory, shared memory, GPUs, and what Triton compiles with.
+"""What a machine has: cores, memory and shared memory, by the standard library."""
 
-Standard library only: neither torch nor a solver is imported to ask.
-"""
-
-import ctypes
 import os
-import shutil
-import sysconfig
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 # Where a container's limits stand, in the second and in the first version of control groups.
 CGROUPS = Path("/sys/fs/cgroup")
-# Compilers that Triton looks for.
-COMPILERS = ("gcc", "clang")
-
-
-@dataclass(frozen=True)
-class Gpus:
-    """The NVIDIA GPUs of a machine: their names, and the version of CUDA that their driver has."""
-
-    names: tuple[str, ...] = ()
-    cuda: tuple[int, int] = (0, 0)
 
 
 def cores() -> int:
@@ -59,34 +42,3 @@ def free_bytes(folder: str | Path) -> int | None:
     except OSError:
         return None
     return state.f_bavail * state.f_frsize
-
-
-def gpus() -> Gpus:
-    """Return the GPUs that this process may use, as their driver says; none where there is none."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return Gpus()
-    count, version = ctypes.c_int(0), ctypes.c_int(0)
-    # All functions return 0, CUDA_SUCCESS, when they succeed.
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return Gpus()
-    driver.cuDriverGetVersion(ctypes.byref(version))
-    names = []
-    for number in range(count.value):
-        name = ctypes.create_string_buffer(256)
-        driver.cuDeviceGetName(name, 256, number)
-        names.append(name.value.decode(errors="replace"))
-    # 12040 is 12.4.
-    return Gpus(tuple(names), (version.value // 1000, version.value % 1000 // 10))
-
-
-def missing_for_triton() -> list[str]:
-    """Return what Triton lacks here to compile the flow solver for a GPU: packages to install."""
-    missing = []
-    compilers = [os.environ["CC"]] if os.environ.get("CC") else COMPILERS
-    if not any(shutil.which(name) for name in compilers):
-        missing.append("a C compiler")
-    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
-        missing.append("the headers of Python (Python.h)")
-    return missing

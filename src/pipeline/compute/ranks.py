@@ -13,12 +13,10 @@ from torch import distributed
 from pipeline.errors import PipelineError, first_line
 
 
-def start() -> None:
+def start(on_gpu: bool = False) -> None:
     """Join the process group where torchrun started this process: gloo on CPUs, NCCL on GPUs."""
     if "TORCHELASTIC_RUN_ID" in os.environ and not distributed.is_initialized():
-        distributed.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        )
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
 
 
 def rank() -> int:

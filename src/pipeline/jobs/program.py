@@ -117,8 +117,14 @@ def parser(description: str, *options: str, record: bool = True) -> argparse.Arg
 
 
 def reading_parser(description: str, *options: str, record: bool = True) -> argparse.ArgumentParser:
-    """Return a `parser` that has --workers, too."""
+    """Return a `parser` that has --workers and --device, too."""
     result = parser(description, *options, record=record)
+    result.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="what networks run on: auto is a GPU where there is one (default)",
+    )
     result.add_argument(
         "--workers", type=int, default=0, help="processes that read shards for this one (default 0)"
     )

@@ -7,15 +7,15 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from pipeline import gpus
 from pipeline.compute import machine
-from pipeline.compute.machine import Gpus
 from pipeline.errors import MachineError, listed
+from pipeline.gpus import Gpus
 from pipeline.video import ffmpeg
 
 OK, NOTE, ERROR = "ok", "note", "error"
@@ -46,7 +46,7 @@ def of_machine(own: dict | None = None) -> Iterator[Finding]:
     yield from _ffmpeg()
     yield from _memory(own)
     yield from _load()
-    yield from _gpus(machine.gpus(), own)
+    yield from _gpus(gpus.found(), own)
 
 
 def _python() -> Finding:
@@ -123,80 +123,47 @@ def _load() -> Iterator[Finding]:
 
 def _gpus(found: Gpus, own: dict | None) -> Iterator[Finding]:
     if not found.names:
-        yield Finding(NOTE, _why_no_gpu())
+        none = gpus.why_none()
+        ending = ": flow and networks are computed on the processor" if "card" not in none else ""
+        wanted = own is not None and own["compute"].get("device") == "cuda"
+        yield Finding(ERROR if wanted else NOTE, none + ending)
         return
     cuda = ".".join(map(str, found.cuda))
     names = listed(list(dict.fromkeys(found.names)))
     yield Finding(OK, f"{len(found.names)} GPU: {names}; its driver has CUDA {cuda}")
-    if find_spec("torch"):
-        yield _torch(found.cuda)
+    device = own["compute"].get("device", "auto") if own else "auto"
     backend = own["flow"]["backend"] if own else "auto"
-    missing = machine.missing_for_triton()
-    if find_spec("triton") and backend in ("auto", "cuda"):
-        if missing:
-            yield Finding(
-                ERROR,
-                f"flow on the GPU is compiled by Triton, which lacks {' and '.join(missing)}; "
-                "install them (Debian: gcc, python3-dev), or set flow.backend to cpu",
-            )
-        else:
-            yield Finding(OK, "Triton has a C compiler and the headers of Python")
+    if device == "cpu":
+        yield Finding(NOTE, "compute.device is cpu: networks are computed on the processor")
+    if find_spec("torch") and (device != "cpu" or backend in ("auto", "cuda")):
+        yield _torch(found)
+    if backend in ("auto", "cuda"):
+        yield _triton(backend)
     processes = own["compute"]["processes"] if own else 1
-    if processes > len(found.names):
+    if device != "cpu" and processes > len(found.names):
         yield Finding(
             ERROR,
             f"compute.processes is {processes}, and there are {len(found.names)} GPUs; lower it",
         )
 
 
-def _why_no_gpu() -> str:
-    if not Path("/dev/nvidiactl").exists() and not Path("/proc/driver/nvidia").exists():
-        return "no NVIDIA GPU: flow and networks are computed on the processor"
-    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return (
-            "an NVIDIA card is here, but no GPU can be used: the environment has "
-            f"CUDA_VISIBLE_DEVICES={visible}; unset it"
-        )
-    return (
-        "an NVIDIA card is here, but no GPU can be used (libcuda.so.1); install its driver, or "
-        "start the container with its GPUs (docker run --gpus all)"
-    )
-
-
-def _torch(driver: tuple[int, int]) -> Finding:
+def _torch(found: Gpus) -> Finding:
     """Say whether torch can use the GPUs that the driver shows."""
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        usable = torch.cuda.is_available()
-    return judge_torch(torch.__version__, torch.version.cuda, usable, driver)
+    if problem := gpus.torch_problem(found):
+        return Finding(ERROR, f"{problem}; or set compute.device and flow.backend to cpu")
+    return Finding(OK, f"torch {importlib.metadata.version('torch')} uses the GPU")
 
 
-def judge_torch(
-    version: str, built_for: str | None, usable: bool, driver: tuple[int, int]
-) -> Finding:
-    """Say whether a torch, built for a version of CUDA or none, can use the GPUs of a driver."""
-    if usable:
-        return Finding(OK, f"torch {version} uses the GPU")
-    slow = "networks would train on the processor"
-    if built_for is None:
-        return Finding(
-            ERROR, f"torch {version} is a build without CUDA, so {slow}; install one with it"
-        )
-    has = ".".join(map(str, driver))
-    if driver < tuple(map(int, built_for.split(".")[:2])):
-        return Finding(
-            ERROR,
-            f"torch {version} is built for CUDA {built_for}, and the driver is too old for it, of "
-            f"CUDA {has}, so {slow}; install a newer driver, or a build of torch for CUDA {has} or "
-            "older",
-        )
-    return Finding(
-        ERROR,
-        f"torch {version} cannot use the GPU, though its driver has CUDA {has}, so {slow}; "
-        "python -c 'import torch; torch.zeros(1).cuda()' says why",
-    )
+def _triton(backend: str) -> Finding:
+    """Say whether Triton can compile flow, and what `backend` makes of it where it cannot."""
+    missing = gpus.missing_for_triton()
+    if not missing:
+        return Finding(OK, "Triton has a C compiler and the headers of Python")
+    lacks = f"flow on the GPU is compiled by Triton, which lacks {' and '.join(missing)}"
+    install = "install them (Debian: gcc, python3-dev)"
+    if backend == "auto":
+        return Finding(NOTE, f"{lacks}, so flow is computed on the processor; {install}")
+    return Finding(ERROR, f"{lacks}; {install}, or set flow.backend to cpu")
 
 
 def size_text(size: float) -> str:

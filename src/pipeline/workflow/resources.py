@@ -53,6 +53,14 @@ class JobResources:
         """`megabytes` for each process of a training."""
         return lambda wildcards: megabytes * self.processes(wildcards)
 
+    def gpu(self, wildcards) -> int:
+        """The GPUs that one process of networks asks a cluster for."""
+        return int(self._compute(wildcards)["device"] != "cpu")
+
+    def training_gpus(self, wildcards) -> int:
+        """The GPUs that a training asks a cluster for: one for each of its processes."""
+        return self.processes(wildcards) * self.gpu(wildcards)
+
     def flow_gpus(self, wildcards) -> int:
         """GPUs that a job of flow asks a cluster for: none for auto, which takes what is there."""
         return int(self.sets.settings(wildcards.set, None)["flow"]["backend"] == "cuda")
@@ -67,12 +75,13 @@ class JobResources:
 
     def training_flags(self, wildcards) -> str:
         """Options of a training that change its numbers by rounding at most."""
-        compute = self._compute(wildcards)
-        return f"--workers {compute['workers']} --accumulate {compute['accumulate']}"
+        accumulate = self._compute(wildcards)["accumulate"]
+        return f"{self.network_flags(wildcards)} --accumulate {accumulate}"
 
-    def worker_flags(self, wildcards) -> str:
-        """The option that says how many processes read; the outcome is the same for any number."""
-        return f"--workers {self._compute(wildcards)['workers']}"
+    def network_flags(self, wildcards) -> str:
+        """Options of all that run networks: how many processes read, and the device."""
+        compute = self._compute(wildcards)
+        return f"--workers {compute['workers']} --device {compute['device']}"
 
     def video_folder(self, wildcards) -> str:
         """The folder of a set's videos."""

@@ -11,6 +11,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from shlex import quote
 
+from pipeline import gpus
 from pipeline.compute import machine
 from pipeline.config import settings
 from pipeline.config.runs import Run
@@ -237,7 +238,7 @@ class SetCheck:
         """
         own, split = self.settings, self.clip_set.splits[0]
         size = self._size(split)
-        gpus = machine.gpus()
+        found_gpus = gpus.found().names
         try:
             networks = trial.of_networks(own, len(self.clip_set.classes))
         except PipelineError as error:
@@ -247,8 +248,12 @@ class SetCheck:
             if "out of memory" not in str(error):
                 raise
             return [], [Finding(NOTE, "the GPU has no memory free, so no training step was timed")]
-        hands = Hands(machine.cores(), len(gpus.names) if "cpu" not in networks.device else 0)
-        on_gpu = bool(gpus.names) and own["flow"]["backend"] in ("auto", "cuda")
+        hands = Hands(machine.cores(), len(found_gpus) if "cpu" not in networks.device else 0)
+        on_gpu = (
+            bool(found_gpus)
+            and own["flow"]["backend"] in ("auto", "cuda")
+            and not gpus.missing_for_triton()
+        )
         found = [
             *needs.of_clips(own, size, self.sample, hands, on_gpu),
             *needs.of_networks(own, size, networks, hands),

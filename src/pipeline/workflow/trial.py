@@ -193,7 +193,8 @@ def of_networks(own: dict, classes: int) -> Networks:
 
     stream = "motion"
     torch.set_num_threads(own["compute"]["threads"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    on_gpu = own["compute"].get("device") != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
     classes = max(classes, max(own["granularities"]))
 
     def samples(count: int) -> dict:
