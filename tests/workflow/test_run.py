@@ -12,6 +12,7 @@ import pytest
 from workspace import Workspace, environment
 
 from pipeline.workflow import run
+from pipeline.workflow.cluster import ClusterJobs
 
 FLOW = "results/mini/flow/000.h5"
 
@@ -144,6 +145,12 @@ def test_full_disks_are_named(monkeypatch, state, expected):
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
 
 
+class FailedJob(SimpleNamespace):
+    """A job of Snakemake's, which is a key of what is said of jobs."""
+
+    __hash__ = object.__hash__
+
+
 def test_words_of_a_failed_job(tmp_path):
     log = tmp_path / "flow.log"
     job = SimpleNamespace(
@@ -165,11 +172,22 @@ def test_words_of_a_failed_job(tmp_path):
     ]
 
 
+def test_a_job_that_a_cluster_ended_is_told_in_its_words(tmp_path):
+    log = tmp_path / "flow.log"
+    job = FailedJob(log=[str(log)], rule=SimpleNamespace(name="flow"), resources={})
+    said = "its node was lost; the same command goes on"
+    # It did not begin: it has no log.
+    assert run._words_of_job(job, said) == [f"error: rule flow: {said}"]
+    log.write_text("error: the program was killed (signal 9)\n")
+    assert run._words_of_job(job, said) == [f"error: rule flow: {said}; its log: {log}"]
+
+
 def test_of_many_sentences_the_last_ones_are_told_and_where_the_others_are(tmp_path):
     log = tmp_path / "index.log"
     log.write_text("".join(f"error: {number}.avi: broken\n" for number in range(13)))
-    failed = SimpleNamespace(log=[str(log)], rule=SimpleNamespace(name="index"), resources={})
+    failed = FailedJob(log=[str(log)], rule=SimpleNamespace(name="index"), resources={})
     workflow = SimpleNamespace(scheduler=SimpleNamespace(failed=[failed]))
-    lines = run.Run._last_words(SimpleNamespace(workflow=workflow), RuntimeError())
+    own = SimpleNamespace(workflow=workflow, cluster=ClusterJobs())
+    lines = run.Run._last_words(own, RuntimeError())
     assert lines[:10] == [f"error: {number}.avi: broken" for number in range(3, 13)]
     assert lines[10:] == ["error: and 3 more, in the logs of the jobs that failed"]

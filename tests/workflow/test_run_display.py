@@ -117,11 +117,18 @@ def test_warnings_and_that_nothing_is_to_be_done_are_said_as_snakemake_says_them
     )
 
 
-def test_a_job_that_failed_is_told_with_its_log_and_may_come_again(run):
-    shown = run()
+def test_a_job_that_failed_is_told_with_its_log_and_may_come_again(run, tmp_path):
+    shown, log = run(), tmp_path / "000.log"
     shown.begin(1)
-    for words in ("SLURM-job '17' failed, SLURM status is: 'TIMEOUT'.", None):
-        shown.start(3, log="results/demo/logs/flow/000.log", set="demo", shard="000")
+    # One that a cluster refuses has no log; another one dies of its own.
+    for words, has_log in (
+        ("Slurm refuses the job", False),
+        ("its node was lost", True),
+        (None, True),
+    ):
+        if has_log:
+            log.touch()
+        shown.start(3, log=str(log), set="demo", shard="000")
         shown.say(
             "Error in rule flow",
             LogEvent.JOB_ERROR,
@@ -132,12 +139,12 @@ def test_a_job_that_failed_is_told_with_its_log_and_may_come_again(run):
         )
     shown.start(3, set="demo", shard="000")
     shown.finish(3)
-    _, first, second, last = shown.stream.getvalue().splitlines()
-    assert first.endswith(
-        "  failed after 0 s; SLURM-job '17' failed, SLURM status is: 'TIMEOUT'.; "
-        "its log: results/demo/logs/flow/000.log"
-    )
-    assert second.endswith("  failed after 0 s; its log: results/demo/logs/flow/000.log")
+    _, *failed, last = shown.stream.getvalue().splitlines()
+    assert [line.partition("  failed after 0 s")[2] for line in failed] == [
+        "; Slurm refuses the job",
+        f"; its node was lost; its log: {log}",
+        f"; its log: {log}",
+    ]
     assert last.split() == ["1/1", "flow", "demo", "000", "0", "s"]
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.jobs import watch
 from pipeline.workflow import preflight, run_display, targets
+from pipeline.workflow.cluster import ClusterJobs
 from pipeline.workflow.run_display import RunDisplay
 from pipeline.workflow.run_lock import FOLDER, RunLock
 from pipeline.workflow.sets import Sets
@@ -40,7 +41,7 @@ class Run:
     """The run of this Snakemake, if it comes to one; made while the Snakefile is read."""
 
     def __init__(self, workflow):
-        self.workflow, self.lock = workflow, RunLock()
+        self.workflow, self.lock, self.cluster = workflow, RunLock(), ClusterJobs()
         self.stopped_by: signal.Signals | None = None
         self.is_local = False
         workflow.execute = self._displaying(self._executing(workflow.execute))
@@ -151,6 +152,10 @@ class Run:
             self.is_local = kind.local_exec
             # Jobs of a cluster outlive the Snakemake that submitted them.
             os.environ[watch.VARIABLE] = self.lock.for_jobs() if kind.local_exec else ""
+            if not kind.local_exec:
+                from snakemake.jobs import Job
+
+                self.cluster.watch(Job)
             try:
                 result = execute(*arguments, executor_plugin=executor_plugin, **options)
             except KeyboardInterrupt:
@@ -180,7 +185,8 @@ class Run:
             return [f"error: {line}" for line in str(error).split("\n")]
         scheduler = self.workflow.scheduler
         failed = sorted(getattr(scheduler, "failed", ()), key=str)
-        lines = list(dict.fromkeys(line for job in failed for line in _words_of_job(job)))
+        words = [_words_of_job(job, self.cluster.words.get(job, "")) for job in failed]
+        lines = list(dict.fromkeys(line for of_job in words for line in of_job))
         full = _full_disks([Path.cwd(), Path(os.environ.get("TMPDIR", "/tmp"))])
         if (failed or _is_about_disk(error)) and not any("disk full" in line for line in lines):
             lines += full
@@ -226,13 +232,16 @@ def _look_without_writing() -> None:
     os.makedirs = make_if_possible
 
 
-def _words_of_job(job) -> list[str]:
-    """Return what the log of a failed job says was wrong."""
+def _words_of_job(job, said: str = "") -> list[str]:
+    """Return why a job failed: as `said` by the cluster that ended it, or by its log."""
     text, where = "", ""
     for log in job.log:
-        where = f"; its log: {log}"
+        # On a cluster a job may not have begun.
+        where = f"; its log: {log}" if not said or Path(log).exists() else ""
         with suppress(OSError):
             text += Path(log).read_text(errors="replace")
+    if said:
+        return [f"error: rule {job.rule.name}: {said}{where}"]
     # torch ends some of its lines with a zero byte; a file name may hold other line ends than LF.
     lines = [line.lstrip("\0") for line in text.split("\n")]
     found = [line for line in lines if line.startswith("error: ")]

@@ -168,7 +168,8 @@ class RunDisplay(logging.Handler):
         if job:
             words = [f"failed after {_duration(job)}"]
             words += [str(record.rule_msg)] if getattr(record, "rule_msg", None) else []
-            words += [f"its log: {job.log}"] if job.log else []
+            # A job that a cluster refused has none.
+            words += [f"its log: {job.log}"] if os.path.isfile(job.log) else []
             self._say(self._line(job, "; ".join(words)))
 
     def _line(self, job: Job, end: str) -> str:
