@@ -2,15 +2,26 @@
 
 import json
 
+import pytest
+
+from pipeline.errors import PipelineError
+
+import pytest
+
+from pipeline.gpus import Gpus
+from pipeline.workflow import resources
+
 
 def test_a_training_has_the_cores_of_all_its_processes(rules):
     rules.mini["settings"] = {"compute": {"threads": 2, "workers": 3, "processes": 4}}
     needs, wildcards = rules.start().resources, rules.wildcards(run="split1", stream="motion")
     assert needs.processes(wildcards) == 4
     assert needs.reading_cores(wildcards) == 5 and needs.training_cores(wildcards) == 20
-    assert needs.training_memory(1000)(wildcards) == 4000
+    assert needs.training_memory(1000)(wildcards, attempt=1) == 4000
     assert needs.launcher(wildcards).endswith("torchrun.py --standalone --nproc-per-node 4")
-    assert needs.training_flags(wildcards) == "--workers 3 --device auto --accumulate 1"
+    assert needs.training_flags(wildcards) == (
+        "--workers 3 --device auto --accumulate 1 --checkpoint-minutes 5"
+    )
     assert needs.training_gpus(wildcards) == 4 and needs.gpu(wildcards) == 1
 
 
@@ -25,11 +36,74 @@ def test_networks_on_the_cpu_ask_for_no_gpu(rules):
     assert needs.network_flags(wildcards) == "--workers 0 --device cpu"
 
 
-def test_a_job_of_flow_asks_for_a_gpu_where_the_config_does(rules):
-    wildcards = rules.wildcards(shard="000")
-    assert rules.resources.flow_gpus(wildcards) == 0
+def test_flow_on_the_cpu_is_the_work_of_one_core(rules):
+    needs, wildcards = rules.resources, rules.wildcards(shard="000")
+    found = needs.flow_gpus(wildcards), needs.flow_cores(wildcards), needs.flow_memory(wildcards)
+    assert found == (0, 1, 2000)
+
+
+@pytest.mark.parametrize(
+    "backend, gpus, cores, expected",
+    [
+        # One job more than there are GPUs.
+        ("auto", 1, 8, (1, 4)),
+        ("auto", 3, 8, (1, 2)),
+        ("cuda", 1, 8, (1, 4)),
+        ("auto", 1, 64, (1, 16)),
+        ("auto", 4, 2, (1, 1)),
+        # A cluster's jobs, wherever they are planned.
+        ("auto", 1, None, (0, 1)),
+        ("cuda", 0, None, (1, 8)),
+        ("cpu", 2, 8, (0, 1)),
+        ("opencv", 2, 8, (0, 1)),
+    ],
+)
+def test_a_job_of_flow_on_a_gpu_has_cores_that_feed_it(
+    rules, monkeypatch, backend, gpus, cores, expected
+):
+    monkeypatch.setattr(resources.gpus, "found", lambda: Gpus(gpus * ("A card",)))
+    monkeypatch.setattr(resources.gpus, "missing_for_triton", list)
+    rules.mini["settings"] = {"flow": {"backend": backend}}
+    needs, wildcards = rules.start().resources, rules.wildcards(shard="000")
+    needs.cores = cores
+    assert (needs.flow_gpus(wildcards), needs.flow_cores(wildcards)) == expected
+
+
+def test_a_job_of_a_cluster_has_all_cores_that_it_was_given(rules):
     rules.mini["settings"] = {"flow": {"backend": "cuda"}}
-    assert rules.start().resources.flow_gpus(wildcards) == 1
+    needs = rules.start().resources
+    needs.sets.is_job = True
+    assert needs.flow_cores(rules.wildcards(shard="000")) == 8
+
+
+def test_flow_is_not_planned_for_a_gpu_that_triton_cannot_compile_for(rules, monkeypatch):
+    monkeypatch.setattr(resources.gpus, "found", lambda: Gpus(("A card",)))
+    monkeypatch.setattr(resources.gpus, "missing_for_triton", lambda: ["a C compiler"])
+    assert rules.resources.flow_cores(rules.wildcards(shard="000")) == 1
+
+
+def test_further_tries_ask_for_more_memory_and_time_up_to_a_limit(rules):
+    wildcards, tries = rules.wildcards(), (1, 2, 3, 4, 11)
+    memory = rules.resources.memory(3000)
+    assert [memory(wildcards, attempt) for attempt in tries] == [3000, 4500, 6000, 6000, 6000]
+    minutes = rules.resources.minutes(500)
+    # Partitions that let a job run for a day are common.
+    assert [minutes(wildcards, attempt) for attempt in tries] == [500, 1000, 1440, 1440, 1440]
+
+
+def test_a_cluster_gives_memory_to_the_snakemakes_around_a_program(rules):
+    rules.resources.cores = None
+    # 48 clips take less than a megabyte.
+    assert rules.resources.memory(1000)(rules.wildcards(), attempt=1) == 1350
+    assert rules.resources.training_memory(1000)(rules.wildcards(run="split1"), attempt=2) == 1850
+
+
+def test_no_job_asks_for_more_time_than_the_environment_allows(rules, monkeypatch):
+    monkeypatch.setenv("PIPELINE_MINUTES", "240")
+    assert rules.resources.minutes(1440)(rules.wildcards(), attempt=1) == 240
+    monkeypatch.setenv("PIPELINE_MINUTES", "4 h")
+    with pytest.raises(PipelineError, match="PIPELINE_MINUTES is '4 h'; it is the longest"):
+        rules.resources.minutes(1440)
 
 
 def test_clusters_have_no_cores_of_this_machine(rules):

@@ -1,5 +1,5 @@
-# Optical flow: the stage that a user waits for. One core per shard; a killed shard keeps its
-# finished clips.
+# Optical flow: the stage that a user waits for. One core per shard, or one GPU and the cores that
+# feed it; a killed shard keeps its finished clips.
 # INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
 # OUTPUTS  results/<set>/flow/<shard>.h5: one dataset per clip, (frames - 1, 2, H, W) uint8
 
@@ -17,11 +17,11 @@ rule flow:
         "results/{set}/benchmarks/flow/{shard}.tsv"
     conda:
         "../../envs/train.yaml"
-    threads: 1
+    threads: NEEDS.flow_cores
     resources:
         gpu=NEEDS.flow_gpus,
-        mem_mb=2000,
-        runtime=2880,
+        mem_mb=NEEDS.flow_memory,
+        runtime=NEEDS.minutes(1440),
         videos=NEEDS.video_folder,
         on_bad_clip=NEEDS.on_bad_clip,
     params:
@@ -36,6 +36,7 @@ rule flow:
         " --on-bad-clip {resources.on_bad_clip}"
         " --settings {params.settings:q}"
         " --code {params.code}"
+        " --cores {threads}"
         " --out {output.h5:q}"
         " --record {output.record:q}"
         " 2>&1 | tee {log:q}"

@@ -161,8 +161,8 @@ class Shards:
         """Check that one solver with one set of settings made the files of all index rows.
 
         Pixels mean something else under other settings: a network that learns from a mix loses
-        points of accuracy, and nothing shows it. Lossless codecs may be mixed, and solvers of the same
-        flow.
+        points of accuracy, and nothing shows it. Lossless codecs may be mixed, lossy ones may not;
+        solvers of the same flow may be mixed.
         Raises PipelineError with a line for each file that differs from most of the others.
         """
         # Settings with solver, and the files that they made; 5 and 5.0 are equal.

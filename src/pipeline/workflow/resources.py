@@ -7,11 +7,25 @@ strings. Standard library only.
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 
+from pipeline import gpus
 from pipeline.config import settings
 from pipeline.workflow.long_texts import as_argument
 from pipeline.workflow.sets import Sets, run_of
+
+# Cores that feed a GPU with flow: of a cluster's node, and the most of this machine. More than the
+# most would wait for any GPU (docs/flow.md).
+CLUSTER_FLOW_CORES = 8
+MOST_FLOW_CORES = 16
+
+# Minutes that no job asks for more of, unless this environment variable says so: trainings and shards
+# go on at their next try, while a job above the limit of its partition waits for ever.
+LONGEST, LONGEST_VARIABLE = 1440, "PIPELINE_MINUTES"
+# MB that Snakemake takes around a program on a cluster, once for the allocation and once for its
+# step, and the clips of a set for which both take one more: measured, 0.3 GB for UCF101 and 0.9 GB
+# for 240,000 clips.
+SNAKEMAKES, CLIPS_PER_MB = 350, 400
 
 
 class JobResources:
@@ -49,9 +63,30 @@ class JobResources:
         """The cores of all processes of a training, and of those that read for them."""
         return self.processes(wildcards) * self.reading_cores(wildcards)
 
+    def memory(self, megabytes: int) -> Callable[..., int]:
+        """`megabytes`, half as much again at a second try and twice as much from the third; on a
+        cluster with what the two Snakemakes take that run around a program there.
+        """
+
+        def asked(wildcards, attempt) -> int:
+            return megabytes * min(1 + attempt, 4) // 2 + self._memory_around(wildcards)
+
+        return asked
+
     def training_memory(self, megabytes: int) -> Callable[..., int]:
-        """`megabytes` for each process of a training."""
-        return lambda wildcards: megabytes * self.processes(wildcards)
+        """The same for each process of a training."""
+
+        def asked(wildcards, attempt) -> int:
+            return self.memory(megabytes * self.processes(wildcards))(wildcards, attempt)
+
+        return asked
+
+    def minutes(self, minutes: int) -> Callable[..., int]:
+        """The time limit of a job: `minutes`, twice and three times as many at further tries, and
+        never more than a cluster's partition allows.
+        """
+        longest = _longest()
+        return lambda wildcards, attempt: min(minutes * attempt, longest)
 
     def gpu(self, wildcards) -> int:
         """The GPUs that one process of networks asks a cluster for."""
@@ -62,8 +97,33 @@ class JobResources:
         return self.processes(wildcards) * self.gpu(wildcards)
 
     def flow_gpus(self, wildcards) -> int:
-        """GPUs that a job of flow asks a cluster for: none for auto, which takes what is there."""
-        return int(self.sets.settings(wildcards.set, None)["flow"]["backend"] == "cuda")
+        """The GPUs of a job of flow. For auto it is one where this machine has any; a cluster's
+        jobs ask for none, and take what is there.
+        """
+        backend = self.sets.settings(wildcards.set, None)["flow"]["backend"]
+        here = backend == "auto" and self.cores is not None
+        return int(backend == "cuda" or (here and self._gpus > 0))
+
+    def flow_cores(self, wildcards) -> int:
+        """The cores of a job of flow: on a GPU those that decode and compress what it solves.
+
+        On this machine they leave room for one job more than there are GPUs, so that no GPU is idle
+        while the next job starts, or the last one joins its clips.
+        """
+        if not self.flow_gpus(wildcards):
+            return 1
+        if self.cores is None:
+            return CLUSTER_FLOW_CORES
+        jobs = 1 if self.sets.is_job else max(self._gpus, 1) + 1
+        return min(max(self.cores // jobs, 1), MOST_FLOW_CORES)
+
+    def flow_memory(self, wildcards) -> int:
+        """Megabytes of a job of flow: on a GPU those of its solver, and of processes for each
+        core.
+        """
+        if not self.flow_gpus(wildcards):
+            return 2000
+        return 4000 + 600 * self.flow_cores(wildcards)
 
     # What a program is told
 
@@ -75,8 +135,11 @@ class JobResources:
 
     def training_flags(self, wildcards) -> str:
         """Options of a training that change its numbers by rounding at most."""
-        accumulate = self._compute(wildcards)["accumulate"]
-        return f"{self.network_flags(wildcards)} --accumulate {accumulate}"
+        compute = self._compute(wildcards)
+        return (
+            f"{self.network_flags(wildcards)} --accumulate {compute['accumulate']}"
+            f" --checkpoint-minutes {compute['checkpoint_minutes']}"
+        )
 
     def network_flags(self, wildcards) -> str:
         """Options of all that run networks: how many processes read, and the device."""
@@ -105,9 +168,30 @@ class JobResources:
         """The file of weights that a teacher starts from, or a word in its place."""
         return self.sets.settings(wildcards.set, run_of(wildcards))["teacher"]["weights"]
 
+    def _memory_around(self, wildcards) -> int:
+        if self.cores:
+            return 0
+        return SNAKEMAKES + len(self.sets.clip_set(wildcards.set).clips) // CLIPS_PER_MB
+
     def _write_entry(self, name: str) -> str:
         entry = self.sets.entry(name) | {"shards": self.sets.shard_count(name)}
         return as_argument(settings.dump(entry), name)
 
+    @cached_property
+    def _gpus(self) -> int:
+        """How many GPUs of this machine can compute flow."""
+        return 0 if gpus.missing_for_triton() else len(gpus.found().names)
+
     def _compute(self, wildcards) -> dict:
         return self.sets.settings(wildcards.set, run_of(wildcards))["compute"]
+
+
+def _longest() -> int:
+    """The longest time limit that a job asks for, in minutes."""
+    text = os.environ.get(LONGEST_VARIABLE) or str(LONGEST)
+    if not text.isdecimal() or not int(text):
+        raise PipelineError(
+            f"{LONGEST_VARIABLE} is '{text}'; it is the longest time limit of a job in minutes, "
+            "such as 240"
+        )
+    return int(text)
