@@ -5,9 +5,6 @@ import json
 import pytest
 
 from pipeline.errors import PipelineError
-
-import pytest
-
 from pipeline.gpus import Gpus
 from pipeline.workflow import resources
 

@@ -36,7 +36,7 @@ rule asyn:
         wanted=PARAMS.wanted,
         gpu=NEEDS.training_gpus,
         mem_mb=NEEDS.training_memory(32000),
-        runtime=7200,
+        runtime=NEEDS.minutes(1440),
         launcher=NEEDS.launcher,
         flags=NEEDS.training_flags,
         weights=NEEDS.weights,

@@ -30,7 +30,7 @@ rule co2fi:
         wanted=PARAMS.wanted,
         gpu=NEEDS.training_gpus,
         mem_mb=NEEDS.training_memory(16000),
-        runtime=2880,
+        runtime=NEEDS.minutes(1440),
         launcher=NEEDS.launcher,
         flags=NEEDS.training_flags,
         weights=NEEDS.weights,

@@ -18,8 +18,8 @@ rule frames:
         "../../envs/video.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=NEEDS.memory(2000),
+        runtime=NEEDS.minutes(240),
         videos=NEEDS.video_folder,
         on_bad_clip=NEEDS.on_bad_clip,
     params:

@@ -29,8 +29,8 @@ rule fuse:
         "../../envs/train.yaml"
     resources:
         wanted=PARAMS.wanted,
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=NEEDS.memory(2000),
+        runtime=NEEDS.minutes(30),
         entry=NEEDS.entry,
     params:
         settings=PARAMS.settings("seed", "fusion", subset="test"),

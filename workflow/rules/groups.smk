@@ -25,8 +25,8 @@ rule groups:
     resources:
         wanted=PARAMS.wanted,
         gpu=NEEDS.gpu,
-        mem_mb=8000,
-        runtime=720,
+        mem_mb=NEEDS.memory(8000),
+        runtime=NEEDS.minutes(720),
         flags=NEEDS.network_flags,
     params:
         settings=PARAMS.settings(

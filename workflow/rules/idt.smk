@@ -27,8 +27,8 @@ rule idt_sample:
         "../../envs/video.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=720,
+        mem_mb=NEEDS.memory(1500),
+        runtime=NEEDS.minutes(720),
         videos=NEEDS.video_folder,
         on_bad_clip=NEEDS.on_bad_clip,
     params:
@@ -66,8 +66,8 @@ rule idt_codebook:
     threads: NEEDS.compute_threads
     resources:
         wanted=PARAMS.wanted,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=NEEDS.memory(4000),
+        runtime=NEEDS.minutes(240),
     params:
         settings=PARAMS.settings(
             "seed", "idt.samples", "idt.components", "compute.threads", subset="train"
@@ -105,8 +105,8 @@ rule idt_fisher:
     threads: 1
     resources:
         wanted=PARAMS.wanted,
-        mem_mb=1500,
-        runtime=2880,
+        mem_mb=NEEDS.memory(1500),
+        runtime=NEEDS.minutes(1440),
         videos=NEEDS.video_folder,
         on_bad_clip=NEEDS.on_bad_clip,
     params:
@@ -149,8 +149,8 @@ rule idt_svm:
     threads: NEEDS.compute_threads
     resources:
         wanted=PARAMS.wanted,
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=NEEDS.memory(4000),
+        runtime=NEEDS.minutes(240),
     params:
         settings=PARAMS.settings("idt.penalty", "compute.threads", subset="train"),
         code=code_id("idt_svm.py"),
@@ -192,8 +192,8 @@ rule idt_scores:
         "../../envs/video.yaml"
     resources:
         wanted=PARAMS.wanted,
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=NEEDS.memory(1000),
+        runtime=NEEDS.minutes(60),
     params:
         settings=PARAMS.settings(subset="test"),
         code=code_id("idt_scores.py"),
@@ -228,8 +228,8 @@ rule idt_given:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=NEEDS.memory(1000),
+        runtime=NEEDS.minutes(60),
         scores=FILES.given_scores,
     params:
         settings=PARAMS.given_scores,

@@ -29,8 +29,8 @@ rule examine:
         "../../envs/video.yaml"
     threads: NEEDS.all_cores
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=NEEDS.memory(1000),
+        runtime=NEEDS.minutes(60),
         entry=NEEDS.entry,
     params:
         settings=PARAMS.videos,
@@ -63,8 +63,8 @@ rule index:
         "../../envs/video.yaml"
     threads: NEEDS.all_cores
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=NEEDS.memory(1000),
+        runtime=NEEDS.minutes(30),
         entry=NEEDS.entry,
     params:
         examined="results/{set}/index",
@@ -95,8 +95,8 @@ rule subset:
     conda:
         "../../envs/video.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=NEEDS.memory(1000),
+        runtime=NEEDS.minutes(30),
         entry=NEEDS.entry,
     params:
         examined="results/{set}/index",

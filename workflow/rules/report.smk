@@ -20,8 +20,8 @@ rule report:
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=NEEDS.memory(4000),
+        runtime=NEEDS.minutes(30),
     params:
         # It has no settings of its own.
         settings="{}",

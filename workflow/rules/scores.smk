@@ -39,8 +39,8 @@ for kind, sources, runs in FILES.scoring_rules():
         resources:
             wanted=PARAMS.wanted,
             gpu=NEEDS.gpu,
-            mem_mb=16000,
-            runtime=2880,
+            mem_mb=NEEDS.memory(16000),
+            runtime=NEEDS.minutes(1440),
             flags=NEEDS.network_flags,
         params:
             settings=PARAMS.settings(

@@ -16,8 +16,8 @@ rule tables:
     conda:
         "../../envs/train.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=NEEDS.memory(1000),
+        runtime=NEEDS.minutes(30),
     params:
         settings=PARAMS.tables,
         code=code_id("tables.py"),

@@ -26,7 +26,7 @@ rule teacher:
         wanted=PARAMS.wanted,
         gpu=NEEDS.training_gpus,
         mem_mb=NEEDS.training_memory(8000),
-        runtime=720,
+        runtime=NEEDS.minutes(720),
         launcher=NEEDS.launcher,
         flags=NEEDS.training_flags,
         weights=NEEDS.teacher_weights,

@@ -6,11 +6,13 @@ Snakemake reruns a job when its `params` or the text of its command change, but 
 strings. Standard library only.
 """
 
+import os
 from collections.abc import Callable
 from functools import cache, cached_property
 
 from pipeline import gpus
 from pipeline.config import settings
+from pipeline.errors import PipelineError
 from pipeline.workflow.long_texts import as_argument
 from pipeline.workflow.sets import Sets, run_of
 
@@ -19,8 +21,8 @@ from pipeline.workflow.sets import Sets, run_of
 CLUSTER_FLOW_CORES = 8
 MOST_FLOW_CORES = 16
 
-# Minutes that no job asks for more of, unless this environment variable says so: trainings and shards
-# go on at their next try, while a job above the limit of its partition waits for ever.
+# Minutes that no job asks for more of, unless this environment variable says so: trainings and
+# shards go on at their next try, while a job above the limit of its partition waits for ever.
 LONGEST, LONGEST_VARIABLE = 1440, "PIPELINE_MINUTES"
 # MB that Snakemake takes around a program on a cluster, once for the allocation and once for its
 # step, and the clips of a set for which both take one more: measured, 0.3 GB for UCF101 and 0.9 GB
