@@ -148,9 +148,10 @@
     }
 
     function shortened(context, text, room) {
-      if (context.measureText(text).width <= room) return text;
+      const fits = (words) => context.measureText(words).width <= room;
+      if (fits(text)) return text;
       let length = text.length;
-      while (length > 1 && context.measureText(`${text.slice(0, length)}…`).width > room) length -= 1;
+      while (length > 1 && !fits(`${text.slice(0, length)}…`)) length -= 1;
       return `${text.slice(0, length)}…`;
     }
 
@@ -164,13 +165,15 @@
       context.scale(scale, scale);
       const style = getComputedStyle(document.documentElement);
       const get = (name) => style.getPropertyValue(name).trim();
-      const [right, wrong, text, muted, grid] = ["--right", "--wrong", "--text", "--muted", "--grid"].map(get);
+      const names = ["--right", "--wrong", "--text", "--muted", "--grid"];
+      const [right, wrong, text, muted, grid] = names.map(get);
       const font = (size) => `${size}px ${getComputedStyle(document.body).fontFamily}`;
       const labels = Math.min(13, (width * 0.78) / view.size);
       const named = labels >= 7;
       const most = width * (width < 500 ? 0.2 : 0.22);
       context.font = font(labels);
-      const longest = Math.max(...classes.slice(0, 2000).map((name) => context.measureText(name).width));
+      const widths = classes.slice(0, 2000).map((name) => context.measureText(name).width);
+      const longest = Math.max(...widths);
       margin.left = margin.top = named ? Math.min(longest + 8, most) : 16;
       side = width - margin.left - 1;
       const cell = side / view.size;
@@ -233,7 +236,8 @@
         context.rotate(-Math.PI / 2);
         context.textAlign = "left";
         context.textBaseline = "middle";
-        context.fillText(shortened(context, classes[order[position]], margin.top - 6), 0, 0);
+        const label = shortened(context, classes[order[position]], margin.top - 6);
+        context.fillText(label, 0, 0);
         context.restore();
       }
       for (let position = Math.floor(view.y); position < view.y + view.size; position += 1) {
@@ -241,7 +245,8 @@
         if (middle < margin.top || middle > width) continue;
         context.textAlign = "right";
         context.textBaseline = "middle";
-        context.fillText(shortened(context, classes[order[position]], margin.left - 6), margin.left - 4, middle);
+        const label = shortened(context, classes[order[position]], margin.left - 6);
+        context.fillText(label, margin.left - 4, middle);
       }
     }
 
@@ -265,10 +270,11 @@
         const [row, column] = pointed;
         const count = counts.get(`${row} ${column}`) || 0;
         const share = totals[row] ? ` (${((100 * count) / totals[row]).toFixed(0)} %)` : "";
+        const part = `${count} of ${totals[row]} clips`;
         line.textContent =
           row === column
-            ? `${classes[row]}: ${count} of ${totals[row]} clips right${share}`
-            : `${classes[row]} taken for ${classes[column]}: ${count} of ${totals[row]} clips${share}`;
+            ? `${classes[row]}: ${part} right${share}`
+            : `${classes[row]} taken for ${classes[column]}: ${part}${share}`;
       } else {
         line.textContent = hint;
       }
@@ -288,7 +294,9 @@
       if (!before) return point(at(event).labels);
       const others = [...touches.values()].filter((touch) => touch.pointerId !== event.pointerId);
       if (others.length) {
-        const apart = (touch) => Math.hypot(touch.clientX - others[0].clientX, touch.clientY - others[0].clientY);
+        const [other] = others;
+        const apart = (touch) =>
+          Math.hypot(touch.clientX - other.clientX, touch.clientY - other.clientY);
         const { x, y } = at(event);
         zoom(apart(before) / Math.max(apart(event), 1), x, y);
       } else if (view.size < classes.length) {
@@ -320,7 +328,12 @@
     );
     canvas.addEventListener("keydown", (event) => {
       const step = view.size / 8;
-      const moves = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] };
+      const moves = {
+        ArrowLeft: [-step, 0],
+        ArrowRight: [step, 0],
+        ArrowUp: [0, -step],
+        ArrowDown: [0, step],
+      };
       if (event.key === "+" || event.key === "=") zoom(0.7);
       else if (event.key === "-") zoom(1 / 0.7);
       else if (moves[event.key] && view.size < classes.length) {
@@ -406,8 +419,10 @@
       const keep = filters[state.filter][1];
       const clips = [];
       for (let clip = 0; clip < names.length; clip += 1) {
-        if (state.cell && (labels[clip] !== state.cell[0] || first(main, clip) !== state.cell[1])) continue;
-        if (keep(clip) && words.every((word) => texts[clip].includes(word))) clips.push(clip);
+        const isCell =
+          !state.cell || (labels[clip] === state.cell[0] && first(main, clip) === state.cell[1]);
+        const isFound = words.every((word) => texts[clip].includes(word));
+        if (isCell && keep(clip) && isFound) clips.push(clip);
       }
       return clips;
     }
@@ -422,7 +437,10 @@
         for (let rank = clip * top; rank < (clip + 1) * top; rank += 1) {
           const line = make("p", source.classes[rank] === labels[clip] ? "true" : "");
           line.style.setProperty("--share", `${source.parts[rank] / 10}%`);
-          line.append(make("span", "", classes[source.classes[rank]]), make("span", "", `${(source.parts[rank] / 10).toFixed(1)} %`));
+          line.append(
+            make("span", "", classes[source.classes[rank]]),
+            make("span", "", `${(source.parts[rank] / 10).toFixed(1)} %`),
+          );
           block.append(line);
         }
         node.append(block);
@@ -445,14 +463,19 @@
         button.append(make("span", "blank"));
       }
       const who = make("span");
-      who.append(make("span", "", classes[labels[clip]]), make("br"), make("span", "clip", bare(clip)));
+      who.append(
+        make("span", "", classes[labels[clip]]),
+        make("br"),
+        make("span", "clip", bare(clip)),
+      );
       const good = right(main, clip);
       const said = make("span", good ? "said up" : "said down");
       said.textContent = good ? "right" : `taken for ${classes[first(main, clip)]}`;
       const marks = make("span", "marks");
       for (const source of sources) {
-        const mark = make("i", `${colourClass(source.key)} ${right(source.key, clip) ? "right" : ""}`);
-        mark.title = `${source.name}: ${right(source.key, clip) ? "right" : classes[first(source.key, clip)]}`;
+        const isRight = right(source.key, clip);
+        const mark = make("i", `${colourClass(source.key)} ${isRight ? "right" : ""}`);
+        mark.title = `${source.name}: ${isRight ? "right" : classes[first(source.key, clip)]}`;
         marks.append(mark);
       }
       button.append(who, said, marks);
@@ -468,11 +491,14 @@
 
     function show() {
       const clips = found();
-      buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === state.filter)));
+      buttons.forEach((button, index) => {
+        button.setAttribute("aria-pressed", String(index === state.filter));
+      });
       told.replaceChildren(`${thousands(clips.length)} of ${thousands(names.length)} clips`);
       if (state.cell) {
         const [row, column] = state.cell;
-        const what = row === column ? `${classes[row]}, right` : `${classes[row]} taken for ${classes[column]}`;
+        const [truth, said] = [classes[row], classes[column]];
+        const what = row === column ? `${truth}, right` : `${truth} taken for ${said}`;
         const clear = make("button", "", "×");
         clear.type = "button";
         clear.setAttribute("aria-label", "all cells");
