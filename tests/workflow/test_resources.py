@@ -35,7 +35,7 @@ def test_networks_on_the_cpu_ask_for_no_gpu(rules):
 
 def test_flow_on_the_cpu_is_the_work_of_one_core(rules):
     needs, wildcards = rules.resources, rules.wildcards(shard="000")
-    found = needs.flow_gpus(wildcards), needs.flow_cores(wildcards), needs.flow_memory(wildcards)
+    found = needs.flow_gpus(wildcards), needs.flow_cores(wildcards), needs.flow_memory(wildcards, 1)
     assert found == (0, 1, 2000)
 
 

@@ -119,13 +119,13 @@ class JobResources:
         jobs = 1 if self.sets.is_job else max(self._gpus, 1) + 1
         return min(max(self.cores // jobs, 1), MOST_FLOW_CORES)
 
-    def flow_memory(self, wildcards) -> int:
+    def flow_memory(self, wildcards, attempt) -> int:
         """Megabytes of a job of flow: on a GPU those of its solver, and of processes for each
         core.
         """
-        if not self.flow_gpus(wildcards):
-            return 2000
-        return 4000 + 600 * self.flow_cores(wildcards)
+        on_gpu = 4000 + 600 * self.flow_cores(wildcards)
+        megabytes = on_gpu if self.flow_gpus(wildcards) else 2000
+        return self.memory(megabytes)(wildcards, attempt)
 
     # What a program is told
 
