@@ -54,6 +54,12 @@ def test_nothing_is_left_of_a_job_that_has_just_done_all(tmp_path):
     assert stage.seconds_left == 0 and stage.to_come == 0
 
 
+def test_a_job_that_has_written_more_hides_none_that_has_written_less(tmp_path):
+    """Of 1,000 bytes each, one has 1,200 already; of the other 750 are still to come."""
+    jobs = [working(tmp_path, "b", 90, 1200), working(tmp_path, "c", 25, 250)]
+    assert Stage("flow", [finished(tmp_path, "a", 40, 1000), *jobs]).to_come == 750
+
+
 def test_jobs_side_by_side_share_the_time(tmp_path):
     """Two work, with 25 s left each, and a third of 40 s waits: 90 s by two at a time."""
     jobs = [finished(tmp_path, "a", 40, 1000), job(tmp_path, "d", "waiting")]

@@ -131,8 +131,8 @@ class Stage:
             each = _bytes_each(jobs)
             if left and each is None:
                 return None
-            rest = sum(each * job.weight - job.written for job in left)
-            total += max(0.0, rest)
+            # A job that has written more than was thought has nothing to come, and not less.
+            total += sum(max(0.0, each * job.weight - job.written) for job in left)
         return total
 
     @property
