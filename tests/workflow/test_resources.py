@@ -103,6 +103,37 @@ def test_no_job_asks_for_more_time_than_the_environment_allows(rules, monkeypatc
         rules.resources.minutes(1440)
 
 
+@pytest.mark.parametrize(
+    ("word", "gpus", "gres"),
+    [
+        (None, 3, ""),
+        ("gpus", 3, ""),
+        ("none", 0, ""),
+        ("gpu", 0, "gpu:3"),
+        ("gpu:a100", 0, "gpu:a100:3"),
+    ],
+)
+def test_one_switch_says_how_jobs_ask_for_gpus(rules, monkeypatch, word, gpus, gres):
+    if word:
+        monkeypatch.setenv("PIPELINE_GPUS", word)
+    needs = rules.resources
+    needs.cores = None
+    assert needs.asked(lambda wildcards: 3)(rules.wildcards()) == gpus
+    assert needs.gres(lambda wildcards: 3)(rules.wildcards()) == gres
+    assert needs.gres(lambda wildcards: 0)(rules.wildcards()) == ""
+    # It is about clusters.
+    needs.cores = 8
+    assert needs.asked(lambda wildcards: 3)(rules.wildcards()) == 3
+    assert needs.gres(lambda wildcards: 3)(rules.wildcards()) == ""
+
+
+def test_a_switch_of_gpus_with_a_number_is_refused(rules, monkeypatch):
+    monkeypatch.setenv("PIPELINE_GPUS", "gpu:1")
+    rules.resources.cores = None
+    with pytest.raises(PipelineError, match="PIPELINE_GPUS is 'gpu:1'; it is gpus, none, or what"):
+        rules.resources.gres(lambda wildcards: 1)(rules.wildcards())
+
+
 def test_clusters_have_no_cores_of_this_machine(rules):
     assert rules.resources.all_cores(rules.wildcards()) == 8
     rules.resources.cores = None

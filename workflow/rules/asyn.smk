@@ -34,7 +34,8 @@ rule asyn:
     threads: NEEDS.training_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.training_gpus,
+        gpu=NEEDS.asked(NEEDS.training_gpus),
+        gres=NEEDS.gres(NEEDS.training_gpus),
         mem_mb=NEEDS.training_memory(32000),
         runtime=NEEDS.minutes(1440),
         launcher=NEEDS.launcher,

@@ -28,7 +28,8 @@ rule co2fi:
     threads: NEEDS.training_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.training_gpus,
+        gpu=NEEDS.asked(NEEDS.training_gpus),
+        gres=NEEDS.gres(NEEDS.training_gpus),
         mem_mb=NEEDS.training_memory(16000),
         runtime=NEEDS.minutes(1440),
         launcher=NEEDS.launcher,

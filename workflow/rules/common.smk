@@ -31,8 +31,9 @@ SETS = messages.ExitOnPipelineError(sets)
 inputs = InputFiles(sets)
 FILES = messages.ExitOnPipelineError(inputs)
 PARAMS = messages.ExitOnPipelineError(JobParams(sets, inputs))
-# `workflow.cores` ends Snakemake where nobody has said how many, as when one only looks.
-CORES = workflow.global_resources["_cores"].value
+# `workflow.cores` ends Snakemake where nobody has said how many, as when one only looks. On a node
+# of a cluster a job needs what was asked for it, whatever that node has.
+CORES = None if workflow.remote_exec else workflow.global_resources["_cores"].value
 NEEDS = messages.ExitOnPipelineError(JobResources(sets, CORES))
 
 if workflow.is_main_process:

@@ -19,7 +19,8 @@ rule flow:
         "../../envs/train.yaml"
     threads: NEEDS.flow_cores
     resources:
-        gpu=NEEDS.flow_gpus,
+        gpu=NEEDS.asked(NEEDS.flow_gpus),
+        gres=NEEDS.gres(NEEDS.flow_gpus),
         mem_mb=NEEDS.flow_memory,
         runtime=NEEDS.minutes(1440),
         videos=NEEDS.video_folder,

@@ -24,7 +24,8 @@ rule groups:
     threads: NEEDS.reading_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.gpu,
+        gpu=NEEDS.asked(NEEDS.gpu),
+        gres=NEEDS.gres(NEEDS.gpu),
         mem_mb=NEEDS.memory(8000),
         runtime=NEEDS.minutes(720),
         flags=NEEDS.network_flags,

@@ -38,7 +38,8 @@ for kind, sources, runs in FILES.scoring_rules():
         threads: NEEDS.reading_cores
         resources:
             wanted=PARAMS.wanted,
-            gpu=NEEDS.gpu,
+            gpu=NEEDS.asked(NEEDS.gpu),
+            gres=NEEDS.gres(NEEDS.gpu),
             mem_mb=NEEDS.memory(16000),
             runtime=NEEDS.minutes(1440),
             flags=NEEDS.network_flags,

@@ -24,7 +24,8 @@ rule teacher:
     threads: NEEDS.training_cores
     resources:
         wanted=PARAMS.wanted,
-        gpu=NEEDS.training_gpus,
+        gpu=NEEDS.asked(NEEDS.training_gpus),
+        gres=NEEDS.gres(NEEDS.training_gpus),
         mem_mb=NEEDS.training_memory(8000),
         runtime=NEEDS.minutes(720),
         launcher=NEEDS.launcher,

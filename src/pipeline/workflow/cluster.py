@@ -25,7 +25,7 @@ NO_MEMORY = re.compile(r"oom.?kill|out of memory|exceeded .*memory limit", re.IG
 # Refusals that come again at each try, and the cure. `{rule}` and `{asked}` are those of the job.
 GPUS = (
     "; on a cluster without GPUs begin with PIPELINE_GPUS=none, on one that wants --gres with "
-    "PIPELINE_GPUS=gpu:1"
+    "PIPELINE_GPUS=gpu"
 )
 NO_ACCOUNT = "leave out slurm_account, or name one that `sshare -U` lists"
 CURES = {

@@ -7,6 +7,7 @@ strings. Standard library only.
 """
 
 import os
+import re
 from collections.abc import Callable
 from functools import cache, cached_property
 
@@ -24,6 +25,9 @@ MOST_FLOW_CORES = 16
 # Minutes that no job asks for more of, unless this environment variable says so: trainings and
 # shards go on at their next try, while a job above the limit of its partition waits for ever.
 LONGEST, LONGEST_VARIABLE = 1440, "PIPELINE_MINUTES"
+# How jobs of a cluster ask for GPUs, by this environment variable: by sbatch --gpus, not at all, or
+# by --gres with any other word, such as gpu or gpu:a100.
+GPUS_VARIABLE, BY_GPUS, WITHOUT_GPUS = "PIPELINE_GPUS", "gpus", "none"
 # MB that Snakemake takes around a program on a cluster, once for the allocation and once for its
 # step, and the clips of a set for which both take one more: measured, 0.3 GB for UCF101 and 0.9 GB
 # for 240,000 clips.
@@ -127,6 +131,22 @@ class JobResources:
         megabytes = on_gpu if self.flow_gpus(wildcards) else 2000
         return self.memory(megabytes)(wildcards, attempt)
 
+    def asked(self, gpus: Callable[..., int]) -> Callable[..., int]:
+        """What stands behind --gpus: as many as `gpus` says, none where GPUs are asked for by
+        --gres or not at all.
+        """
+        return lambda wildcards: gpus(wildcards) if self.cores or _switch() == BY_GPUS else 0
+
+    def gres(self, gpus: Callable[..., int]) -> Callable[..., str]:
+        """What stands behind --gres, '' for nothing."""
+
+        def asked(wildcards) -> str:
+            is_gres = not self.cores and _switch() not in (BY_GPUS, WITHOUT_GPUS)
+            count = gpus(wildcards) if is_gres else 0
+            return f"{_switch()}:{count}" if count else ""
+
+        return asked
+
     # What a program is told
 
     def launcher(self, wildcards) -> str:
@@ -197,3 +217,14 @@ def _longest() -> int:
             "such as 240"
         )
     return int(text)
+
+
+def _switch() -> str:
+    """How jobs ask for their GPUs."""
+    word = os.environ.get(GPUS_VARIABLE) or BY_GPUS
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*(:[A-Za-z][A-Za-z0-9_.]*)?", word):
+        raise PipelineError(
+            f"{GPUS_VARIABLE} is '{word}'; it is {BY_GPUS}, {WITHOUT_GPUS}, or what stands behind "
+            "sbatch --gres without its number, such as gpu or gpu:a100"
+        )
+    return word
