@@ -27,6 +27,7 @@ SCHEDULE = {
     "precision": "float32",
     "layout": "auto",
     "checkpoint_every": 10,
+    "checkpoint_minutes": 60.0,
 }
 
 

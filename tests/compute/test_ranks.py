@@ -30,7 +30,7 @@ def exchange(rank: int, port: int, results) -> None:
         {
             "rank": (ranks.rank(), ranks.count()),
             "averages": [tensor.tolist() for tensor in tensors],
-            "any": [ranks.any_of(rank == 1), ranks.any_of(False)],
+            "highest": [ranks.highest(rank), ranks.highest(2 - rank), ranks.highest(0)],
             "broadcast": ranks.broadcast_from_rank0([5 + rank, 7 + rank]),
         }
     )
@@ -52,7 +52,7 @@ def test_two_ranks_exchange_means_flags_and_values():
     assert [each["rank"] for each in found] == [(0, 2), (1, 2)]
     for each in found:
         assert each["averages"] == [[[0.5] * 3] * 2, 2.0]
-        assert each["any"] == [True, False]
+        assert each["highest"] == [1, 2, 0]
         assert each["broadcast"] == [5, 7]
 
 
@@ -62,7 +62,7 @@ def test_a_single_process_exchanges_nothing():
     tensor = torch.arange(3.0)
     ranks.average([tensor])
     assert tensor.tolist() == [0, 1, 2]
-    assert ranks.any_of(True) and not ranks.any_of(False)
+    assert (ranks.highest(2), ranks.highest(0)) == (2, 0)
     assert ranks.broadcast_from_rank0([3, 4]) == [3, 4]
     ranks.shutdown()
 

@@ -121,9 +121,12 @@ def test_a_killed_training_goes_on_and_ends_alike(
 
 def test_no_more_workers_than_cores(monkeypatch):
     options = Namespace(
-        settings={"co2fi": {"batch": 16}, "compute": {"threads": 1}}, workers=8, accumulate=2
+        settings={"co2fi": {"batch": 16}, "compute": {"threads": 1}},
+        workers=8,
+        accumulate=2,
+        checkpoint_minutes=5.0,
     )
-    expected = {"batch": 16, "threads": 1, "accumulate": 2}
+    expected = {"batch": 16, "threads": 1, "accumulate": 2, "checkpoint_minutes": 5.0}
     for cores, workers in ((2, 2), (16, 8)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)))
         assert schedule(options, "co2fi") == expected | {"workers": workers}
@@ -144,7 +147,9 @@ def test_two_processes_give_the_loss_of_one_with_twice_the_batch(
     own = settings_of(
         "complete", **changes, fusion_network={"dropout": 0.0}, network={"dropout": 0.0}
     )
-    ranks = torchrun(kind, arguments(trained, tmp_path / "two", kind, of, own))
+    # The clock of rank 0 has a checkpoint written after each iteration.
+    command = [*arguments(trained, tmp_path / "two", kind, of, own), "--checkpoint-minutes", "1e-9"]
+    ranks = torchrun(kind, command)
     program(monkeypatch, kind, arguments(trained, tmp_path / "one", kind, of, own))
     printed, _ = ranks.communicate(timeout=300)
     assert ranks.returncode == 0, printed[-3000:]

@@ -1,13 +1,26 @@
 """A run that is stopped or killed resumes and ends as an uninterrupted one."""
 
 import signal
+from itertools import count
 
 import pytest
 import torch
-from loop_cases import BATCH, ITERATIONS, Killed, Loss, kill, net, run, same, sigterm
+from loop_cases import (
+    BATCH,
+    ITERATIONS,
+    Killed,
+    Loss,
+    LostLoss,
+    kill,
+    net,
+    run,
+    same,
+    sigterm,
+)
 from torch import nn
 
 from pipeline.errors import PipelineError, remake
+from pipeline.training import resume
 from pipeline.training.resume import TrainingState, load_checkpoint, save_checkpoint
 
 
@@ -31,6 +44,56 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path, uninterrupted, 
     history = run(tmp_path, resumed, criterion)
     assert criterion.draws == list(range(start * BATCH, ITERATIONS * BATCH))
     assert same(resumed, uninterrupted[0]) and history == uninterrupted[1]
+
+
+@pytest.fixture
+def minutes(monkeypatch):
+    """A clock on which each look at it takes a minute."""
+    passed = count()
+    monkeypatch.setattr(resume, "monotonic", lambda: 60.0 * next(passed))
+
+
+@pytest.mark.parametrize("at, start", [(2, 0), (3, 3), (16, 15), (44, 42)])
+def test_a_killed_run_goes_on_from_where_the_clock_had_it_saved(
+    tmp_path, uninterrupted, minutes, at, start
+):
+    """A look after each iteration and one after each checkpoint: one is written every third."""
+    schedule = {"checkpoint_every": 0, "checkpoint_minutes": 3.0}
+    with pytest.raises(Killed):
+        run(tmp_path, net(), Loss(at, kill), **schedule)
+    resumed, criterion = net(seed=99 if start else 0), Loss()
+    history = run(tmp_path, resumed, criterion, **schedule)
+    assert criterion.draws == list(range(start * BATCH, ITERATIONS * BATCH))
+    assert same(resumed, uninterrupted[0]) and history == uninterrupted[1]
+
+
+def test_a_resumed_run_may_save_at_other_times(tmp_path, uninterrupted, minutes):
+    with pytest.raises(Killed):
+        run(tmp_path, net(), Loss(17, kill), checkpoint_minutes=7.0)
+    resumed, criterion = net(seed=99), Loss()
+    assert run(tmp_path, resumed, criterion, checkpoint_minutes=1.0) == uninterrupted[1]
+    # By the clock after 7 iterations and 14, by their number after 10.
+    assert criterion.draws[0] == 14 * BATCH and same(resumed, uninterrupted[0])
+
+
+def test_what_ends_a_run_does_not_follow_from_the_clock(tmp_path, minutes):
+    """One loss that is high for a moment is told from one that grows by the mean of a line."""
+
+    class Spike(Loss):
+        def __call__(self, model, batch):
+            loss = super().__call__(model, batch)
+            return loss * 100 if batch["draw"][0] == 2 * BATCH else loss
+
+    first, second = net(), net()
+    schedule = {"checkpoint_every": 0, "lr": 1e-6}
+    history = run(tmp_path / "rarely", first, Spike(), **schedule)
+    again = run(tmp_path / "often", second, Spike(), checkpoint_minutes=1e-9, **schedule)
+    assert history == again and same(first, second)
+
+
+def test_a_weight_that_is_no_number_is_never_saved(tmp_path, minutes):
+    with pytest.raises(PipelineError, match="loss is nan by iteration 6; the last good"):
+        run(tmp_path, net(), LostLoss(5), checkpoint_every=0, checkpoint_minutes=1e-9)
 
 
 def test_a_run_may_be_broken_off_many_times(tmp_path, uninterrupted):

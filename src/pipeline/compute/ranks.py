@@ -43,13 +43,16 @@ def average(tensors: list[torch.Tensor]) -> None:
         tensor.copy_(mean.view(tensor.shape))
 
 
-def any_of(flag: bool) -> bool:
-    """Return whether `flag` is set at any rank, so that all ranks decide alike."""
+def highest(number: int) -> int:
+    """Return the highest `number` of all ranks, so that all ranks decide alike.
+
+    It is exchanged between CPUs: none of them waits for its GPU.
+    """
     if count() == 1:
-        return flag
-    flags = torch.tensor([int(flag)])
-    _collective(distributed.all_reduce, flags, distributed.ReduceOp.MAX)
-    return bool(flags.item())
+        return number
+    numbers = torch.tensor([number])
+    _collective(distributed.all_reduce, numbers, distributed.ReduceOp.MAX)
+    return int(numbers.item())
 
 
 def broadcast_from_rank0(values: list[int]) -> list[int]:

@@ -27,6 +27,9 @@ def parser(description: str, *options: str) -> argparse.ArgumentParser:
         default=1,
         help="micro-batches in which a batch passes through the network",
     )
+    result.add_argument(
+        "--checkpoint-minutes", type=float, default=5, help="minutes between two checkpoints"
+    )
     return result
 
 
@@ -36,7 +39,11 @@ def schedule(options: argparse.Namespace, section: str) -> dict:
     It joins the `section` of the settings (teacher, co2fi or asyn), the section compute, and the
     options that say how the run is computed.
     """
-    execution = {"workers": workers(options), "accumulate": options.accumulate}
+    execution = {
+        "workers": workers(options),
+        "accumulate": options.accumulate,
+        "checkpoint_minutes": options.checkpoint_minutes,
+    }
     return options.settings[section] | options.settings["compute"] | execution
 
 

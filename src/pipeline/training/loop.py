@@ -17,6 +17,7 @@ from pipeline.data.loader import iterate_batches
 from pipeline.errors import PipelineError
 from pipeline.jobs.progress import Progress
 from pipeline.training.resume import (
+    CheckpointClock,
     StopSignal,
     TrainingState,
     load_checkpoint,
@@ -24,8 +25,12 @@ from pipeline.training.resume import (
 )
 from pipeline.training.step import Criterion, Step
 
+# Of a schedule, what says how a run is computed and not what: a resumed run may change it.
+EXECUTION = ("workers", "accumulate", "checkpoint_minutes")
 # Iterations between two lines of the history.
 REPORT_EVERY = 20
+# What the ranks tell one another after each iteration: go on, save a checkpoint, or save and stop.
+GO_ON, SAVE, STOP = range(3)
 # A mean loss of more than so many times the loss of the first batch ends the run.
 DIVERGENCE_FACTOR = 10
 
@@ -44,12 +49,13 @@ def train(
 ) -> list[dict]:
     """Train `model` in place on samples 0 .. iterations * batch - 1 and return the history.
 
-    `schedule` holds the settings that `Step` reads and iterations, batch, workers, layout and
-    checkpoint_every. Iteration i learns from the samples i * batch .. (i + 1) * batch - 1, of which
-    rank r of n takes every n-th from the r-th on.
+    `schedule` holds the settings that `Step` reads and iterations, batch, workers, layout,
+    checkpoint_every and checkpoint_minutes. Iteration i learns from the samples
+    i * batch .. (i + 1) * batch - 1, of which rank r of n takes every n-th from the r-th on.
 
-    A checkpoint is written to the folder `checkpoints` every `checkpoint_every` iterations, on
-    Ctrl-C and SIGTERM, and where a worker or another rank has ended. `identity` says what is
+    A checkpoint is written to the folder `checkpoints` every `checkpoint_minutes`, by the clock of
+    rank 0, and every `checkpoint_every` iterations where that is not 0, on Ctrl-C and SIGTERM, and
+    where a worker or another rank has ended. `identity` says what is
     trained on which data: training resumes from a checkpoint of the same identity and leaves any
     other alone. All random numbers follow from the seed, the iteration and the rank, so a resumed
     run ends as an uninterrupted one, on a CPU bit-identical.
@@ -64,6 +70,7 @@ def train(
     micro_batches = _micro_batches(dataset, schedule, state.iteration, device)
     iterations, rank = schedule["iterations"], ranks.rank()
     progress = Progress(title, iterations, "iterations", state.iteration, silent=rank > 0)
+    clock = CheckpointClock(schedule["checkpoint_minutes"])
     model.train()
     with StopSignal() as stop:
         for iteration in range(state.iteration, iterations):
@@ -79,10 +86,13 @@ def train(
                     raise _stopped(title, state) from None
                 raise
             state.add(loss)
-            stopping = ranks.any_of(stop.requested)
-            note = _report_and_save(title, path, state, step, stopping)
+            asked = STOP if stop.requested else SAVE if rank == 0 and clock.is_due() else GO_ON
+            agreed = ranks.highest(asked)
+            note = _report_and_save(title, path, state, step, save_now=agreed > GO_ON)
+            if agreed > GO_ON:
+                clock.restart()
             progress.update(1, note)
-            if stopping and state.iteration < iterations:
+            if agreed == STOP and state.iteration < iterations:
                 raise _stopped(title, state)
     progress.close()
     model.to(memory_format=torch.contiguous_format)
@@ -98,10 +108,7 @@ def _stopped(title: str, state: TrainingState) -> PipelineError:
 
 def _run_key(identity: dict, schedule: dict, seed: int) -> str:
     """Return the name of a run's checkpoint: 16 hex digits over all that decides its outcome."""
-    # These two say how a run is computed, not what it computes: a resumed run may change them.
-    decisive = {
-        name: value for name, value in schedule.items() if name not in ("workers", "accumulate")
-    }
+    decisive = {name: value for name, value in schedule.items() if name not in EXECUTION}
     text = json.dumps([identity, decisive, seed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -117,29 +124,37 @@ def _micro_batches(
 
 
 def _report_and_save(
-    title: str, path: Path, state: TrainingState, step: Step, stopping: bool
+    title: str, path: Path, state: TrainingState, step: Step, save_now: bool
 ) -> str:
     """After an iteration, check the run, extend its history and save a checkpoint, each when due.
 
-    Returns a note for the progress line: the mean loss where a line of the history was added.
+    With `save_now` a checkpoint is due whatever the iteration. Returns a note for the progress
+    line: the mean loss where a line of the history was added.
     """
     done, iterations = state.iteration, step.schedule["iterations"]
+    every = step.schedule["checkpoint_every"]
     report_due = done % REPORT_EVERY == 0 or done == iterations
-    save_due = done % step.schedule["checkpoint_every"] == 0 or stopping
+    save_due = every > 0 and done % every == 0
     note = ""
-    if report_due or save_due:
-        _check_divergence(title, path, state, step)
+    if report_due or save_due or save_now:
+        # What ends a run must not follow from the clock: a mean of few losses may be high, but what
+        # is no number stays so.
+        _check_divergence(title, path, state, step, growth=report_due or save_due)
     if report_due:
         mean = state.report(step.optimizer.param_groups[0]["lr"])
         note = f"loss {mean:.4f}"
-    if save_due and done < iterations and ranks.rank() == 0:
+    if (save_due or save_now) and done < iterations and ranks.rank() == 0:
         save_checkpoint(path, state, step.model, step.optimizer)
     return note
 
 
-def _check_divergence(title: str, path: Path, state: TrainingState, step: Step) -> None:
-    """Raise PipelineError where the training run has diverged."""
-    problem = _divergence(state, step.model)
+def _check_divergence(
+    title: str, path: Path, state: TrainingState, step: Step, growth: bool
+) -> None:
+    """Raise PipelineError where the training run has diverged; its loss has, where `growth` counts,
+    too.
+    """
+    problem = _divergence(state, step.model, growth)
     if problem is None:
         return
     kept = f"; the last good checkpoint is kept, {path}" if path.is_file() else ""
@@ -149,13 +164,15 @@ def _check_divergence(title: str, path: Path, state: TrainingState, step: Step) 
     )
 
 
-def _divergence(state: TrainingState, model: nn.Module) -> str | None:
-    """Return in words how the training run has diverged, or None."""
+def _divergence(state: TrainingState, model: nn.Module, growth: bool) -> str | None:
+    """Return in words how the training run has diverged, or None; a loss that has only grown, where
+    `growth` counts.
+    """
     mean = state.mean_loss()
     if not math.isfinite(mean):
         return f"the loss is {mean}"
     # Weights that swing ever wider can keep a finite loss for days.
-    if mean > DIVERGENCE_FACTOR * abs(state.first_loss):
+    if growth and mean > DIVERGENCE_FACTOR * abs(state.first_loss):
         return f"the loss has grown from {state.first_loss:.4g} to {mean:.4g}"
     # One answer for all weights: each would be waited for on a GPU.
     if not torch.stack([weight.isfinite().all() for weight in model.parameters()]).all():

@@ -3,6 +3,7 @@
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 import torch
 from torch import nn
@@ -83,6 +84,20 @@ def save_checkpoint(
     """Write a checkpoint that `load_checkpoint` reads back."""
     content = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), **vars(state)}
     save_torch(path, content)
+
+
+class CheckpointClock:
+    """Says when so many `minutes` have gone by since the last checkpoint, or since it was made."""
+
+    def __init__(self, minutes: float):
+        self.seconds = 60 * minutes
+        self.restart()
+
+    def restart(self) -> None:
+        self._begun = monotonic()
+
+    def is_due(self) -> bool:
+        return monotonic() - self._begun >= self.seconds
 
 
 class StopSignal:
