@@ -8,6 +8,9 @@
 # make lock     write the locks anew from requirements.in, .dev.in and .docs.in
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := .lock/bin/uv pip compile --universal --python-version 3.11 --quiet --no-emit-index-url \
+    --no-annotate --custom-compile-command "make lock"
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
 .PHONY: help install demo test faults evidence docs lint format lock
@@ -19,16 +22,19 @@ install: .venv/installed
 
 # The stamp is written last: a broken installation is begun again, a finished one costs nothing.
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + "; name another: make install PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit( \
+	    "error: Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + \
+	    "; name another: make install PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: install
 	@snakemake --cores all results/demo/split1/acc.json
 
-# Two processes: a test may run Snakemake on two cores itself, and training programs take a gigabyte each.
+# Two processes: a test may run Snakemake on two cores itself, and training programs take a gigabyte
+# each.
 test: install
 	python -m pytest -n 2 --dist loadfile
 
@@ -40,7 +46,7 @@ evidence: install
 
 # What the site is built with is installed here, and not by `make install`.
 .venv/installed-docs: .venv/installed requirements.docs.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.docs.lock
+	$(PIP) -r requirements.docs.lock
 	@touch $@
 
 docs: .venv/installed-docs
@@ -62,8 +68,6 @@ format: install
 lock:
 	$(PYTHON) -m venv .lock
 	.lock/bin/pip install --quiet uv
-	.lock/bin/uv pip compile requirements.in requirements.dev.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
-	    --custom-compile-command "make lock" --output-file requirements.lock
-	.lock/bin/uv pip compile requirements.docs.in --universal --python-version 3.11 --quiet --no-emit-index-url --no-annotate \
-	    --custom-compile-command "make lock" --output-file requirements.docs.lock
+	$(COMPILE) requirements.in requirements.dev.in --output-file requirements.lock
+	$(COMPILE) requirements.docs.in --output-file requirements.docs.lock
 	rm -r .lock

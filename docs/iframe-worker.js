@@ -1,4 +1,5 @@
-// Search where the pages are files: browsers start no worker from a file, so its script runs in a frame of the page.
+// Search where the pages are files: browsers start no worker from a file, so its script runs in a
+// frame of the page.
 if (location.protocol === "file:") {
   window.Worker = window.IFrameWorker = class extends EventTarget {
     constructor(url) {
@@ -18,7 +19,9 @@ if (location.protocol === "file:") {
         inner.document.body.append(script);
       });
       inner.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
-      inner.importScripts = async (...sources) => { for (const source of sources) await load(source); };
+      inner.importScripts = async (...sources) => {
+        for (const source of sources) await load(source);
+      };
       load(url).then(() => {
         this.send = (data) => inner.dispatchEvent(new MessageEvent("message", { data }));
         this.waiting.forEach(this.send);

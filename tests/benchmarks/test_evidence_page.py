@@ -56,7 +56,7 @@ def test_differences_of_unequal_folds(parts):
 
 
 def test_what_one_part_tried_stands_by_itself(folder):
-    """Of the first fold's four clips the joint fusion has two right where the complete one has three.
+    """Of the first fold's four clips the joint fusion has two right, the complete one three.
 
     The gains by clip are 0, -1, -1, +1.
     """

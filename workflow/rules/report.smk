@@ -1,6 +1,7 @@
 # A result as one page for people. No other rule reads it: it is made where it is asked for by name,
 # and is part of `snakemake --report`.
-# INPUTS   results/<set>/<run>/acc.json; scores, records and frames around it, as far as they are there
+# INPUTS   results/<set>/<run>/acc.json; scores, records and frames around it, as far as they are
+#          there
 # OUTPUTS  results/<set>/<run>/report.html
 
 
