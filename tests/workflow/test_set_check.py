@@ -74,6 +74,14 @@ def test_a_good_set_has_no_errors_and_nothing_is_written(project):
     assert sorted(os.listdir(project.folder)) == ["lists", "mini.yaml", "videos"]
 
 
+def test_a_checkout_of_another_version_is_noted(project):
+    """Its schema is another, though its config is sound here."""
+    (project.folder / "workflow/schemas").mkdir(parents=True)
+    (project.folder / "workflow/schemas/config.schema.yaml").write_text("type: object\n")
+    (note,) = project.found(NOTE, ERROR)
+    assert note.state == NOTE and f"{project.folder} is a checkout of another version" in note.text
+
+
 def test_a_config_that_cannot_be_is_said_as_by_check(project):
     project.settings["netwrok"] = {}
     with pytest.raises(PipelineError, match="unknown key 'sets.mini.settings.netwrok'; did you"):

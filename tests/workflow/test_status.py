@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 import workspace
+import yaml
 from workspace import RESULT, Workspace
 
 from pipeline.config.runs import Run
@@ -160,6 +162,62 @@ def test_results_are_named_in_all_their_ways(made, result, runs):
 def test_what_is_no_result_is_one_sentence(made, result, words):
     with pytest.raises(PipelineError, match=words):
         look(made, result)
+
+
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    """A folder of the workflow, of which a config is read: its own, with one key more or less."""
+    (tmp_path / "workflow/schemas").mkdir(parents=True)
+    (tmp_path / "Snakefile").touch()
+    for name in ("config.yaml", "workflow/schemas/config.schema.yaml"):
+        shutil.copy(workspace.ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def change(path: Path, change_content) -> None:
+    """Change the content of a YAML file in place."""
+    content = yaml.safe_load(path.read_text())
+    change_content(content)
+    path.write_text(yaml.safe_dump(content))
+
+
+def test_sets_and_variants_are_those_of_the_checkout(checkout):
+    """A run there knows no others, whatever this program's own config has."""
+
+    def remove(config):
+        del config["sets"]["hmdb51"], config["variants"]["tsn"]
+
+    change(checkout / "config.yaml", remove)
+    found = status.read_config(Target(checkout, "ucf101", None), [])
+    assert set(found["sets"]) == {"ucf101", "demo"} and "tsn" not in found["variants"]
+    with pytest.raises(PipelineError, match="there is no set 'hmdb51'"):
+        status.read_config(Target(checkout, "hmdb51", None), [])
+
+
+def test_a_key_that_an_earlier_checkout_did_not_have_is_the_default(checkout):
+    change(checkout / "config.yaml", lambda config: config.pop("variants"))
+    change(checkout / "config.yaml", lambda config: config["compute"].pop("checkpoint_minutes"))
+    found = status.read_config(Target(checkout, "ucf101", None), [])
+    own = yaml.safe_load((workspace.ROOT / "config.yaml").read_text())
+    assert found["variants"] == own["variants"] and found["compute"] == own["compute"]
+
+
+def test_a_later_checkout_is_not_to_blame_for_its_keys(checkout):
+    """Its schema knows a key that this program does not."""
+    change(checkout / "config.yaml", lambda config: config.update(later=1))
+    target = Target(checkout, "ucf101", None)
+    with pytest.raises(PipelineError, match="unknown key 'later'") as error:
+        status.read_config(target, [])
+    # With the same schema it is a fault of the config.
+    assert "version" not in str(error.value) and status.note_of_version(checkout) is None
+    change(
+        checkout / "workflow/schemas/config.schema.yaml",
+        lambda schema: schema["properties"].update(later={"type": "integer"}),
+    )
+    with pytest.raises(PipelineError, match="unknown key 'later'") as error:
+        status.read_config(target, [])
+    assert status.note_of_version(checkout) in str(error.value)
+    assert f"{checkout} is a checkout of another version" in str(error.value)
 
 
 def test_without_trajectories_they_are_no_stage(made, tmp_path):

@@ -56,6 +56,8 @@ class SetCheck:
         worker = status.worker_in(self.target.folder)
         if worker.state in ("working", "stopping"):
             yield Finding(NOTE, f"process {worker.process} works here since {worker.since}")
+        if note := status.note_of_version(self.target.folder):
+            yield Finding(NOTE, note)
         yield from self._results()
         try:
             self.clip_set = self.sets.clip_set(self.name)

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,6 +162,9 @@ class SetsToLookAt(Sets):
 def read_config(target: Target, configs: list[Path]) -> dict:
     """Return the config of the last run of a set, or that of `configs`, checked.
 
+    In a checkout it is laid over the checkout's own, as a run there does, whatever this program's
+    defaults are.
+
     Raises PipelineError where it cannot be read, is none, or has no such set.
     """
     own = target.folder / "config.yaml"
@@ -171,12 +174,13 @@ def read_config(target: Target, configs: list[Path]) -> dict:
     for files in dict.fromkeys(map(tuple, candidates)):
         if not configs and not all(file.is_file() for file in files):
             continue
-        # Keys that a run of an earlier version did not know have their defaults.
-        config = spelling.read(shipped.DEFAULTS)
-        for file in files:
-            settings.overlay(config, spelling.read(file))
+        config = _merged(files)
         if target.set in (config.get("sets") or {}):
-            check.check(config, ", ".join(map(str, files)) or "config.yaml")
+            try:
+                check.check(config, ", ".join(map(str, files)) or "config.yaml")
+            except PipelineError as error:
+                note = note_of_version(files[0].parent) if files else None
+                raise PipelineError("\n".join(filter(None, (str(error), note)))) from error
             return config
         known |= dict.fromkeys(config.get("sets") or {})
     raise PipelineError(
@@ -184,6 +188,33 @@ def read_config(target: Target, configs: list[Path]) -> dict:
         "; name the config file of its run by --configfile"
         f"{nearest(target.set, known)}"
     )
+
+
+def note_of_version(folder: Path) -> str | None:
+    """Return what is to be known where a folder is a checkout that takes other settings than this
+    program, which is of another version then; None where it is not.
+    """
+    schema = folder / "workflow" / "schemas" / shipped.SCHEMA.name
+    if not schema.is_file() or schema.read_bytes() == shipped.SCHEMA.read_bytes():
+        return None
+    return (
+        f"{folder.absolute()} is a checkout of another version than this command, which is of "
+        f"{shipped.ROOT}; runs there take its own code and settings: have `make install` there "
+        "make a command of its version, .venv/bin/pipeline"
+    )
+
+
+def _merged(files: Sequence[Path]) -> dict:
+    """The config of some files, each laid over those before it."""
+    # Keys that a run of an earlier version did not know have their defaults.
+    config = spelling.read(shipped.DEFAULTS)
+    for file in files:
+        own = spelling.read(file)
+        if file is files[0] and (file.parent / "Snakefile").is_file():
+            # A checkout has those sets and variants that it names, and no others.
+            config |= {key: {} for key in spelling.NAMED if key in own}
+        settings.overlay(config, own)
+    return config
 
 
 def _runs(target: Target, sets: Sets) -> list[Run]:
