@@ -102,8 +102,9 @@ class Client:
                 yield from self._answer(asked)
         finally:
             # The next clip must not take these answers for its own.
-            while asked:
-                self._wait(asked)
+            with suppress(MachineError):
+                while asked:
+                    self._wait(asked)
 
     def _fit(self, height: int, width: int) -> None:
         """See that there is a window for frames of this size."""
