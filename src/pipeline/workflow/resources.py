@@ -6,6 +6,7 @@ Snakemake reruns a job when its `params` or the text of its command change, but 
 strings. Standard library only.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -29,9 +30,9 @@ LONGEST, LONGEST_VARIABLE = 1440, "PIPELINE_MINUTES"
 # by --gres with any other word, such as gpu or gpu:a100.
 GPUS_VARIABLE, BY_GPUS, WITHOUT_GPUS = "PIPELINE_GPUS", "gpus", "none"
 # MB that Snakemake takes around a program on a cluster, once for the allocation and once for its
-# step, and the clips of a set for which both take one more: measured, 0.3 GB for UCF101 and 0.9 GB
-# for 240,000 clips.
-SNAKEMAKES, CLIPS_PER_MB = 350, 400
+# step, and the clips of a set for which both together take one more. Measured of one of them: 160 MB
+# for a few clips, 183 MB for the 13,320 of UCF101, 508 MB for 133,200.
+SNAKEMAKES, CLIPS_PER_MB = 350, 180
 
 
 class JobResources:
@@ -177,10 +178,20 @@ class JobResources:
         return self.sets.entry(wildcards.set).get("on_bad_clip", "fail")
 
     def entry(self, wildcards) -> str:
-        """The entry of a set in the config, as JSON: where its videos and lists lie, how these are
-        read, and its number of shards.
+        """The entry of a set in the config, as JSON: where its videos and lists lie, and how these
+        are read.
         """
         return self._entry(wildcards.set)
+
+    def all_shards(self, wildcards) -> str:
+        """The names of all shards of a set, as JSON."""
+        name = wildcards.set
+        return as_argument(json.dumps(self.sets.summary(name).shards), name)
+
+    def subset_shards(self, wildcards) -> str:
+        """The names of the shards that hold train or test clips of a split, as JSON."""
+        name, split, subset = wildcards.set, wildcards.split, wildcards.subset
+        return as_argument(json.dumps(self.sets.subset_shards(name, split, subset)), name)
 
     def weights(self, wildcards) -> str:
         """The file of weights that a training starts from, or a word in its place."""
@@ -193,11 +204,10 @@ class JobResources:
     def _memory_around(self, wildcards) -> int:
         if self.cores:
             return 0
-        return SNAKEMAKES + len(self.sets.clip_set(wildcards.set).clips) // CLIPS_PER_MB
+        return SNAKEMAKES + self.sets.summary(wildcards.set).clips // CLIPS_PER_MB
 
     def _write_entry(self, name: str) -> str:
-        entry = self.sets.entry(name) | {"shards": self.sets.shard_count(name)}
-        return as_argument(settings.dump(entry), name)
+        return as_argument(settings.dump(self.sets.entry(name)), name)
 
     @cached_property
     def _gpus(self) -> int:
