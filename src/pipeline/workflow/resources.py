@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from pipeline import gpus
 from pipeline.config import settings
 from pipeline.errors import PipelineError
+from pipeline.idt import sizes
 from pipeline.workflow.long_texts import as_argument
 from pipeline.workflow.sets import Sets, run_of
 
@@ -29,9 +30,11 @@ LONGEST, LONGEST_VARIABLE = 1440, "PIPELINE_MINUTES"
 # How jobs of a cluster ask for GPUs, by this environment variable: by sbatch --gpus, not at all, or
 # by --gres with any other word, such as gpu or gpu:a100.
 GPUS_VARIABLE, BY_GPUS, WITHOUT_GPUS = "PIPELINE_GPUS", "gpus", "none"
+# MB of the program that trains SVMs without its data, and the least that its job asks for.
+SVM_PROGRAM, LEAST_SVM = 500, 4000
 # MB that Snakemake takes around a program on a cluster, once for the allocation and once for its
-# step, and the clips of a set for which both together take one more. Measured of one of them: 160 MB
-# for a few clips, 183 MB for the 13,320 of UCF101, 508 MB for 133,200.
+# step, and the clips of a set for which both together take one more. One of them was measured: 160
+# MB for a few clips, 183 MB for the 13,320 of UCF101, 508 MB for 133,200.
 SNAKEMAKES, CLIPS_PER_MB = 350, 180
 
 
@@ -87,6 +90,21 @@ class JobResources:
             return self.memory(megabytes * self.processes(wildcards))(wildcards, attempt)
 
         return asked
+
+    def svm_memory(self, wildcards, attempt) -> int:
+        """The memory of the SVMs on Fisher vectors: by the number of the split's training clips, of
+        classes and of Gaussians.
+        """
+        clip_set = self.sets.clip_set(wildcards.set)
+        components = self.sets.settings(wildcards.set, None)["idt"]["components"]
+        needed = sizes.svm_bytes(
+            len(clip_set.subset(wildcards.split, "train")),
+            len(clip_set.classes),
+            sizes.fisher_length(components),
+        )
+        # Python and its libraries take the rest, and no set gets less than it had.
+        megabytes = max(LEAST_SVM, SVM_PROGRAM + needed // 10**6)
+        return self.memory(megabytes)(wildcards, attempt)
 
     def minutes(self, minutes: int) -> Callable[..., int]:
         """The time limit of a job: `minutes`, twice and three times as many at further tries, and
