@@ -2,10 +2,9 @@
 
 import re
 
-import pytest
 from dataset_cases import LISTS
 
-from pipeline.datasets import hmdb51, ucf101
+from pipeline.datasets import ucf101
 
 
 def test_digest_follows_clips_and_labels(lists):
@@ -24,29 +23,10 @@ def test_digest_follows_clips_and_labels(lists):
     assert tests[0] == tests[2] == tests[3] != tests[1]
 
 
-@pytest.mark.parametrize(
-    "read, folder, count",
-    [(ucf101.read, "ucfTrainTestlist", 100), (hmdb51.read, "testTrainMulti_7030_splits", 50)],
-)
-def test_shards_are_even_and_keep_groups_together(shared, read, folder, count):
-    clip_set = read("set", shared / "official_splits" / folder)
-    shards = clip_set.shards(count)
-    sizes = [len(clips) for clips in shards.values()]
-    mean = len(clip_set.clips) / count
-    assert list(shards) == [f"{number:03d}" for number in range(count)]
-    assert sum(sizes) == len(clip_set.clips) and max(sizes) < 2 * mean and min(sizes) > mean / 2
-    pairs = {(clip.group, shard) for shard, clips in shards.items() for clip in clips}
-    assert len(pairs) == len({clip.group for clip in clip_set.clips.values()})
-
-
-def test_new_clips_leave_the_others_in_their_shards(lists):
-    def shard_by_clip(clip_set):
-        return {clip.id: shard for shard, clips in clip_set.shards(5).items() for clip in clips}
-
-    before = shard_by_clip(ucf101.read("set", lists()))
-    more = LISTS["trainlist01"] + "".join(
-        f"Run/v_Run_g{number:02d}_c01.avi 1\n" for number in range(3, 40)
-    )
-    after = shard_by_clip(ucf101.read("set", lists("more", trainlist01=more)))
-    assert len(after) == len(before) + 37 and before.items() <= after.items()
-    assert set(after.values()) == {f"{number:03d}" for number in range(5)}
+def test_clips_lie_in_the_shards_of_their_groups(lists):
+    clip_set = ucf101.read("set", lists())
+    groups = sorted({clip.group for clip in clip_set.clips.values()})
+    shard_of = {group: "001" if group == groups[0] else "000" for group in groups}
+    shards = clip_set.shards(shard_of)
+    assert list(shards) == ["000", "001"] and sum(map(len, shards.values())) == len(clip_set.clips)
+    assert {clip.group for clip in shards["001"]} == {groups[0]}

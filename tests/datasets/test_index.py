@@ -2,18 +2,24 @@
 
 import csv
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from dataset_cases import FILES, refusal
 
-from pipeline.datasets import clips, examine, index
+from pipeline.datasets import examine, index
+from pipeline.datasets.assignment import assign
 from pipeline.errors import PipelineError, remake, set_aside
 from pipeline.files import SEALS, seal_of
 
 
+def shard_of(clip_set) -> dict[str, str]:
+    return assign(Counter(clip.group for clip in clip_set.clips.values()), 3, {})
+
+
 def examined(clip_set, paths, accept_damaged=(), workers=1):
-    shards = clip_set.shards(3)
+    shards = clip_set.shards(shard_of(clip_set))
     return {
         shard: examine.examine(clips_of_shard, paths, list(accept_damaged), workers)
         for shard, clips_of_shard in shards.items()
@@ -37,7 +43,7 @@ def test_index_counts_frames_by_decoding(small_set, tmp_path):
         assert (row["label"], row["class"]) == {"Run": (0, "Run"), "Jump": (1, "Jump")}[
             file.split("/")[0]
         ]
-        assert row["shard"] == clips.shard_of(row["group"], 3)
+        assert row["shard"] == shard_of(clip_set)[row["group"]]
     assert [row["split1"] for row in rows] == ["train", "test", "train", "train", "test"]
     assert index.class_names(rows) == ["Run", "Jump"]
 

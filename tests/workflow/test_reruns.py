@@ -25,7 +25,6 @@ from workspace import (
 )
 
 from pipeline.datasets import index, render
-from pipeline.datasets.clips import shard_of
 from pipeline.video.encode import encode
 
 
@@ -293,7 +292,8 @@ def test_a_new_clip_changes_one_shard(copied):
         for row in index.read(copied.folder / "results/mini/index.csv")
         if row["clip"] in new
     }
-    assert fresh == {shard_of("SwayFew/g09", 3)}
+    # 48 clips lay in three shards, 16 in each; of equal ones the first is taken.
+    assert fresh == {"000"}
 
 
 @pytest.mark.parametrize(

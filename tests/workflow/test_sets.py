@@ -5,7 +5,6 @@ import json
 import pytest
 
 from pipeline.config.runs import Run
-from pipeline.datasets import clips
 from pipeline.errors import PipelineError
 from pipeline.workflow.sets import run_of, split_of
 
@@ -30,13 +29,16 @@ def test_shards_and_accepted_damage_need_not_be_said(rules):
     del rules.mini["shards"]
     rules.start()
     entry = json.loads(rules.resources.entry(rules.wildcards()))
-    assert entry["shards"] == 8 and entry["accept_damaged"] == []
-    groups = {clip.group for clip in rules.sets.clip_set("mini").clips.values()}
-    assert list(rules.sets.shards("mini")) == sorted({clips.shard_of(g, 8) for g in groups})
+    assert entry["accept_damaged"] == []
+    # 24 groups of 2 clips, three in each of 8 shards.
+    shards = rules.sets.shards("mini")
+    assert [len(clips) for clips in shards.values()] == 8 * [6]
     tested = {f"{name}/g01" for name in rules.sets.clip_set("mini").classes}
     assert rules.sets.subset_shards("mini", "split1", "test") == sorted(
-        {clips.shard_of(group, 8) for group in tested}
+        shard for shard, clips in shards.items() if tested & {clip.group for clip in clips}
     )
+    names = json.loads(rules.resources.all_shards(rules.wildcards()))
+    assert names == list(shards)
 
 
 def test_videos_are_told_inside_their_folder(rules):
@@ -186,7 +188,11 @@ def test_missing_clips_may_be_skipped(rules):
         rules.sets.videos("mini")
     rules.mini["on_bad_clip"] = "skip"
     rules.start()
-    shard = clips.shard_of("SwayFew/g01", 3)
+    shard = next(
+        shard
+        for shard, clips in rules.sets.shards("mini").items()
+        if "SwayFew/g01" in {clip.group for clip in clips}
+    )
     without = rules.params.videos(rules.wildcards(shard=shard))
     assert len(rules.sets.videos("mini")) == 47
     assert rules.resources.on_bad_clip(rules.wildcards()) == "skip"

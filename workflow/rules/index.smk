@@ -31,15 +31,15 @@ rule examine:
     resources:
         mem_mb=NEEDS.memory(1000),
         runtime=NEEDS.minutes(60),
-        entry=NEEDS.entry,
+        listing=PARAMS.listing,
+        videos=NEEDS.video_folder,
     params:
         settings=PARAMS.videos,
-        code=code_id("examine.py", *LISTS),
+        code=code_id("examine.py"),
     shell:
         'python "$SCRIPTS"/examine.py'
-        " --set {wildcards.set}"
-        " --shard {wildcards.shard}"
-        " --entry {resources.entry:q}"
+        " --listing {resources.listing:q}"
+        " --videos {resources.videos:q}"
         " --settings {params.settings:q}"
         " --code {params.code}"
         " --workers {threads}"
@@ -66,6 +66,7 @@ rule index:
         mem_mb=NEEDS.memory(1000),
         runtime=NEEDS.minutes(30),
         entry=NEEDS.entry,
+        tables=NEEDS.all_shards,
     params:
         examined="results/{set}/index",
         settings=PARAMS.splits,
@@ -77,6 +78,7 @@ rule index:
         " --settings {params.settings:q}"
         " --code {params.code}"
         " --examined {params.examined:q}"
+        " --tables {resources.tables:q}"
         " --index {output.table:q}"
         " --record {output.record:q}"
         " 2>&1 | tee {log:q}"
@@ -98,6 +100,7 @@ rule subset:
         mem_mb=NEEDS.memory(1000),
         runtime=NEEDS.minutes(30),
         entry=NEEDS.entry,
+        tables=NEEDS.subset_shards,
     params:
         examined="results/{set}/index",
         settings=PARAMS.subset,
@@ -111,5 +114,6 @@ rule subset:
         " --settings {params.settings:q}"
         " --code {params.code}"
         " --examined {params.examined:q}"
+        " --tables {resources.tables:q}"
         " --out {output.table:q}"
         " 2>&1 | tee {log:q}"

@@ -17,7 +17,14 @@ from pipeline.video import ffmpeg
 
 
 def build_parser() -> argparse.ArgumentParser:
-    return program.parser(__doc__, "set", "entry", "examined", "index")
+    parser = program.parser(__doc__, "set", "entry", "examined", "index")
+    parser.add_argument(
+        "--tables",
+        type=program.read_json,
+        required=True,
+        help="names of the examined shards to read, as JSON, or @ and a file of it",
+    )
+    return parser
 
 
 def main(options: argparse.Namespace) -> None:
@@ -26,7 +33,7 @@ def main(options: argparse.Namespace) -> None:
     paths, unlisted = locate(clip_set, Path(folder), skip)
     note_names(folder, unlisted, renamed(clip_set, paths), options.record)
     clips = list(clip_set.clips.values())
-    examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
+    examined = read_examined(options.examined, options.tables)
     rows = merge(clip_set, clips, examined, skip)
     for sentence in leaks.check_copies(options.set, rows, clip_set.splits, options.entry):
         record.log(f"note: {sentence}")

@@ -10,13 +10,20 @@ from pipeline.jobs import program
 
 def build_parser() -> argparse.ArgumentParser:
     names = ("set", "split", "subset", "entry", "examined", "out")
-    return program.parser(__doc__, *names, record=False)
+    parser = program.parser(__doc__, *names, record=False)
+    parser.add_argument(
+        "--tables",
+        type=program.read_json,
+        required=True,
+        help="names of the examined shards to read, as JSON, or @ and a file of it",
+    )
+    return parser
 
 
 def main(options: argparse.Namespace) -> None:
     clip_set = load_set(options.set, options.entry)
     clips = clip_set.subset(options.split, options.subset)
-    examined = read_examined(options.examined, clip_set, clips, options.entry["shards"])
+    examined = read_examined(options.examined, options.tables)
     skip = skips_bad(options.entry)
     rows = merge(clip_set, clips, examined, skip)
     if skip:

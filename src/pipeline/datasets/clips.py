@@ -68,18 +68,12 @@ class ClipSet:
         content = json.dumps([self.classes, [clip.id for clip in self.subset(split, subset)]])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
-    def shards(self, count: int) -> dict[str, list[Clip]]:
-        """Return the clips by shard, for at most `count` shards named '000', '001', ...
+    def shards(self, shard_of: dict[str, str]) -> dict[str, list[Clip]]:
+        """Return the clips by shard; `shard_of` has the shard of each group (`assignment`).
 
-        The hash of a clip's group picks the shard, so a new clip changes one shard only. A shard
-        without clips is absent.
+        A shard without clips is absent.
         """
         shards: dict[str, list[Clip]] = {}
         for clip in self.clips.values():
-            shards.setdefault(shard_of(clip.group, count), []).append(clip)
+            shards.setdefault(shard_of[clip.group], []).append(clip)
         return dict(sorted(shards.items()))
-
-
-def shard_of(group: str, count: int) -> str:
-    """Return the shard of a group among `count`; it does not depend on what other groups exist."""
-    return f"{int.from_bytes(hashlib.sha256(group.encode()).digest()[:8], 'big') % count:03d}"

@@ -118,17 +118,12 @@ def missing_rows(clips: list[Clip], paths: dict[str, str]) -> list[dict]:
     ]
 
 
-def read_examined(folder: str | Path, clip_set: ClipSet, clips: list[Clip], count: int) -> dict:
-    """Return the rows of the examined shards '<shard>.csv' of a folder that hold any of `clips`.
+def read_examined(folder: str | Path, shards: list[str]) -> dict[str, list[dict]]:
+    """Return the rows of the examined `shards` '<shard>.csv' of a folder.
 
-    `count` is the number of shards of the set. Raises PipelineError for what is no such table.
+    Raises PipelineError for what is no such table.
     """
-    groups = {clip.group for clip in clips}
-    return {
-        shard: index.read(Path(folder) / f"{shard}.csv", index.EXAMINED)
-        for shard, held in clip_set.shards(count).items()
-        if groups & {clip.group for clip in held}
-    }
+    return {shard: index.read(Path(folder) / f"{shard}.csv", index.EXAMINED) for shard in shards}
 
 
 def _examine_clip(clip: Clip, paths: dict[str, str], accept_damage: bool, limits: Limits) -> dict:

@@ -48,7 +48,7 @@ class Contents:
             return {clip: known[clip][0] for clip in videos}
         found = {}
         for clip, file in videos.items():
-            stat = _stat(folder / file)
+            stat = _stat(f"{folder}/{file}")
             old = known.get(clip)
             if old and (old[1:] == stat or examined.has(clip, folder / file)):
                 found[clip] = [old[0], *stat]
@@ -108,7 +108,7 @@ class _Examined:
         return found
 
 
-def _stat(path: Path) -> list[int]:
+def _stat(path: str | Path) -> list[int]:
     """What the system says of a file without reading it; nothing of one that is gone."""
     try:
         stat = os.stat(path)

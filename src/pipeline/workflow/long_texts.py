@@ -27,6 +27,6 @@ def write(text: str, name: str) -> str:
     # A dry run may look at a folder that cannot be written to.
     with suppress(OSError):
         if not path.is_file():
-            with files.replacing(path) as temporary:
+            with files.replacing(path, sealed=False) as temporary:
                 temporary.write_text(text, encoding="utf-8")
     return str(path)

@@ -7,8 +7,6 @@ reruns nothing. They reach the programs as `resources`, whose values Snakemake d
 (`pipeline.workflow.resources`).
 """
 
-import hashlib
-import json
 from collections.abc import Callable
 from functools import cache
 
@@ -55,17 +53,29 @@ class JobParams:
         job's stream.
         """
 
-        def params(wildcards):
-            own = self.sets.settings(wildcards.set, run_of(wildcards))
+        # The jobs of many shards ask the same.
+        @cache
+        def text(
+            name: str, run: Run | None, stream: str, split: str, accepted: tuple[str, ...]
+        ) -> str:
+            own = self.sets.settings(name, run)
             if by_stream:
-                own = for_stream(own, wildcards.stream)
+                own = for_stream(own, stream)
             chosen = settings.choose(self._files_by_content(own), *keys)
             if subset:
-                clip_set = self.sets.clip_set(wildcards.set)
-                chosen["identity"] = clip_set.digest(split_of(wildcards), subset)
+                chosen["identity"] = self.sets.digest(name, split, subset)
             if shard:
-                chosen["accept_damaged"] = self._accepted(wildcards)
-            return as_argument(settings.dump(chosen), wildcards.set)
+                chosen["accept_damaged"] = list(accepted)
+            return as_argument(settings.dump(chosen), name)
+
+        def params(wildcards):
+            return text(
+                wildcards.set,
+                run_of(wildcards),
+                wildcards.stream if by_stream else "",
+                split_of(wildcards) if subset else "",
+                tuple(self._accepted(wildcards)) if shard else (),
+            )
 
         return params
 
@@ -73,21 +83,22 @@ class JobParams:
         """What the examination of a shard depends on: its clips with their files and contents,
         accepted damage, and what a clip may cost.
         """
-        name, clips = wildcards.set, self.sets.shards(wildcards.set)[wildcards.shard]
-        # A clip without a video is among the bad ones, where such are skipped.
-        files = self.sets.videos(name)
-        # A rendered set's videos are an input file, and may not be there yet.
-        ids = {} if self.sets.is_demo(name) else self.sets.video_ids(name)
-        listed = [[clip.id, files.get(clip.id), ids.get(clip.id)] for clip in clips]
+        name = wildcards.set
         chosen = settings.choose(self.sets.settings(name, None), "limits")
-        accepted = self._accepted(wildcards)
-        chosen |= {"accept_damaged": accepted, "clips": _digest(listed)}
-        return as_argument(settings.dump(chosen), name)
+        accepted, (clips, _) = self._accepted(wildcards), self.sets.listings(name)[wildcards.shard]
+        return as_argument(
+            settings.dump(chosen | {"accept_damaged": accepted, "clips": clips}), name
+        )
+
+    def listing(self, wildcards) -> str:
+        """The file that lists the clips of a shard for their examination, as an option. The rule
+        has it as a resource: what it says is among the params.
+        """
+        return f"@{self.sets.listings(wildcards.set)[wildcards.shard][1]}"
 
     def subset(self, wildcards) -> str:
         """What the table of a split's train or test clips depends on."""
-        clip_set = self.sets.clip_set(wildcards.set)
-        identity = clip_set.digest(wildcards.split, wildcards.subset)
+        identity = self.sets.digest(wildcards.set, wildcards.split, wildcards.subset)
         return settings.dump({"identity": identity} | self._policies(wildcards))
 
     def splits(self, wildcards) -> str:
@@ -105,8 +116,8 @@ class JobParams:
         """The content of the file of scores that the config names, and the identity of the test
         clips.
         """
-        clip_set, path = self.sets.clip_set(wildcards.set), self.inputs.given_scores(wildcards)
-        identity = clip_set.digest(wildcards.split, "test")
+        path = self.inputs.given_scores(wildcards)
+        identity = self.sets.digest(wildcards.set, wildcards.split, TEST)
         return settings.dump({"identity": identity, "given": self.sets.contents.digest(path)})
 
     def result(self, wildcards) -> str:
@@ -129,7 +140,6 @@ class JobParams:
         runs: dict[str, Run | None] = {"": None}
         if run:
             runs |= {str(one): one for one in (run.streams(self.sets.config), run)}
-        clip_set = self.sets.clip_set(name)
         own = {text: self.sets.settings(name, one) for text, one in runs.items()}
         # Networks of streams whose settings differ have an entry each.
         own |= {
@@ -141,7 +151,7 @@ class JobParams:
             {
                 "runs": {text: self._files_by_content(of_run) for text, of_run in own.items()},
                 "identity": self._identities(name)
-                | {side: clip_set.digest(split, side) for side in (TRAIN, TEST)},
+                | {side: self.sets.digest(name, split, side) for side in (TRAIN, TEST)},
             }
         )
         return write(content, name)
@@ -171,18 +181,16 @@ class JobParams:
 
     def _accepted(self, wildcards) -> list[str]:
         """The clips of a shard whose damage the config accepts."""
+        accepted = self.sets.entry(wildcards.set)["accept_damaged"]
+        if not accepted:
+            return []
         clips = {clip.id for clip in self.sets.shards(wildcards.set).get(wildcards.shard, [])}
-        return sorted(clips & set(self.sets.entry(wildcards.set)["accept_damaged"]))
+        return sorted(clips & set(accepted))
 
     def _identities(self, name: str) -> dict:
         """What identifies the clips of all splits of a set, as in the record of its index."""
-        clip_set = self.sets.clip_set(name)
-        return {
-            "splits": {
-                split: [clip_set.digest(split, side) for side in (TRAIN, TEST)]
-                for split in clip_set.splits
-            }
-        }
+        digests = self.sets.summary(name).digests
+        return {"splits": {split: [own[TRAIN], own[TEST]] for split, own in digests.items()}}
 
     def _policies(self, wildcards) -> dict:
         """What a set says on bad clips and leaks; nothing where it says nothing."""
@@ -198,8 +206,3 @@ class JobParams:
                 digest = self.sets.contents.weights(weights, key)
                 own = own | {section: own[section] | {"weights": digest}}
         return own
-
-
-def _digest(value) -> str:
-    """16 hex digits that stand for a nested list, which may be long."""
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]

@@ -37,7 +37,7 @@ class InputFiles:
         their rule.
         """
         # Lists and settings that cannot be end here, before anything starts.
-        self.sets.clip_set(wildcards.set)
+        self.sets.summary(wildcards.set)
         demo = self.sets.is_demo(wildcards.set)
         return [f"results/{wildcards.set}/videos.{CONTENT}"] if demo else []
 
@@ -45,7 +45,7 @@ class InputFiles:
         """`pattern` for each shard of the set."""
         return lambda wildcards: [
             pattern.format(set=wildcards.set, shard=shard)
-            for shard in self.sets.shards(wildcards.set)
+            for shard in self.sets.summary(wildcards.set).shards
         ]
 
     def subset_shards(self, pattern: str, subset: str | None = None) -> InputFunction:
@@ -263,7 +263,7 @@ class InputFiles:
         """
         settings = self.sets.settings(wildcards.set, None)
         plan, found = settings["tables"], {}
-        tables.check_classes(wildcards.set, plan, self.sets.clip_set(wildcards.set).classes)
+        tables.check_classes(wildcards.set, plan, self.sets.summary(wildcards.set).classes)
         for row in plan["rows"]:
             splits = plan["splits"] if row.get("splits") == "all" else plan["splits"][:1]
             for split in splits:

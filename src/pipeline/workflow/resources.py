@@ -95,11 +95,10 @@ class JobResources:
         """The memory of the SVMs on Fisher vectors: by the number of the split's training clips, of
         classes and of Gaussians.
         """
-        clip_set = self.sets.clip_set(wildcards.set)
         components = self.sets.settings(wildcards.set, None)["idt"]["components"]
         needed = sizes.svm_bytes(
-            len(clip_set.subset(wildcards.split, "train")),
-            len(clip_set.classes),
+            self._training_clips(wildcards),
+            len(self.sets.clip_set(wildcards.set).classes),
             sizes.fisher_length(components),
         )
         # Python and its libraries take the rest, and no set gets less than it had.
@@ -112,6 +111,13 @@ class JobResources:
         """
         longest = _longest()
         return lambda wildcards, attempt: min(minutes * attempt, longest)
+
+    def svm_minutes(self, wildcards, attempt) -> int:
+        """The time limit of the SVMs: a day where their clips are read in blocks, again and
+        again.
+        """
+        long = sizes.read_in_blocks(self._training_clips(wildcards))
+        return self.minutes(1440 if long else 240)(wildcards, attempt)
 
     def gpu(self, wildcards) -> int:
         """The GPUs that one process of networks asks a cluster for."""
@@ -231,6 +237,9 @@ class JobResources:
     def _gpus(self) -> int:
         """How many GPUs of this machine can compute flow."""
         return 0 if gpus.missing_for_triton() else len(gpus.found().names)
+
+    def _training_clips(self, wildcards) -> int:
+        return len(self.sets.clip_set(wildcards.set).subset(wildcards.split, "train"))
 
     def _compute(self, wildcards) -> dict:
         return self.sets.settings(wildcards.set, run_of(wildcards))["compute"]

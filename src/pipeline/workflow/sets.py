@@ -2,6 +2,8 @@
 Standard library only.
 """
 
+import hashlib
+import json
 import sys
 from functools import cache
 from pathlib import Path
@@ -9,13 +11,15 @@ from pathlib import Path
 from pipeline.config import settings
 from pipeline.config.check import check_run
 from pipeline.config.runs import Run
-from pipeline.datasets import clips, leaks, shard_count
-from pipeline.datasets.clips import ClipSet
+from pipeline.datasets import assignment, leaks, shard_count
+from pipeline.datasets.clips import Clip, ClipSet
 from pipeline.datasets.load import load_set, skips_bad, spans_classes
 from pipeline.datasets.videos import locate
 from pipeline.errors import FEW, PipelineError, listed_in, nearest, require
 from pipeline.streams import DIRECTIONS, STREAMS
+from pipeline.workflow import handed, long_texts
 from pipeline.workflow.contents import Contents
+from pipeline.workflow.handed import Handed, Summary
 
 
 class Sets:
@@ -26,16 +30,23 @@ class Sets:
     PipelineError for what the user has to mend.
     """
 
+    folder = Path()
+
     def __init__(self, config: dict, is_job: bool = False, source: str = "config.yaml"):
         self.config, self.is_job, self.source = config, is_job, source
         # What was said on the terminal.
         self._notes: set[str] = set()
         self.contents = Contents(Path("results"), trusted=is_job)
+        self.handed = Handed(self.folder / "results")
         for name in (
             "entry",
             "clip_set",
+            "summary",
+            "listings",
             "shard_count",
             "shards",
+            "_key",
+            "_assigned",
             "videos",
             "settings",
             "subset_shards",
@@ -74,22 +85,55 @@ class Sets:
         count = self.entry(name).get("shards")
         return count or shard_count.default(len(self.clip_set(name).clips))
 
-    def shards(self, name: str) -> dict[str, list[clips.Clip]]:
+    def summary(self, name: str) -> Summary:
+        """What rules ask about the clips of a set; a job of a cluster is told it by its run."""
+        told = self.handed.get(name, "summary", self._key(name)) if self.is_job else None
+        if told:
+            return Summary(**told)
+        summary = Summary.of(self.clip_set(name), self._assigned(name))
+        if not self.is_job:
+            self.handed.put(name, "summary", self._key(name), summary.as_json())
+        return summary
+
+    def shards(self, name: str) -> dict[str, list[Clip]]:
         """The clips of a set by shard."""
-        return self.clip_set(name).shards(self.shard_count(name))
+        return self.clip_set(name).shards(self._assigned(name))
 
     def subset_shards(self, name: str, split: str, subset: str) -> list[str]:
         """The shards that hold clips of a split's 'train' or 'test'.
 
         Raises PipelineError where nothing can be told apart.
         """
-        if len(self.clip_set(name).classes) < 2:
+        if len(self.summary(name).classes) < 2:
             raise PipelineError(
                 f"set '{name}' has one class, and every answer would be right; add clips of "
                 "another class to its lists (its index, frames and flow can be made as it is)"
             )
-        groups = {clip.group for clip in self.clip_set(name).subset(split, subset)}
-        return sorted({clips.shard_of(group, self.shard_count(name)) for group in groups})
+        return self.summary(name).held[self._split(name, split)][subset]
+
+    def digest(self, name: str, split: str, subset: str) -> str:
+        """The identity of the classes, clips and labels of a split's 'train' or 'test'."""
+        return self.summary(name).digests[self._split(name, split)][subset]
+
+    def listings(self, name: str) -> dict[str, list[str]]:
+        """By shard: what stands for its clips, their files and contents; and the file that lists
+        them for their examination.
+        """
+        told = self.handed.get(name, "listings", self._key(name)) if self.is_job else None
+        if told:
+            return told
+        # A clip without a video is among the bad ones, where such are skipped.
+        files = self.videos(name)
+        # A rendered set's videos are an input file, and may not be there yet.
+        ids = {} if self.is_demo(name) else self.video_ids(name)
+        listings = {}
+        for shard, clips in self.shards(name).items():
+            known = [[clip.id, files.get(clip.id), ids.get(clip.id)] for clip in clips]
+            listed = [[clip.id, clip.file, files.get(clip.id)] for clip in clips]
+            listings[shard] = [_digest(known), long_texts.write(json.dumps(listed), name)]
+        if not self.is_job:
+            self.handed.put(name, "listings", self._key(name), listings)
+        return listings
 
     def videos(self, name: str) -> dict[str, str]:
         """The video file of each clip of a set, relative to the folder of its videos, by clip
@@ -100,7 +144,7 @@ class Sets:
             return {clip.id: clip.file for clip in clip_set.clips.values()}
         with listed_in(self._problems(name)):
             paths, _ = locate(clip_set, folder, skips_bad(self.entry(name)))
-        return {clip: str(Path(path).relative_to(folder)) for clip, path in paths.items()}
+        return {clip: path.removeprefix(f"{folder}/") for clip, path in paths.items()}
 
     def video_ids(self, name: str) -> dict[str, str]:
         """What stands for the content of each video of a set, by clip id; see `Contents.videos`."""
@@ -110,12 +154,31 @@ class Sets:
         """The settings of a set, or of one of its runs; granularities go to its number of
         classes.
         """
-        return self._settings(name, run, self.clip_set(name).classes)
+        return self._settings(name, run, self.summary(name).classes)
 
     def run_sources(self, run: Run) -> list[str]:
         """What is scored and fused in a run: streams, directions, or both."""
         streams = run.streams(self.config) == run
         return [*(STREAMS if streams else []), *(DIRECTIONS if run.fuses(self.config) else [])]
+
+    def _split(self, name: str, split: str) -> str:
+        """A split of a set; raises PipelineError where it has no such one."""
+        if split not in self.summary(name).held:
+            self.clip_set(name).subset(split, "train")
+        return split
+
+    def _assigned(self, name: str) -> dict[str, str]:
+        """The shard of each group of a set."""
+        folder = self.folder / "results" / name
+        return assignment.of_set(
+            self.clip_set(name), self.shard_count(name), folder, keeps=not self.is_job
+        )
+
+    def _key(self, name: str) -> str:
+        """What stands for the lists of a set as they are now, and for its entry."""
+        entry = self.entry(name)
+        lists = None if self.is_demo(name) else self.folder / entry["lists"]
+        return handed.key(entry, lists)
 
     def _problems(self, name: str) -> Path:
         """The file of all problems of a set, where a message tells some of them."""
@@ -163,6 +226,11 @@ class Sets:
         if sentence not in self._notes and not self.is_job:
             print(f"note: {sentence}", file=sys.stderr)
         self._notes.add(sentence)
+
+
+def _digest(value) -> str:
+    """16 hex digits that stand for a nested list, which may be long."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
 def _listed(sizes: list[int]) -> str:
