@@ -36,7 +36,7 @@ FIELDS_PER_CHUNK = 5
 # Level of LZ4's high compression. It writes 235 fields per second; level 9 takes 4 % less room and
 # 3.5 times as long.
 LZ4_LEVEL = 7
-# The level where cores are few and fields many: three times as fast, for 11 % more room.
+# The level where cores are few and fields many: three times as fast, for 9 % more room.
 FAST_LZ4_LEVEL = 4
 # What a file's attribute 'coding' says.
 DESCRIPTIONS = {
