@@ -10,7 +10,7 @@ SHIPPED = (
     "config.yaml",
     "profiles/default/config.yaml",
     "workflow/presets/*.yaml",
-    "workflow/profiles/*/config.yaml",
+    "workflow/profiles/*/*",
     "workflow/schemas/*.yaml",
 )
 

@@ -40,6 +40,8 @@ SHIPPED = {
     "profiles/default/config.yaml",
     "workflow/presets/cpu.yaml",
     "workflow/presets/gpu.yaml",
+    "workflow/profiles/cluster-generic/config.yaml",
+    "workflow/profiles/cluster-generic/status.sh",
     "workflow/profiles/slurm/config.yaml",
     "workflow/schemas/config.schema.yaml",
 }

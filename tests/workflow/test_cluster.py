@@ -121,7 +121,9 @@ def test_an_account_that_nobody_can_look_up_is_named():
 
 
 def test_other_words_of_other_executors_come_as_they_are():
-    assert said("the queue is gone") == "the queue is gone; it is submitted again"
+    further = ENDED.partition("not 'sacct').")[2]
+    assert said(f"the queue\nis gone{further}") == "the queue is gone; it is submitted again"
+    assert said(further) == "it ended with an error; it is submitted again"
 
 
 def test_a_job_that_never_began_keeps_its_outputs_and_shows_no_earlier_log(jobs, tmp_path):

@@ -109,11 +109,12 @@ def test_a_line_for_each_job_and_no_more(run, monkeypatch):
 def test_warnings_and_that_nothing_is_to_be_done_are_said_as_snakemake_says_them(run):
     shown = run()
     shown.say("Nothing to be done (all requested files are present and up to date).")
-    shown.say("No SLURM account given", level=logging.WARNING)
+    shown.say("MinJobAge 10s (< 15s).", level=logging.WARNING)
+    shown.say("No SLURM account given, trying to guess.", level=logging.WARNING)
     shown.say("Exiting because a job execution failed. Look above", level=logging.ERROR)
     assert shown.stream.getvalue() == (
         "Nothing to be done (all requested files are present and up to date).\n"
-        "No SLURM account given\n"
+        "MinJobAge 10s (< 15s).\n"
     )
 
 

@@ -116,7 +116,7 @@ def explain(job, message: str, output: str = "") -> tuple[str, str]:
         cures = (cure for words, cure in CURES.items() if re.search(words, found[1], re.IGNORECASE))
         return f"Slurm refuses the job ({_refusal(found[1])})", next(cures, "")
     if not (found := STATE.search(message)):
-        return message.removesuffix(FURTHER).strip(), ""
+        return " ".join(message.removesuffix(FURTHER).split()), ""
     state = "OUT_OF_MEMORY" if NO_MEMORY.search(output) else found[1]
     return STATES.get(state, "").format(**_asked(job)), ""
 
