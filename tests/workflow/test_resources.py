@@ -144,3 +144,15 @@ def test_programs_are_told_where_videos_and_lists_lie(rules):
     entry = json.loads(rules.resources.entry(rules.wildcards()))
     assert (entry["videos"], entry["lists"], entry["format"]) == ("videos", "lists", "ucf101")
     assert rules.resources.video_folder(rules.wildcards()) == "videos"
+
+
+def test_svms_ask_for_memory_and_time_by_the_number_of_clips(rules, monkeypatch):
+    needs, wildcards = rules.resources, rules.wildcards(split="split1")
+    monkeypatch.setattr(needs, "_memory_around", lambda wildcards: 0)
+    assert (needs.svm_memory(wildcards, 1), needs.svm_minutes(wildcards, 1)) == (4000, 240)
+    # 14 x 16,000^2 bytes and 2 x 4 x 16,000 x 4,096 of columns; 8 classes.
+    monkeypatch.setattr(needs, "_training_clips", lambda wildcards: 16_000)
+    assert needs.svm_memory(wildcards, 1) == 500 + 3584 + 524 + 4
+    assert needs.svm_memory(wildcards, 3) == 2 * 4612
+    monkeypatch.setattr(needs, "_training_clips", lambda wildcards: 95_000)
+    assert (needs.svm_memory(wildcards, 1), needs.svm_minutes(wildcards, 1)) == (4000, 1440)

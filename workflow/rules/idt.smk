@@ -149,8 +149,8 @@ rule idt_svm:
     threads: NEEDS.compute_threads
     resources:
         wanted=PARAMS.wanted,
-        mem_mb=NEEDS.memory(4000),
-        runtime=NEEDS.minutes(240),
+        mem_mb=NEEDS.svm_memory,
+        runtime=NEEDS.svm_minutes,
     params:
         settings=PARAMS.settings("idt.penalty", "compute.threads", subset="train"),
         code=code_id("idt_svm.py"),

@@ -6,12 +6,11 @@ numbers of UCF101 that it is held against.
 
 from dataclasses import dataclass
 
+from pipeline.idt.sizes import fisher_length
 from pipeline.workflow.trial import Clips, Networks
 
 # Bytes of a trajectory in a sample, 436 float32, and of a ranked class.
 TRAJECTORY, RANKED = 1744, 2
-# Values of a trajectory behind its PCA, which a Fisher vector has twice for each Gaussian.
-REDUCED = 213
 # Bytes of a parameter: in the file of the network, and in a checkpoint beside its momentum.
 PARAMETER = 12
 FLOAT = 4
@@ -78,7 +77,7 @@ def of_clips(own: dict, size: Size, clips: Clips, hands: Hands, flow_on_gpu: boo
         return needs
     idt = own["idt"]
     sampled = min(idt["window"] or size.length, size.length) * size.clips
-    vector = 2 * REDUCED * idt["components"] * FLOAT
+    vector = fisher_length(idt["components"]) * FLOAT
     return [
         *needs,
         Need(
