@@ -68,6 +68,15 @@ def test_without_a_gpu_auto_is_the_cpu_and_says_why(monkeypatch, torch_state, ca
         device.prepare_device(1, "cuda")
 
 
+def test_records_of_a_gpu_say_whether_it_convolves_in_tf32(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda chosen: "Card")
+    cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
+    assert set(device.device_facts(cpu)) == {"device"}
+    for allowed in (True, False):
+        monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", allowed)
+        assert device.device_facts(gpu) == {"device": "Card", "tf32": allowed}
+
+
 def test_auto_is_mixed_precision_and_channels_last_on_a_gpu_that_has_them(monkeypatch):
     cpu, gpu = torch.device("cpu"), torch.device("cuda", 0)
     for has, expected in ((True, "bfloat16"), (False, "float32")):

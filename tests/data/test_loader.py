@@ -99,7 +99,7 @@ if __name__ == "__main__":
 
 
 def test_moved_keeps_what_is_no_tensor():
-    packed = RawBatch(torch.zeros(3), torch.ones(1), [(1, 2)], torch.ones(1))
+    packed = RawBatch(torch.zeros(3), torch.ones(1), [(1, 2)], [True], torch.ones(1), torch.ones(1))
     found = loader.to_device({"a": packed, "b": "text"}, torch.device("meta"))
     assert (
         found["a"].pixels.device.type == "meta"

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pipeline.compute.device import device_name, prepare_device
+from pipeline.compute.device import device_facts, prepare_device
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
 from pipeline.inference.features import features_of_clips, write_features
@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
         digest,
         settings,
         options.code,
-        device=device_name(device),
+        **device_facts(device),
         clips=len(rows),
     )
 

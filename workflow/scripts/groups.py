@@ -2,7 +2,7 @@
 
 import argparse
 
-from pipeline.compute.device import device_name, prepare_device
+from pipeline.compute.device import device_facts, prepare_device
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
 from pipeline.inference.rankings import rank_clips, write_rankings
@@ -57,7 +57,7 @@ def main(options: argparse.Namespace) -> None:
         digest,
         settings,
         options.code,
-        device=device_name(device),
+        **device_facts(device),
         positions=hits.positions,
         true_class_found=shares,
     )

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 from torch import nn
 
-from pipeline.compute.device import device_name, prepare_device
+from pipeline.compute.device import device_facts, prepare_device
 from pipeline.data.crops import eval_crops
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
@@ -103,7 +103,7 @@ def main(options: argparse.Namespace) -> None:
             settings,
             options.code,
             len(models),
-            device=device_name(device),
+            **device_facts(device),
             clips=len(rows),
         )
 

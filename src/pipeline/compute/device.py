@@ -1,12 +1,13 @@
 """The device that a job runs on, and its precision and memory layout."""
 
 import sys
+from itertools import repeat
 
 import torch
 
 from pipeline import gpus
 from pipeline.compute import ranks
-from pipeline.compute.gpu_lock import claim
+from pipeline.compute.gpu_lock import claims
 from pipeline.errors import PipelineError
 
 
@@ -37,13 +38,26 @@ def choose_device(
     on_gpu = wanted != "cpu" and _has_gpu(wanted, option)
     ranks.start(on_gpu)
     if on_gpu:
-        # Rank 0 claims the GPUs of all ranks; the other ranks learn theirs from it.
-        claimed = claim(_gpu_names(), ranks.count()) if ranks.rank() == 0 else ranks.count() * [0]
-        device = torch.device("cuda", ranks.broadcast_from_rank0(claimed)[ranks.rank()])
+        device = torch.device("cuda", _claim_for_all()[ranks.rank()])
         torch.cuda.set_device(device)
         return device
     torch.use_deterministic_algorithms(True)
     return torch.device("cpu")
+
+
+def _claim_for_all() -> list[int]:
+    """Return the GPU of each rank. Rank 0 claims them; the other ranks learn theirs from it.
+
+    While it waits, rank 0 says so at each try: an exchange between ranks may take half an hour at
+    most, and GPUs may be held for days.
+    """
+    none_yet = ranks.count() * [-1]
+    tries = claims(_gpu_names(), ranks.count()) if ranks.rank() == 0 else repeat(none_yet)
+    return next(
+        told
+        for found in tries
+        if (told := ranks.broadcast_from_rank0(found or none_yet)) != none_yet
+    )
 
 
 def _has_gpu(wanted: str, option: str) -> bool:
@@ -91,6 +105,14 @@ def device_name(device: torch.device) -> str:
         else f"cpu, {torch.get_num_threads()} threads"
     )
     return words if ranks.count() == 1 else f"{ranks.count()} x {words}"
+
+
+def device_facts(device: torch.device) -> dict:
+    """Return what a record says of the device: its name, and of a GPU whether torch convolves
+    float32 in TF32 there, which keeps 10 bits of the 23 behind the point of each factor.
+    """
+    facts = {"device": device_name(device)}
+    return facts | {"tf32": torch.backends.cudnn.allow_tf32} if device.type == "cuda" else facts
 
 
 def _gpu_names() -> list[str]:

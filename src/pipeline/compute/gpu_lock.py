@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +26,16 @@ def claim(
 
     Raises PipelineError when there are fewer than `count` GPUs.
     """
+    return next(filter(None, claims(names, count, folder, poll)))
+
+
+def claims(
+    names: list[str], count: int = 1, folder: Path | None = None, poll: float = 1.0
+) -> Iterator[list[int]]:
+    """Do as `claim` does: yield [] after each try that finds too few GPUs, then the indices.
+
+    The next try waits for `poll` seconds.
+    """
     if count > len(names):
         raise PipelineError(
             f"{count} GPUs are wanted (compute.processes) and this machine shows {len(names)}; "
@@ -37,6 +48,7 @@ def claim(
     waiting = False
     while not (door := _try_lock(folder / "door.lock")):
         waiting = waiting or _report_waiting(names)
+        yield []
         time.sleep(poll)
     claimed: list[int] = []
     with door:
@@ -48,9 +60,11 @@ def claim(
                     _held.append(file)
                     claimed.append(index)
             if len(claimed) == count:
-                return claimed
+                break
             waiting = waiting or _report_waiting(names)
+            yield []
             time.sleep(poll)
+    yield claimed
 
 
 def _try_lock(path: Path) -> TextIO | None:

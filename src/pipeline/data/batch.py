@@ -1,6 +1,6 @@
 """What a dataset asks of the store, and the batches of network inputs that are made of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import h5py
@@ -52,11 +52,15 @@ class CropRequest(NamedTuple):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the stored pixels: (n, h, w, 3) of frames, (n, 2, h, w) of fields."""
-        size = (self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
         # Frames are stored with their channels last, fields with their components first.
         if self.data.shape[-1] == 3:
-            return (len(self.positions), *size, 3)
-        return (len(self.positions), 2, *size)
+            return (len(self.positions), *self.size, 3)
+        return (len(self.positions), 2, *self.size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the rectangle."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
     def patches(self) -> Iterator[np.ndarray]:
         """Yield stored frames (h, w, 3) or fields (2, h, w); each is valid until the next."""
@@ -85,26 +89,29 @@ class RawBatch(NamedTuple):
     """The stored pixels of a batch, which a GPU makes an InputBatch of.
 
     Crops have different sizes. One flat tensor of bytes, `pixels`, travels to the GPU in a single
-    copy; crops of the same size follow one another, so that a few kernels finish the batch.
-    `shapes` are the shapes (n, h, w, 3) or (n, 2, h, w) of these runs of equal crops, `mirrored`
-    (n of all runs,) says which frames or fields are mirrored, and `index` is that of InputBatch.
+    copy, crop after crop; `index` is that of InputBatch. Of each crop `shapes` has the shape
+    (n, h, w, 3) or (n, 2, h, w), and `mirrored` whether it is to be mirrored.
+
+    A kernel takes the frames or fields of all crops at once. `places` (n of all, 6) int64 says
+    where each begins in `pixels`, its strides of rows, columns and channels, whether it is
+    mirrored, and the number of its crop. `taps` (crops, 8, size) int32 are `transforms.neighbours`
+    of the rows and of the columns of each crop.
     """
 
     pixels: torch.Tensor
     index: torch.Tensor
     shapes: list[tuple[int, ...]]
-    mirrored: torch.Tensor
+    mirrored: list[bool]
+    places: torch.Tensor
+    taps: torch.Tensor
 
 
-def batch_index(requests: list[CropRequest], order: Iterable[int]) -> torch.Tensor:
+def batch_index(requests: list[CropRequest]) -> torch.Tensor:
     """Return the index (B, T, 1 or L), or (B, 1 or L), of a batch of B requests.
 
-    It refers to the frames or fields of all requests, concatenated in the `order` given. The
-    samples of the batch stay in the order of `requests`.
+    It refers to the frames or fields of all requests, one request after the other.
     """
-    index = [request.index for request in requests]
-    offset = 0
-    for number in order:
-        index[number] = index[number] + offset
-        offset += len(requests[number].positions)
+    counts = [len(request.positions) for request in requests]
+    offsets = np.cumsum([0, *counts[:-1]])
+    index = [request.index + offset for request, offset in zip(requests, offsets, strict=True)]
     return torch.from_numpy(np.stack(index))

@@ -49,7 +49,8 @@ class CropDataset(BatchedDataset):
     def _collate_values(self, key: str, values: list, device_type: str):
         if key not in self.streams:
             return default_collate(values)
-        return pack(values) if device_type == "cuda" else self.streams[key].collate(values)
+        stream = self.streams[key]
+        return pack(values, stream.size) if device_type == "cuda" else stream.collate(values)
 
 
 class StreamDataset(CropDataset):

@@ -77,7 +77,7 @@ class Stream:
             end = offset + len(request.positions)
             self._resize_into(request.patches(), request.mirrored, pixels[offset:end].numpy())
             offset = end
-        return InputBatch(pixels, batch_index(requests, range(len(requests))))
+        return InputBatch(pixels, batch_index(requests))
 
     def __call__(self, row: dict, instants, crop: Crop) -> np.ndarray:
         """Return a crop of a clip as uint8 (T, channels, size, size) at `instants` (T,).

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import torch
 
+from pipeline import gpus
 from pipeline.data import memory
 from pipeline.data.batch import InputBatch
 from pipeline.flow import levels
@@ -16,13 +17,34 @@ def normalise(inputs: torch.Tensor | InputBatch, stream: str) -> torch.Tensor:
     """Scale pixels of 0 .. 255 to float32 of about zero mean and unit standard deviation.
 
     `inputs` is a tensor (.., C, H, W) of any dtype, or a batch, which is stacked first. Returns
-    (.., C, H, W).
+    (.., C, H, W). Under autocast on a GPU a batch may come in autocast's type: a convolution would
+    cast it first.
     """
     if isinstance(inputs, torch.Tensor):
         return _normalise_tensor(inputs, stream)
     if inputs.pixels.device.type == "cpu":
         return _normalise_by_table(inputs, stream)
+    if has_kernels(inputs.pixels.device):
+        from pipeline.data import kernels
+
+        on = torch.is_autocast_enabled("cuda")
+        dtype = torch.get_autocast_dtype("cuda") if on else torch.float32
+        table = _table(stream, inputs.pixels.device, dtype)
+        return kernels.normalise_stacks(inputs.pixels, inputs.index, table)
     return _normalise_tensor(inputs.stacked, stream)
+
+
+def has_kernels(device: torch.device) -> bool:
+    """Return whether batches on `device` are finished and normalised by kernels, a launch each.
+
+    Elsewhere torch does the same in many: on a GPU where Triton lacks what it compiles with.
+    """
+    return device.type == "cuda" and _has_triton()
+
+
+@lru_cache
+def _has_triton() -> bool:
+    return not gpus.missing_for_triton()
 
 
 def _normalise_by_table(inputs: InputBatch, stream: str) -> torch.Tensor:
@@ -31,11 +53,7 @@ def _normalise_by_table(inputs: InputBatch, stream: str) -> torch.Tensor:
     The CPU path is memory-bound: arithmetic would write the batch several times. The tables come
     from `_normalise_tensor`, so the result is bit-identical to it.
     """
-    # All 256 values in 3 RGB channels, or in the one channel that all of flow shares.
-    channels = len(MEAN[stream])
-    values = torch.arange(256, dtype=torch.uint8).repeat(channels, 1)  # (3 or 1, 256)
-    values = values[:, :, None]  # (3 or 1, 256, 1)
-    tables = _normalise_tensor(values, stream)[:, :, 0].contiguous().numpy()  # (3 or 1, 256)
+    tables = _table(stream, inputs.pixels.device, torch.float32).numpy()  # (3 or 1, 256)
     pixels, index = inputs.pixels.contiguous().numpy(), inputs.index.numpy()
     item_shape = pixels.shape[1:]  # (C, H, W), C = 3 for frames and 2 for fields
     result = memory.empty((*index.shape, *item_shape), np.float32)  # (.., L, C, H, W)
@@ -44,6 +62,17 @@ def _normalise_by_table(inputs: InputBatch, stream: str) -> torch.Tensor:
         for channel, (source, out) in enumerate(zip(pixels[position], target, strict=True)):
             cv2.LUT(source, tables[channel % len(tables)][None], dst=out)
     return torch.from_numpy(result).flatten(-4, -3)  # (.., L * C, H, W)
+
+
+@lru_cache
+def _table(stream: str, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Return the normalised values of all bytes, (3 or 1, 256), computed in float32 on the CPU.
+
+    Each of 3 RGB channels has its own; all of flow shares one.
+    """
+    channels = len(MEAN[stream])
+    values = torch.arange(256, dtype=torch.uint8).repeat(channels, 1)[:, :, None]
+    return _normalise_tensor(values, stream)[:, :, 0].contiguous().to(device, dtype)
 
 
 def _normalise_tensor(pixels: torch.Tensor, stream: str) -> torch.Tensor:
@@ -82,10 +111,10 @@ def resize(pixels: torch.Tensor, size: int) -> torch.Tensor:
     VResizeLinear for uchar).
     """
     height, width = pixels.shape[-2:]
-    top, bottom, top_weight, bottom_weight = _neighbours(
+    top, bottom, top_weight, bottom_weight = neighbours(
         height, size, pixels.device, clamp_weights=False
     )
-    left, right, left_weight, right_weight = _neighbours(
+    left, right, left_weight, right_weight = neighbours(
         width, size, pixels.device, clamp_weights=True
     )
     rows = pixels[..., left].int() * left_weight + pixels[..., right].int() * right_weight
@@ -96,7 +125,18 @@ def resize(pixels: torch.Tensor, size: int) -> torch.Tensor:
 
 
 @lru_cache(maxsize=1024)
-def _neighbours(
+def taps(height: int, width: int, size: int) -> torch.Tensor:
+    """Return the `neighbours` by which (height, width) are resized to (size, size): those of the
+    rows, then those of the columns, (8, size) int32.
+    """
+    cpu = torch.device("cpu")
+    rows = neighbours(height, size, cpu, clamp_weights=False)
+    columns = neighbours(width, size, cpu, clamp_weights=True)
+    return torch.stack([part.int() for part in (*rows, *columns)])
+
+
+@lru_cache(maxsize=1024)
+def neighbours(
     source: int, size: int, device: torch.device, clamp_weights: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the two source pixels that each of `size` pixels lies between, and their weights.

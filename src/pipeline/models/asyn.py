@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pipeline.models.co2fi import CO2FI
+from pipeline.models.co2fi import CO2FI, at_least_float32, lstm_step
 from pipeline.models.outputs import ASYNOutput
 
 
@@ -67,7 +67,7 @@ class Fusion(nn.Module):
     def forward(self, single: torch.Tensor, sequence: torch.Tensor) -> torch.Tensor:
         """(B, features) and (B, T, features) to logits (T, B, classes)."""
         single, sequence = self.feature_dropout(single), self.feature_dropout(sequence)
-        h = single.new_zeros(len(single), self.hidden)
+        h = at_least_float32(single.new_zeros(len(single), self.hidden))
         c = torch.zeros_like(h)
         logits = []
         for t, (conv, unit, head) in enumerate(
@@ -75,7 +75,7 @@ class Fusion(nn.Module):
         ):
             pair = torch.stack([single, sequence[:, t]], dim=1)  # (B, 2, features)
             fused = torch.relu(conv(pair)).flatten(1)  # (B, maps, features) -> (B, maps features)
-            h, c = unit(fused, (h, c))
+            h, c = lstm_step(unit, fused, (h, c))
             logits.append(head(self.dropout(h)))
         return torch.stack(logits)
 

@@ -1,5 +1,7 @@
 """The coarse-to-fine network (CO2FI): paper, section 4 and Fig. 3."""
 
+from contextlib import nullcontext
+
 import torch
 from torch import nn
 from torch.nn.functional import interpolate
@@ -11,6 +13,23 @@ from pipeline.models.outputs import CO2FIOutput
 def dropout_rates(dropout: float | dict[str, float], *layers: str) -> list[float]:
     """Return the dropout rate of each of `layers`: one rate for all, or a rate per layer."""
     return [dropout[layer] if isinstance(dropout, dict) else dropout for layer in layers]
+
+
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """Return `x`, in float32 where autocast has it in less."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def lstm_step(
+    unit: nn.LSTMCell, x: torch.Tensor, state: tuple[torch.Tensor, torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the next state of an LSTM unit; on a GPU it is computed in float32.
+
+    Under autocast the state of the cell, a sum over all steps, would be in bfloat16 there, and each
+    of the unit's small weights would be cast. On a CPU autocast has the products alone in bfloat16.
+    """
+    with torch.autocast("cuda", enabled=False) if x.is_cuda else nullcontext():
+        return unit(at_least_float32(x), state)
 
 
 def sides_of(backbone: nn.Module, size: int, smallest: int = 1) -> list[int]:
@@ -116,11 +135,11 @@ class CO2FI(nn.Module):
             self.dropout(torch.relu(fc1(group.flatten(1))))  # (B, 3C, 56, 56) -> (B, fc1)
             for fc1, group in zip(self.fc1, self.side_map_groups(x), strict=True)
         ]
-        h = x.new_zeros(len(x), self.hidden)
+        h = at_least_float32(x.new_zeros(len(x), self.hidden))
         c = torch.zeros_like(h)
         unit_logits = []
         for unit, head, feature in zip(self.units, self.unit_heads, features, strict=True):
-            h, c = unit(feature, (h, c))  # Eq. 2
+            h, c = lstm_step(unit, feature, (h, c))  # Eq. 2
             unit_logits.append(head(self.dropout_units(h)))
         granularity_logits = None
         if self.training:
@@ -139,8 +158,10 @@ class CO2FI(nn.Module):
         size = stages[0].shape[-2:]
         groups: list[list[torch.Tensor]] = [[] for _ in self.fc1]
         for side, stage, numbers in zip(self.side, stages, self.groups_per_stage, strict=True):
-            # (B, groups C, size/4, size/4)
-            maps = interpolate(side(stage), size=size, mode="bilinear", align_corners=False)
+            # In float32 under autocast, too, as on a CPU: the backward pass adds up what each pixel
+            # gave to several. (B, groups C, size/4, size/4)
+            maps = at_least_float32(side(stage))
+            maps = interpolate(maps, size=size, mode="bilinear", align_corners=False)
             # groups x (B, C, size/4, size/4)
             slices = maps.chunk(len(numbers), dim=1)
             for k, group_slice in zip(numbers, slices, strict=True):

@@ -9,7 +9,7 @@ from torch import nn
 
 from pipeline import files
 from pipeline.compute import ranks
-from pipeline.compute.device import device_name, resolve_precision
+from pipeline.compute.device import device_facts, resolve_precision
 from pipeline.errors import PipelineError
 from pipeline.jobs import record
 from pipeline.jobs.program import reading_parser, workers
@@ -105,7 +105,7 @@ def finish(
         files.digest(options.model),
         options.settings,
         options.code,
-        device=device_name(device),
+        **device_facts(device),
         clips=len(rows),
         accumulate=options.accumulate,
         precision=resolve_precision(options.settings["compute"]["precision"], device),

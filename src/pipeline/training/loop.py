@@ -64,6 +64,8 @@ def train(
     bounds, in which case the last good checkpoint stays, and when a signal stopped the run.
     """
     path = Path(checkpoints) / f"{_run_key(identity, schedule, seed)}.pt"
+    # Batches have one shape: the fastest of cuDNN's algorithms is found once.
+    torch.backends.cudnn.benchmark = device.type == "cuda"
     model.to(device, memory_format=resolve_layout(schedule["layout"], device))
     step = Step(model, criterion, schedule, device)
     state = load_checkpoint(path, model, step.optimizer, device)
@@ -174,8 +176,10 @@ def _divergence(state: TrainingState, model: nn.Module, growth: bool) -> str | N
     # Weights that swing ever wider can keep a finite loss for days.
     if growth and mean > DIVERGENCE_FACTOR * abs(state.first_loss):
         return f"the loss has grown from {state.first_loss:.4g} to {mean:.4g}"
-    # One answer for all weights: each would be waited for on a GPU.
-    if not torch.stack([weight.isfinite().all() for weight in model.parameters()]).all():
+    # One answer for all weights: each would be waited for on a GPU. The largest of them is infinite
+    # or no number where one is.
+    weights = [weight.detach() for weight in model.parameters()]
+    if not nn.utils.get_total_norm(weights, norm_type=math.inf).isfinite():
         return "a weight is no number"
     return None
 
