@@ -101,6 +101,7 @@ class Bench:
 
     def __init__(self, folder: Path, tree: Path, runs: int):
         self.folder, self.runs = folder, runs
+        folder.mkdir(exist_ok=True)
         (folder / "scale.yaml").write_text(CONFIG)
         # In place of the programs of jobs: what is measured ends where the first of them begins.
         (folder / "bin").mkdir()
@@ -128,6 +129,8 @@ class Bench:
         """Yield what each command takes on a set."""
         path = f"results/{name}/{target}"
         dry = self._least(["--dry-run", path])
+        if dry.status:
+            sys.exit(f"error: {dry.said[-2000:]}")
         jobs = int(re.search(r"^total +(\d+)$", dry.said, re.M)[1])
         yield _row("dry run", jobs, dry)
         yield _row("a job's own", jobs, self._least(self._nested(name)))
