@@ -75,9 +75,11 @@ def test_a_good_set_has_no_errors_and_nothing_is_written(project):
 
 
 def test_a_checkout_of_another_version_is_noted(project):
-    """Its schema is another, though its config is sound here."""
+    """Its schema is another, though its config is sound here; workflows of others have one, too."""
     (project.folder / "workflow/schemas").mkdir(parents=True)
     (project.folder / "workflow/schemas/config.schema.yaml").write_text("type: object\n")
+    assert project.found(NOTE, ERROR) == []
+    (project.folder / "src/pipeline").mkdir(parents=True)
     (note,) = project.found(NOTE, ERROR)
     assert note.state == NOTE and f"{project.folder} is a checkout of another version" in note.text
 

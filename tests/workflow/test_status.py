@@ -167,7 +167,8 @@ def test_what_is_no_result_is_one_sentence(made, result, words):
 @pytest.fixture
 def checkout(tmp_path) -> Path:
     """A folder of the workflow, of which a config is read: its own, with one key more or less."""
-    (tmp_path / "workflow/schemas").mkdir(parents=True)
+    for folder in ("src/pipeline", "workflow/schemas"):
+        (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "Snakefile").touch()
     for name in ("config.yaml", "workflow/schemas/config.schema.yaml"):
         shutil.copy(workspace.ROOT / name, tmp_path / name)

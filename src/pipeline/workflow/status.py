@@ -195,7 +195,9 @@ def note_of_version(folder: Path) -> str | None:
     program, which is of another version then; None where it is not.
     """
     schema = folder / "workflow" / "schemas" / shipped.SCHEMA.name
-    if not schema.is_file() or schema.read_bytes() == shipped.SCHEMA.read_bytes():
+    # Workflows of others have such a schema, too.
+    is_checkout = schema.is_file() and (folder / "src" / shipped.PACKAGE.name).is_dir()
+    if not is_checkout or schema.read_bytes() == shipped.SCHEMA.read_bytes():
         return None
     return (
         f"{folder.absolute()} is a checkout of another version than this command, which is of "
