@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -11,9 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
+import psutil
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
 # Where Debian has daemons, also for users whose PATH has not.
 PATHS = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
+# What runs a job, or a step of it, on a node.
+STEP = "slurmstepd"
 # Two nodes that say that they have four cores, the second also a GPU, a plain file. Each second
 # memory is looked at, and a step that has more than it asked for is killed. In the partition
 # `short` a job may run for a minute.
@@ -205,14 +208,29 @@ class SlurmCluster:
             daemon.wait()
 
     def _kill_steps(self, node: str = "") -> None:
-        """kill -9 to slurmstepd of this cluster, or of one of its nodes, and to all below them."""
-        own = f"SLURM_CONF={self.folder / 'slurm.conf'}".encode()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                variables = (process / "environ").read_bytes().split(b"\0")
-                is_here = not node or f"SLURMD_NODENAME={node}".encode() in variables
-                if own in variables and is_here and int(process.name) != os.getpid():
-                    os.kill(int(process.name), signal.SIGKILL)
+        """kill -9 to what works on this cluster, or on one of its nodes: first those that would
+        tell slurmctld how the others ended.
+        """
+        own = {f"SLURM_CONF={self.folder / 'slurm.conf'}"} | (
+            {f"SLURMD_NODENAME={node}"} if node else set()
+        )
+        found = [each for each in psutil.process_iter() if own <= _variables(each)]
+        for process in [*(step for task in found for step in _steps_above(task)), *found]:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def _variables(process: psutil.Process) -> set[str]:
+    """The environment of a process, in lines as `env` prints them."""
+    with suppress(psutil.Error):
+        return {f"{name}={value}" for name, value in process.environ().items()}
+    return set()
+
+
+def _steps_above(task: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return [each for each in task.parents() if each.name() == STEP]
+    return []
 
 
 def _resolves() -> bool:
