@@ -12,11 +12,14 @@ from functools import partial
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pretend_gpu
 import pytest
+from extraction_cases import video
 from pretend_gpu import batches, index_rows, write
+from workspace import ROOT, environment
 
-from pipeline.datasets import fields
+from pipeline.datasets import fields, index
 from pipeline.errors import MachineError, PipelineError
 from pipeline.storage import writer
 from pipeline.video.encode import encode
@@ -32,7 +35,7 @@ def serving(tmp_path: Path, rate: float = FAST):
 @pytest.fixture
 def short(tmp_path) -> Path:
     """A video of two frames, which has one field."""
-    frames = pretend_gpu.np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), dtype="uint8")
+    frames = np.random.default_rng(0).integers(0, 256, (2, 32, 48, 3), dtype="uint8")
     path = tmp_path / "videos" / "short.avi"
     path.parent.mkdir()
     encode(path, frames, 25)
@@ -260,3 +263,36 @@ def test_a_shard_without_clips_needs_no_gpu(tmp_path):
     write(tmp_path / "000.h5", [], refuse)
     with h5py.File(tmp_path / "000.h5") as file:
         assert len(file) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Triton is for Linux")
+def test_the_job_of_the_real_solver_has_the_flow_of_a_cpu(tmp_path):
+    """The job's own program, with the GPU's kernels in Triton's interpreter; clips of two sizes."""
+    videos = {"Run/a.avi": (3, 18, 20), "Run/b.avi": (2, 16, 22)}
+    rows = []
+    for file, (count, height, width) in videos.items():
+        path = video(tmp_path / "videos" / file, count, height, width)
+        (row,) = index_rows([path])
+        rows.append(row | {"path": file, "width": width, "height": height, "problem": ""})
+    index.write(tmp_path / "000.csv", rows, index.EXAMINED)
+    contents = {}
+    for backend in ("cpu", "cuda"):
+        own = pretend_gpu.settings("gzip")
+        own["flow"] |= {"backend": backend, "scales": 1, "warps": 1, "outer": 2, "inner": 2}
+        program = [sys.executable, ROOT / "workflow" / "scripts" / "flow.py", "--cores", "1"]
+        program += ["--clips", tmp_path / "000.csv", "--videos", tmp_path / "videos"]
+        program += ["--out", tmp_path / f"{backend}.h5", "--record", tmp_path / f"{backend}.json"]
+        done = subprocess.run(
+            [*program, "--settings", json.dumps(own)],
+            env=environment() | {"TRITON_INTERPRET": "1"},
+            text=True,
+            stderr=subprocess.PIPE,
+        )
+        assert done.returncode == 0, done.stderr
+        with h5py.File(tmp_path / f"{backend}.h5") as file:
+            assert file.attrs["solver"].decode() == f"{backend} 1"
+            contents[backend] = {row["clip"]: file[row["clip"]][:] for row in rows}
+    for clip, codes in contents["cpu"].items():
+        assert (codes == contents["cuda"][clip]).all() and codes.std() > 0
+    one, other = (json.loads((tmp_path / f"{b}.content.json").read_text()) for b in contents)
+    assert one == other

@@ -21,9 +21,9 @@ FAST = 1e6
 class Service:
     """A server in a thread of this process, and its clients."""
 
-    def __init__(self, make_solver, clients: int = 1, bound: float = BOUND):
+    def __init__(self, make_solver, clients: int = 1, **more):
         pipes = [multiprocessing.Pipe() for _ in range(clients)]
-        self.server = service.Server([ours for ours, _ in pipes], make_solver, bound)
+        self.server = service.Server([ours for ours, _ in pipes], make_solver, BOUND, **more)
         self.clients = [service.Client(theirs) for _, theirs in pipes]
         self.ended = None
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -117,7 +117,7 @@ def test_batches_are_no_larger_than_the_solver_takes(batch):
 
 def test_the_flow_of_a_real_solver_is_that_of_each_clip_alone():
     parameters = {"warps": 1, "outer": 2, "scales": 2}
-    answering = Service(partial(tvl1.solver, "cpu", **parameters))
+    answering = Service(partial(tvl1.solver, "cpu", **parameters), threads=1)
     frames = noise(3, 12)
     found = np.array(list(answering.clients[0].codes(frames)))
     alone = list(tvl1.codes(frames, bound=BOUND, backend="cpu", **parameters))
@@ -177,6 +177,24 @@ def test_frames_of_any_size_have_a_window():
         window = service.Window(*size)
         assert (window.pairs, window.size) == (pairs, size)
         window.close()
+
+
+def test_few_solvers_are_kept_and_each_thread_is_made_ready(tmp_path):
+    """A solver has memory on the GPU, and which GPU it is is chosen for each thread."""
+    made, ready = [], []
+
+    def make(height, width):
+        made.append((height, width))
+        return Solver(FAST, tmp_path / "log", height, width)
+
+    answering = Service(make, initialize=lambda: ready.append(threading.get_ident()))
+    sizes = [(20, 30), (20, 31), (20, 30), (20, 32), (20, 31), (20, 30)]
+    for size in sizes:
+        assert len(list(answering.clients[0].codes(noise(1, 4, *size)))) == 3
+    assert len(answering.server.solvers) == service.SIZES == 2
+    # The one that was made first is dropped when a third is wanted.
+    assert made == [(20, 30), (20, 31), (20, 32), (20, 30)]
+    assert answering.end() == "well" and len(set(ready)) == len(ready) == service.THREADS
 
 
 def test_what_a_solver_raises_ends_the_server():

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import connection
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,53 @@ def test_a_killed_process_is_told():
 
 def test_no_tasks():
     assert list(pool.each(square, [], 4, print)) == []
+    assert list(pool.each(ask, [], 4, print, double)) == []
+
+
+def ask(task, advance, pipe):
+    """What the server says of a task."""
+    pipe.send(task)
+    return pipe.recv()
+
+
+def double(pipes):
+    """Answer with twice the number, until all pipes are closed."""
+    while pipes:
+        for pipe in connection.wait(pipes):
+            try:
+                pipe.send(2 * pipe.recv())
+            except EOFError:
+                pipes.remove(pipe)
+
+
+def refuse(pipes):
+    raise PipelineError("there is no such device")
+
+
+def end(pipes):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_answers_all_processes(workers):
+    found = dict(pool.each(ask, range(5), workers, print, double))
+    assert found == {task: 2 * task for task in range(5)}
+
+
+@pytest.mark.parametrize(
+    "server, kind, words",
+    [
+        (refuse, PipelineError, "there is no such device"),
+        (end, MachineError, r"worked on everything was killed \(SIGKILL\).*; take less, then the"),
+    ],
+)
+def test_a_server_that_ends_ends_it(server, kind, words):
+    with pytest.raises(kind, match=words):
+        list(pool.each(wait_for_ever, [1, 2], 2, print, server, "take less"))
+
+
+def wait_for_ever(task, advance, pipe):
+    time.sleep(600)
 
 
 def test_processes_end_with_a_killed_program(tmp_path):

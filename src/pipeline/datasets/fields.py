@@ -127,10 +127,12 @@ def serve_on_gpu(pipes: list[connection.Connection], settings: dict) -> None:
     log(f"flow on {devices.device_name(device)}")
     parameters = {key: settings["flow"][key] for key in settings["flow"].keys() - OTHER_KEYS}
 
-    def make_solver(height: int, width: int):
-        # The choice holds for a thread.
-        if device.type == "cuda":
-            torch.cuda.set_device(device)
-        return tvl1.solver("cuda", height, width, **parameters)
-
-    service.Server(pipes, make_solver, settings["flow"]["bound"]).run()
+    make_solver = partial(tvl1.solver, "cuda", **parameters)
+    bound = settings["flow"]["bound"]
+    if device.type == "cuda":
+        # Each thread has to choose.
+        choose = partial(torch.cuda.set_device, device)
+        service.Server(pipes, make_solver, bound, initialize=choose).run()
+    else:
+        # Triton's interpreter, which is for tests, works in one thread.
+        service.Server(pipes, make_solver, bound, threads=1).run()

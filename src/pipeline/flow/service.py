@@ -12,7 +12,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, reduction
 
@@ -29,6 +29,8 @@ PAIRS = 32
 BLOCK_BYTES = 2**24
 # Threads of the solver's process: one copies frames and flow while the GPU works for the other.
 THREADS = 2
+# Sizes of frames whose solvers are kept, since a solver has memory on the GPU.
+SIZES = 2
 
 
 class Window:
@@ -177,14 +179,25 @@ class _Block:
 class Server:
     """The process that has the solver: it answers all clients until they have closed their pipes.
 
-    `make_solver` takes height and width and returns a solver as `tvl1.solver` does; each thread has
-    its own. `bound` is that of the bytes, as in `levels.quantise`.
+    `make_solver` takes height and width and returns a solver as `tvl1.solver` does, which several
+    `threads` call at a time; each of these calls `initialize` first. `bound` is that of the bytes,
+    as in `levels.quantise`.
     """
 
     def __init__(
-        self, pipes: list[connection.Connection], make_solver: Callable[[int, int], object], bound
+        self,
+        pipes: list[connection.Connection],
+        make_solver: Callable[[int, int], object],
+        bound: float,
+        threads: int = THREADS,
+        initialize: Callable[[], None] = lambda: None,
     ):
         self.make_solver, self.bound = make_solver, bound
+        self.threads, self.initialize = threads, initialize
+        # By size, the one that was made last at the end; and the sizes that were solved before.
+        self.solvers: dict[tuple[int, int], object] = {}
+        self.compiled: set[tuple[int, int]] = set()
+        self.compiling = threading.Lock()
         self.windows: dict[connection.Connection, Window | None] = dict.fromkeys(pipes)
         self.waiting: list[_Block] = []
         self.reading = threading.Lock()
@@ -192,33 +205,40 @@ class Server:
     def run(self) -> None:
         """Answer; raises what a solver raises."""
         ended: queue.Queue[BaseException | None] = queue.Queue()
-        for _ in range(THREADS):
+        for _ in range(self.threads):
             threading.Thread(target=self._work, args=(ended,), daemon=True).start()
-        for _ in range(THREADS):
+        for _ in range(self.threads):
             if error := ended.get():
                 raise error
 
     def _work(self, ended: queue.Queue) -> None:
-        solvers = {}
         try:
-            while blocks := self._next_blocks(solvers):
-                solve = solvers[blocks[0].window.size]
-                found = tvl1.codes_of_clips(solve, [block.frames for block in blocks], self.bound)
-                for block, codes in zip(blocks, found, strict=True):
-                    block.answer(codes)
+            self.initialize()
+            while batch := self._next_batch():
+                self._solve(*batch)
             ended.put(None)
         except BaseException as error:
             ended.put(error)
 
-    def _next_blocks(self, solvers: dict) -> list[_Block]:
-        """Return the blocks of one size that wait for a solver; none when all pipes are closed."""
+    def _solve(self, solve, blocks: list[_Block]) -> None:
+        """Answer blocks of one size by the solver of that size."""
+        size = blocks[0].window.size
+        # What is compiled for a size is compiled by one thread.
+        with nullcontext() if size in self.compiled else self.compiling:
+            found = tvl1.codes_of_clips(solve, [block.frames for block in blocks], self.bound)
+        self.compiled.add(size)
+        for block, codes in zip(blocks, found, strict=True):
+            block.answer(codes)
+
+    def _next_batch(self) -> tuple[object, list[_Block]] | None:
+        """Return a solver and the blocks that wait for it; None when all pipes are closed."""
         with self.reading:
             while self.windows or self.waiting:
                 for pipe in connection.wait(self.windows, 0 if self.waiting else None):
                     self._read(pipe)
                 if self.waiting:
-                    return self._take_waiting(solvers)
-        return []
+                    return self._take_waiting()
+        return None
 
     def _read(self, pipe: connection.Connection) -> None:
         """Take a message of a client: that it has a new window, or a block in it."""
@@ -234,16 +254,20 @@ class Server:
         self.windows[pipe] = Window(*numbers, memory)
         self.windows[pipe].close()
 
-    def _take_waiting(self, solvers: dict) -> list[_Block]:
-        """Return the block that waits longest and those of its size, no more than a batch."""
+    def _take_waiting(self) -> tuple[object, list[_Block]]:
+        """Return the block that waits longest and those of its size, no more than a batch, with
+        their solver.
+        """
         size = self.waiting[0].window.size
-        if size not in solvers:
-            solvers[size] = self.make_solver(*size)
-        taken, pairs = [], 0
+        if size not in self.solvers:
+            if len(self.solvers) == SIZES:
+                del self.solvers[next(iter(self.solvers))]
+            self.solvers[size] = self.make_solver(*size)
+        solve, taken, pairs = self.solvers[size], [], 0
         for block in [block for block in self.waiting if block.window.size == size]:
             pairs += block.count - 1
-            if taken and pairs > solvers[size].batch:
+            if taken and pairs > solve.batch:
                 break
             taken.append(block)
         self.waiting = [block for block in self.waiting if block not in taken]
-        return taken
+        return solve, taken
