@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.jobs import watch
-from pipeline.workflow import preflight, run_display, targets
+from pipeline.workflow import preflight, run_display, slurm_queue, targets
 from pipeline.workflow.cluster import ClusterJobs
 from pipeline.workflow.run_display import RunDisplay
 from pipeline.workflow.run_lock import FOLDER, RunLock
@@ -156,6 +156,8 @@ class Run:
                 from snakemake.jobs import Job
 
                 self.cluster.watch(Job)
+            if executor_plugin.name == "slurm":
+                slurm_queue.watch(logging.getLogger(run_display.LOGGER))
             try:
                 result = execute(*arguments, executor_plugin=executor_plugin, **options)
             except KeyboardInterrupt:
