@@ -1,5 +1,6 @@
 """The choice of the trajectories of a codebook: random, repeatable, and refused for too few."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,14 +11,19 @@ import pytest
 
 from pipeline.datasets import index
 from pipeline.errors import PipelineError
-from pipeline.idt.codebook import choose_trajectories, read_descriptor
+from pipeline.idt.codebook import (
+    choose_clips,
+    choose_trajectories,
+    read_descriptor,
+    require_enough,
+)
 from pipeline.idt.fisher import DESCRIPTORS
 from pipeline.storage import writer
 
 
 def test_masks_are_those_of_one_permutation_over_all_clips():
     counts = [30, 0, 50, 20]
-    masks = choose_trajectories(counts, 60, 4, 1, "split1")
+    masks = choose_trajectories(counts, 60, 1)
     assert [len(mask) for mask in masks] == counts
     expected = np.sort(np.random.default_rng(1).permutation(100)[:60])
     assert (np.flatnonzero(np.concatenate(masks)) == expected).all()
@@ -25,13 +31,13 @@ def test_masks_are_those_of_one_permutation_over_all_clips():
 
 def test_choice_depends_on_the_seed():
     first, again, other = (
-        np.concatenate(choose_trajectories([60, 60], 60, 4, seed, "split1")) for seed in (1, 1, 2)
+        np.concatenate(choose_trajectories([60, 60], 60, seed)) for seed in (1, 1, 2)
     )
     assert (first == again).all() and (first != other).any()
 
 
 def test_all_are_chosen_where_there_are_no_more():
-    assert all(mask.all() for mask in choose_trajectories([40, 20], 60, 4, 1, "split1"))
+    assert all(mask.all() for mask in choose_trajectories([40, 20], 60, 1))
 
 
 @pytest.mark.parametrize("counts, components, least", [([20, 33], 4, 54), ([60], 61, 61)])
@@ -41,8 +47,48 @@ def test_too_few_are_refused(counts, components, least):
         f"of {components} Gaussians wants {least}"
     )
     with pytest.raises(PipelineError, match=message):
-        choose_trajectories(counts, 100, components, 1, "split1")
-    assert choose_trajectories([least], 100, components, 1, "split1")[0].all()
+        require_enough(counts, components, "split1")
+    require_enough([least], components, "split1")
+
+
+def taken(clips: list[str], counts: list[int], limit: int, seed: int = 1) -> dict[str, list[int]]:
+    """The chosen trajectories of the clips that have any."""
+    masks = choose_clips(clips, counts, limit, seed)
+    assert [len(mask) for mask in masks] == counts
+    return {
+        clip: np.flatnonzero(mask).tolist()
+        for clip, mask in zip(clips, masks, strict=True)
+        if mask.any()
+    }
+
+
+def test_all_trajectories_of_some_clips_are_chosen():
+    clips = [f"Run/v_Run_g{number:02}_c01" for number in range(40)]
+    found = taken(clips, [10] * 40, 65)
+    assert sorted(map(len, found.values())) == [5, 10, 10, 10, 10, 10, 10]
+    # Clips in the order of their hashes, of which the first six give all and the next one half.
+    order = sorted(clips, key=lambda clip: hashlib.sha256(f"1 {clip}".encode()).hexdigest())
+    assert set(found) == set(order[:7]) and len(found[order[6]]) == 5
+    assert set(taken(clips, [10] * 40, 65, seed=2)) != set(found)
+    assert sum(map(len, taken(clips, [10] * 40, 1000).values())) == 400
+
+
+def test_a_clip_that_is_not_drawn_may_change_come_and_go():
+    clips, counts = [f"Run/{number}" for number in range(40)], [10] * 40
+    found = taken(clips, counts, 65)
+    idle = next(number for number, clip in enumerate(clips) if clip not in found)
+    assert taken(clips, counts[:idle] + [3] + counts[idle + 1 :], 65) == found
+    assert taken(clips[:idle] + clips[idle + 1 :], counts[1:], 65) == found
+    assert taken(clips[::-1], counts, 65) == found
+    # One that is drawn counts.
+    drawn = clips.index(next(iter(found)))
+    assert taken(clips, counts[:drawn] + [3] + counts[drawn + 1 :], 65) != found
+
+
+def test_most_clips_of_ucf101_leave_the_codebook_as_it_is():
+    # 100 trajectories of each of the clips of a list as long as UCF101's first.
+    clips = [f"Class{number % 101}/clip{number}" for number in range(9537)]
+    assert len(taken(clips, [100] * 9537, 256_000)) == 2560
 
 
 def test_descriptors_of_the_chosen_trajectories_are_read_in_order():
@@ -71,7 +117,11 @@ def test_a_codebook_of_clips_that_do_not_move_is_refused_in_a_sentence(tmp_path)
     writer.write_shard(
         tmp_path / "000.h5", "samples", [row], lambda row: iter([nothing]), {}, "code", "by hand"
     )
-    settings = {"seed": 1, "idt": {"samples": 100, "components": 4}, "compute": {"threads": 1}}
+    settings = {
+        "seed": 1,
+        "idt": {"samples": 100, "draw": "clips", "components": 4},
+        "compute": {"threads": 1},
+    }
     program = Path(__file__).parents[2] / "workflow/scripts/idt_codebook.py"
     done = subprocess.run(
         [

@@ -325,6 +325,7 @@ def test_a_new_clip_changes_one_shard(copied):
         ("compute", "accumulate", 2, {}),
         ("compute", "workers", 2, {}),
         ("idt", "window", 16, {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+        ("idt", "draw", "clips", {**IDT_JOBS, "fuse": 1}),
         ("idt", "components", 5, {**IDT_JOBS, "fuse": 1}),
         ("idt", "penalty", 1.0, {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
         ("idt", "enabled", False, {"fuse": 1}),

@@ -70,7 +70,12 @@ rule idt_codebook:
         runtime=NEEDS.minutes(240),
     params:
         settings=PARAMS.settings(
-            "seed", "idt.samples", "idt.components", "compute.threads", subset="train"
+            "seed",
+            "idt.samples",
+            "idt.draw",
+            "idt.components",
+            "compute.threads",
+            subset="train",
         ),
         code=code_id("idt_codebook.py"),
         samples="results/{set}/idt",

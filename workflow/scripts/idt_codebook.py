@@ -7,7 +7,12 @@ from threadpoolctl import threadpool_limits
 
 from pipeline.datasets import index
 from pipeline.idt import fisher
-from pipeline.idt.codebook import choose_trajectories, read_descriptor
+from pipeline.idt.codebook import (
+    choose_clips,
+    choose_trajectories,
+    read_descriptor,
+    require_enough,
+)
 from pipeline.jobs import program, record
 from pipeline.jobs.progress import Progress
 from pipeline.storage import reader, writer
@@ -20,11 +25,15 @@ def build_parser() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     settings, idt = options.settings, options.settings["idt"]
     shards = reader.Shards(options.samples, "samples")
-    samples = [shards.dataset(row) for row in index.read(options.clips)]
+    rows = index.read(options.clips)
+    samples = [shards.dataset(row) for row in rows]
     counts = [len(data) for data in samples]
-    masks = choose_trajectories(
-        counts, idt["samples"], idt["components"], settings["seed"], options.split
-    )
+    require_enough(counts, idt["components"], options.split)
+    if idt["draw"] == "clips":
+        clips = [row["clip"] for row in rows]
+        masks = choose_clips(clips, counts, idt["samples"], settings["seed"])
+    else:
+        masks = choose_trajectories(counts, idt["samples"], settings["seed"])
     progress = Progress(f"idt codebook {options.split}", len(fisher.DESCRIPTORS), "descriptors")
     with (
         threadpool_limits(settings["compute"]["threads"]),
