@@ -1,15 +1,21 @@
-"""TV-L1 on a GPU, in batches of pairs, by Triton; bit-identical to flow/cpu.py.
+"""TV-L1 on a GPU, a queue of pairs, by Triton; bit-identical to flow/cpu.py.
 
-It repeats flow/cpu.py operation by operation. The iterations of a pair are the work of one Triton
-program: a loop over the image inside one launch, up to the stop rule, `inner` times at the most.
-Pairs stop independently of each other, so the flow of a pair does not depend on its batch, and the
-host never waits. The program takes the primal step chunk of pixels by chunk, and the dual step one
-image row behind it: what it has just written is read from the nearest cache.
+It repeats flow/cpu.py operation by operation. One launch solves a batch: its programs, as many as
+the GPU holds at a time, take pair after pair from a queue, each at its own pace. All of a pair is
+the work of one program: pyramids, levels, warps, median filters, and iterations up to the stop
+rule. So no program waits for a slower pair, the flow of a pair does not depend on its batch, and
+the host waits for nothing but the result.
+
+As on the CPU, a sweep takes several iterations down the image together, each one row behind the
+iteration before it, so that what one writes the next reads from the nearest cache. Where an
+iteration before the last one should have been the last, the sweep is repeated up to that one.
 
 Products and sums are not contracted (enable_fp_fusion is off), and quotients and roots are rounded
-correctly, as on the CPU. With TRITON_INTERPRET=1, and tensors in main memory, the kernels run
+correctly, as on the CPU. With TRITON_INTERPRET=1, and tensors in main memory, the kernel runs
 without a GPU.
 """
+
+import threading
 
 import numpy as np
 import torch
@@ -17,71 +23,103 @@ import triton
 import triton.language as tl
 
 from pipeline.flow import pyramid
-from pipeline.flow.levels import quantise
 
-# Pixels that a program takes at a time.
+# Pixels that a program takes at a time: in general, and where much is held in registers.
 CHUNK = tl.constexpr(1024)
-# Bytes of the device's memory for a batch.
-MEMORY = 2 * 2**30
-# Planes of float32 that a pair takes, roughly: images, gradients, flow, dual variables and data.
-PLANES = 20
+SMALL = tl.constexpr(256)
+# The most iterations of a sweep, a power of two, and the bytes of cache that its rows may take:
+# half of the L1 cache of an SM (multiprocessor), on which two programs run.
+MOST = tl.constexpr(8)
+CACHE = 2**17
+PROGRAMS_PER_SM = 2
+# The share of the device's memory that programs may work on, and a batch's pixels.
+SHARE = 1 / 8
+PIXELS = 2**27
+# Planes of float32 that a program takes besides its pyramids: gradient of I1 (2), data of the
+# iterations (4), and two buffers each of the flow (2) and the dual variables (4).
+PLANES = tl.constexpr(18)
+# Pairs of a batch for each program. The more, the less it matters which pair is the last.
+PAIRS = 4
 LAUNCH = {"enable_fp_fusion": False, "num_warps": 8}
+# Triton's interpreter takes one launch at a time.
+INTERPRETER = threading.Lock()
+# Columns of the table of levels.
+COLUMNS = tl.constexpr(6)
 # As in flow/cpu.py: a squared gradient up to FLAT counts as zero, and its inverse is STEEP.
 FLAT = tl.constexpr(float(np.finfo(np.float32).eps))
 STEEP = tl.constexpr(float(np.float32(1e30)))
 
-# In every kernel below, one program takes one chunk of one image, unless its docstring says
-# otherwise. `at` holds the offsets of the chunk's pixels in the image, and `inside` masks those
-# beyond its end. Offsets of images in a batch are int64, so that they cannot overflow.
+# All functions below are parts of one program, which works with all its threads on one pair, chunk
+# by chunk of an image. `at` holds the offsets of the chunk's pixels in the image, and `inside`
+# masks those beyond its end.
+#
+# What a thread has written, the others can read after a barrier only (tl.debug_barrier, PTX's
+# bar.sync, which orders the memory accesses of a program's threads). So every function that writes
+# ends in a barrier, and none reads what it writes, but for `_sweep`, which has more of them.
+# A condition of a loop or branch is the same for all threads, so that all meet at each barrier.
 
 
 @triton.jit
-def _resize(image, out, rows, row_weights, columns, column_weights, h, w, height, width, factor):
-    """Interpolate (N, h, w) linearly to (N, height, width), and multiply by `factor`.
+def _copy(image, out, size):
+    """Copy `size` pixels, uint8 or float32, to float32."""
+    for start in range(0, size, CHUNK):
+        at = start + tl.arange(0, CHUNK)
+        tl.store(out + at, tl.load(image + at, at < size).to(tl.float32), at < size)
+    tl.debug_barrier()
 
-    `rows` and `columns` are first taps, and the weights are those of the second taps, as of
-    `pyramid.taps`.
+
+@triton.jit
+def _clear(out, size):
+    for start in range(0, size, CHUNK):
+        at = start + tl.arange(0, CHUNK)
+        tl.store(out + at, tl.zeros([CHUNK], tl.float32), at < size)
+    tl.debug_barrier()
+
+
+@triton.jit
+def _resize(image, out, cells, weights, h, w, height, width, factor):
+    """Interpolate (h, w) linearly to (height, width), and multiply by `factor`.
+
+    `cells` are the first taps, of the rows and then of the columns, and `weights` are those of the
+    second taps, as of `pyramid.taps`.
     """
-    at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
-    inside = at < height * width
-    y, x = at // width, at % width
-    image += tl.program_id(0).to(tl.int64) * h * w
-    top, left = tl.load(rows + y, inside, 0), tl.load(columns + x, inside, 0)
-    bottom, right = tl.minimum(top + 1, h - 1), tl.minimum(left + 1, w - 1)
-    wy, wx = tl.load(row_weights + y, inside, 0), tl.load(column_weights + x, inside, 0)
-    upper = (
-        tl.load(image + top * w + left, inside) * (1.0 - wx)
-        + tl.load(image + top * w + right, inside) * wx
-    )
-    lower = (
-        tl.load(image + bottom * w + left, inside) * (1.0 - wx)
-        + tl.load(image + bottom * w + right, inside) * wx
-    )
-    tl.store(
-        out + tl.program_id(0).to(tl.int64) * height * width + at,
-        (upper * (1.0 - wy) + lower * wy) * factor,
-        inside,
-    )
+    for start in range(0, height * width, CHUNK):
+        at = start + tl.arange(0, CHUNK)
+        inside = at < height * width
+        y, x = at // width, at % width
+        top, left = tl.load(cells + y, inside, 0), tl.load(cells + height + x, inside, 0)
+        bottom, right = tl.minimum(top + 1, h - 1), tl.minimum(left + 1, w - 1)
+        wy, wx = tl.load(weights + y, inside, 0), tl.load(weights + height + x, inside, 0)
+        upper = (
+            tl.load(image + top * w + left, inside) * (1.0 - wx)
+            + tl.load(image + top * w + right, inside) * wx
+        )
+        lower = (
+            tl.load(image + bottom * w + left, inside) * (1.0 - wx)
+            + tl.load(image + bottom * w + right, inside) * wx
+        )
+        tl.store(out + at, (upper * (1.0 - wy) + lower * wy) * factor, inside)
+    tl.debug_barrier()
 
 
 @triton.jit
 def _gradient(image, out, height, width):
-    """Write the gradient (N, 2, H, W) of images (N, H, W): central differences along x and y.
+    """Write the gradient (2, H, W) of an image (H, W): central differences along x and y.
 
     At an edge the difference is half the one-sided one.
     """
-    at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
     area = height * width
-    inside = at < area
-    y, x = at // width, at % width
-    image += tl.program_id(0).to(tl.int64) * area
-    out += tl.program_id(0).to(tl.int64) * 2 * area
-    right, left = tl.minimum(x + 1, width - 1), tl.maximum(x - 1, 0)
-    below, above = tl.minimum(y + 1, height - 1), tl.maximum(y - 1, 0)
-    gx = tl.load(image + y * width + right, inside) - tl.load(image + y * width + left, inside)
-    gy = tl.load(image + below * width + x, inside) - tl.load(image + above * width + x, inside)
-    tl.store(out + at, gx * 0.5, inside)
-    tl.store(out + area + at, gy * 0.5, inside)
+    for start in range(0, area, CHUNK):
+        at = start + tl.arange(0, CHUNK)
+        inside = at < area
+        y, x = at // width, at % width
+        right, left = tl.minimum(x + 1, width - 1), tl.maximum(x - 1, 0)
+        below, above = tl.minimum(y + 1, height - 1), tl.maximum(y - 1, 0)
+        gx = tl.load(image + y * width + right, inside) - tl.load(image + y * width + left, inside)
+        gy = tl.load(image + below * width + x, inside) - tl.load(image + above * width + x, inside)
+        tl.store(out + at, gx * 0.5, inside)
+        tl.store(out + area + at, gy * 0.5, inside)
+    tl.debug_barrier()
 
 
 @triton.jit
@@ -123,47 +161,39 @@ def _cubic(image, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside):
 
 @triton.jit
 def _warp(second, gradient, first, flow, data, height, width):
-    """Read I1 and its gradient at x + u, and write `data` (N, 4, H, W) for `_iterate`.
+    """Read I1 and its gradient at x + u, and write `data` (4, H, W) for `_sweep`.
 
     The four planes of `data` are I1x, I1y, 1 / |grad I1|^2 and rho. `second` and `first` are I1 and
-    I0, (N, H, W); `gradient` and `flow` are (N, 2, H, W).
+    I0, (H, W); `gradient` and `flow` are (2, H, W).
     """
-    at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
-    pair = tl.program_id(0).to(tl.int64)
     area = height * width
-    inside = at < area
-    second += pair * area
-    gradient += pair * 2 * area
-    u, v = (
-        tl.load(flow + pair * 2 * area + at, inside, 0.0),
-        tl.load(flow + pair * 2 * area + area + at, inside, 0.0),
-    )
-    # Beyond three pixels outside the image there is nothing but zeros.
-    across = tl.minimum(
-        tl.maximum((at % width).to(tl.float32) + u, -3.0), (width + 1).to(tl.float32)
-    )
-    down = tl.minimum(
-        tl.maximum((at // width).to(tl.float32) + v, -3.0), (height + 1).to(tl.float32)
-    )
-    x, y = tl.floor(across), tl.floor(down)
-    a0, a1, a2, a3 = _cubic_weights(across - x)
-    d0, d1, d2, d3 = _cubic_weights(down - y)
-    x, y = x.to(tl.int32) - 1, y.to(tl.int32) - 1
-    warped = _cubic(second, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
-    ix = _cubic(gradient, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
-    iy = _cubic(gradient + area, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
-    squares = ix * ix + iy * iy
-    steep = squares > FLAT
-    inverse = tl.where(steep, tl.div_rn(1.0, tl.where(steep, squares, 1.0)), STEEP)
-    data += pair * 4 * area + at
-    tl.store(data, ix, inside)
-    tl.store(data + area, iy, inside)
-    tl.store(data + 2 * area, inverse, inside)
-    tl.store(
-        data + 3 * area,
-        warped - ix * u - iy * v - tl.load(first + pair * area + at, inside, 0.0),
-        inside,
-    )
+    for start in range(0, area, SMALL):
+        at = start + tl.arange(0, SMALL)
+        inside = at < area
+        u, v = tl.load(flow + at, inside, 0.0), tl.load(flow + area + at, inside, 0.0)
+        # Beyond three pixels outside the image there is nothing but zeros.
+        across = tl.minimum(
+            tl.maximum((at % width).to(tl.float32) + u, -3.0), (width + 1).to(tl.float32)
+        )
+        down = tl.minimum(
+            tl.maximum((at // width).to(tl.float32) + v, -3.0), (height + 1).to(tl.float32)
+        )
+        x, y = tl.floor(across), tl.floor(down)
+        a0, a1, a2, a3 = _cubic_weights(across - x)
+        d0, d1, d2, d3 = _cubic_weights(down - y)
+        x, y = x.to(tl.int32) - 1, y.to(tl.int32) - 1
+        warped = _cubic(second, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
+        ix = _cubic(gradient, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
+        iy = _cubic(gradient + area, y, x, a0, a1, a2, a3, d0, d1, d2, d3, height, width, inside)
+        squares = ix * ix + iy * iy
+        steep = squares > FLAT
+        inverse = tl.where(steep, tl.div_rn(1.0, tl.where(steep, squares, 1.0)), STEEP)
+        rho = warped - ix * u - iy * v - tl.load(first + at, inside, 0.0)
+        tl.store(data + at, ix, inside)
+        tl.store(data + area + at, iy, inside)
+        tl.store(data + 2 * area + at, inverse, inside)
+        tl.store(data + 3 * area + at, rho, inside)
+    tl.debug_barrier()
 
 
 @triton.jit
@@ -229,150 +259,362 @@ def _column5(image, y, x, height, width, inside):
 
 
 @triton.jit
-def _median(flow, out, errors, threshold, height, width, SIZE: tl.constexpr):
-    """Median-filter the flow (N, 2, H, W), 3 x 3 or 5 x 5, of the pairs that still iterate.
-
-    Other pairs are left out: `errors` (N,) says which have reached the threshold.
-    """
-    # The grid is over components of the flow, two per pair.
-    plane = tl.program_id(0)
-    if tl.load(errors + plane // 2) <= threshold:
-        return
-    at = tl.program_id(1) * CHUNK + tl.arange(0, CHUNK)
+def _median(image, out, height, width, SIZE: tl.constexpr):
+    """Median-filter an image (H, W), 3 x 3 or 5 x 5."""
     area = height * width
-    inside = at < area
-    y, x = at // width, at % width
-    flow += plane.to(tl.int64) * area
-    if SIZE == 3:
-        a0, a1, a2 = _column3(flow, y, x - 1, height, width, inside)
-        b0, b1, b2 = _column3(flow, y, x, height, width, inside)
-        c0, c1, c2 = _column3(flow, y, x + 1, height, width, inside)
-        # The largest of the smallest, the middle of the middle, the smallest of the largest.
-        _, middle, _ = _sort3(
-            tl.maximum(tl.maximum(a0, b0), c0),
-            _sort3(a1, b1, c1)[1],
-            tl.minimum(tl.minimum(a2, b2), c2),
-        )
-    else:
-        a0, a1, a2, a3, a4 = _column5(flow, y, x - 2, height, width, inside)
-        b0, b1, b2, b3, b4 = _column5(flow, y, x - 1, height, width, inside)
-        c0, c1, c2, c3, c4 = _column5(flow, y, x, height, width, inside)
-        d0, d1, d2, d3, d4 = _column5(flow, y, x + 1, height, width, inside)
-        e0, e1, e2, e3, e4 = _column5(flow, y, x + 2, height, width, inside)
-        # The columns are sorted; sort the rows. Then all but 13 of the 25 values are known to have
-        # 13 or more values above them or below them, so the median is among those 13.
-        _, _, _, p0, q0 = _sort5(a0, b0, c0, d0, e0)
-        _, _, p1, q1, r0 = _sort5(a1, b1, c1, d1, e1)
-        _, p2, q2, r1, _ = _sort5(a2, b2, c2, d2, e2)
-        p3, q3, r2, _, _ = _sort5(a3, b3, c3, d3, e3)
-        q4, r3, _, _, _ = _sort5(a4, b4, c4, d4, e4)
-        # Select the seventh of the 13, which lie on three diagonals: merge the outer two diagonals,
-        # and compare them with the middle one.
-        p0, p1, p2, p3 = _sort4(p0, p1, p2, p3)
-        q0, q1, q2, q3, q4 = _sort5(q0, q1, q2, q3, q4)
-        r0, r1, r2, r3 = _sort4(r0, r1, r2, r3)
-        p0, r3 = _order(p0, r3)
-        p1, r2 = _order(p1, r2)
-        p2, r1 = _order(p2, r1)
-        p3, r0 = _order(p3, r0)
-        _, p1, p2, p3 = _sort4(p0, p1, p2, p3)
-        r0, r1, r2, _ = _sort4(r0, r1, r2, r3)
-        middle = tl.minimum(r2, tl.maximum(q0, r1))
-        middle = tl.minimum(middle, tl.maximum(q1, r0))
-        middle = tl.minimum(middle, tl.maximum(q2, p3))
-        middle = tl.minimum(middle, tl.maximum(q3, p2))
-        middle = tl.minimum(middle, tl.maximum(q4, p1))
-    tl.store(out + plane.to(tl.int64) * area + at, middle, inside)
+    for start in range(0, area, SMALL):
+        at = start + tl.arange(0, SMALL)
+        inside = at < area
+        y, x = at // width, at % width
+        if SIZE == 3:
+            a0, a1, a2 = _column3(image, y, x - 1, height, width, inside)
+            b0, b1, b2 = _column3(image, y, x, height, width, inside)
+            c0, c1, c2 = _column3(image, y, x + 1, height, width, inside)
+            # The largest of the smallest, the middle of the middle, the smallest of the largest.
+            _, middle, _ = _sort3(
+                tl.maximum(tl.maximum(a0, b0), c0),
+                _sort3(a1, b1, c1)[1],
+                tl.minimum(tl.minimum(a2, b2), c2),
+            )
+        else:
+            a0, a1, a2, a3, a4 = _column5(image, y, x - 2, height, width, inside)
+            b0, b1, b2, b3, b4 = _column5(image, y, x - 1, height, width, inside)
+            c0, c1, c2, c3, c4 = _column5(image, y, x, height, width, inside)
+            d0, d1, d2, d3, d4 = _column5(image, y, x + 1, height, width, inside)
+            e0, e1, e2, e3, e4 = _column5(image, y, x + 2, height, width, inside)
+            # The columns are sorted; sort the rows. Then all but 13 of the 25 values are known to
+            # have 13 or more values above them or below them, so the median is among those 13.
+            _, _, _, p0, q0 = _sort5(a0, b0, c0, d0, e0)
+            _, _, p1, q1, r0 = _sort5(a1, b1, c1, d1, e1)
+            _, p2, q2, r1, _ = _sort5(a2, b2, c2, d2, e2)
+            p3, q3, r2, _, _ = _sort5(a3, b3, c3, d3, e3)
+            q4, r3, _, _, _ = _sort5(a4, b4, c4, d4, e4)
+            # Select the seventh of the 13, which lie on three diagonals: merge the outer two
+            # diagonals, and compare them with the middle one.
+            p0, p1, p2, p3 = _sort4(p0, p1, p2, p3)
+            q0, q1, q2, q3, q4 = _sort5(q0, q1, q2, q3, q4)
+            r0, r1, r2, r3 = _sort4(r0, r1, r2, r3)
+            p0, r3 = _order(p0, r3)
+            p1, r2 = _order(p1, r2)
+            p2, r1 = _order(p2, r1)
+            p3, r0 = _order(p3, r0)
+            _, p1, p2, p3 = _sort4(p0, p1, p2, p3)
+            r0, r1, r2, _ = _sort4(r0, r1, r2, r3)
+            middle = tl.minimum(r2, tl.maximum(q0, r1))
+            middle = tl.minimum(middle, tl.maximum(q1, r0))
+            middle = tl.minimum(middle, tl.maximum(q2, p3))
+            middle = tl.minimum(middle, tl.maximum(q3, p2))
+            middle = tl.minimum(middle, tl.maximum(q4, p1))
+        tl.store(out + at, middle, inside)
+    tl.debug_barrier()
 
 
 @triton.jit
-def _iterate(
-    flow,
-    filtered,
-    dual,
+def _sweep(flow, dual, new_flow, new_dual, data, count, height, width, bound, theta, step):
+    """Iterate `count` times, from one state to a new one; return the error of each, (MOST,).
+
+    The error is the sum of squared updates, in px^2. Flows are (2, H, W), dual variables (4, H, W):
+    p11, p12, p21, p22. `data` is that of `_warp`.
+
+    At each position of the sweep, an iteration takes the primal step of one chunk and the dual step
+    of the pixels one row behind it. Those are the pixels whose primal step the next iteration then
+    takes. So the column `x` of a lane is the same for all of them.
+    """
+    area = height * width
+    iterations = tl.arange(0, MOST)
+    errors = tl.zeros([MOST], tl.float64)
+    for start in range(0, area + count * width, CHUNK):
+        x = (start + tl.arange(0, CHUNK)) % width
+        # The first iteration reads the old state, and the others go on in the new one.
+        old_flow, old_dual = flow, dual
+        for k in range(count):
+            # The primal step (Zach et al., Eq. 13 and 15-16). It reads the dual variables up to one
+            # row back, where they are those of the iteration before.
+            at = start - k * width + tl.arange(0, CHUNK)
+            inside = (at >= 0) & (at < area)
+            left, above = inside & (x > 0), inside & (at >= width)
+            u = tl.load(old_flow + at, inside, 0.0)
+            v = tl.load(old_flow + area + at, inside, 0.0)
+            ix, iy = tl.load(data + at, inside, 0.0), tl.load(data + area + at, inside, 0.0)
+            move = -(tl.load(data + 3 * area + at, inside, 0.0) + (ix * u + iy * v)) * tl.load(
+                data + 2 * area + at, inside, 0.0
+            )
+            move = tl.minimum(tl.maximum(move, -bound), bound)
+            p = old_dual + at
+            du = move * ix + theta * (
+                (tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
+                + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0))
+            )
+            p += 2 * area
+            dv = move * iy + theta * (
+                (tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
+                + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0))
+            )
+            moved = tl.sum((du * du + dv * dv).to(tl.float64))
+            errors += tl.where(iterations == k, moved, 0.0)
+            tl.store(new_flow + at, u + du, inside)
+            tl.store(new_flow + area + at, v + dv, inside)
+            # The dual step reads flow that other threads have just written, to the right and below.
+            tl.debug_barrier()
+            # The dual step (Zach et al., Eq. 12), one row behind: here and in the row below, the
+            # primal step is done.
+            at -= width
+            inside = (at >= 0) & (at < area)
+            right, below = inside & (x < width - 1), inside & (at < area - width)
+            for component in tl.static_range(2):
+                here = new_flow + component * area + at
+                u = tl.load(here, inside, 0.0)
+                gx = tl.where(right, tl.load(here + 1, right, 0.0) - u, 0.0)
+                gy = tl.where(below, tl.load(here + width, below, 0.0) - u, 0.0)
+                scale = tl.div_rn(1.0, 1.0 + step * tl.sqrt_rn(gx * gx + gy * gy))
+                p, out = old_dual + 2 * component * area + at, new_dual + 2 * component * area + at
+                tl.store(out, (tl.load(p, inside, 0.0) + step * gx) * scale, inside)
+                tl.store(out + area, (tl.load(p + area, inside, 0.0) + step * gy) * scale, inside)
+            # The next iteration reads the dual variables to the left, which other threads have just
+            # written, and writes the flow that they have just read.
+            tl.debug_barrier()
+            old_flow, old_dual = new_flow, new_dual
+    return errors.to(tl.float32)
+
+
+@triton.jit
+def _guess_remaining(error, before, threshold, most):
+    """Guess how many iterations are left, `most` or fewer, from the last error and the one before.
+
+    Errors are taken to fall by the same ratio as the last one did. The guess changes the time
+    alone, never the flow.
+    """
+    ratio = tl.div_rn(error, before)
+    guess = 1
+    error *= ratio
+    while (error > threshold) & (guess < most):
+        error *= ratio
+        guess += 1
+    return guess
+
+
+@triton.jit
+def _level(
+    first,
+    second,
+    gradient,
     data,
-    errors,
+    flow,
+    new_flow,
+    dual,
+    new_dual,
     threshold,
+    most,
+    warps,
+    outer,
     inner,
     height,
     width,
     bound,
     theta,
     step,
-    FILTERED: tl.constexpr,
+    MEDIAN: tl.constexpr,
 ):
-    """Iterate one pair until its error falls to the threshold, `inner` times at the most.
+    """Solve one level of a pair from `flow` on; return which of the two buffers has the flow,
+    and the other one.
 
-    One program takes one pair. The error is the sum of squared updates, in px^2. `flow` is
-    (N, 2, H, W), and is read from `filtered` if FILTERED. `dual` is (N, 4, H, W): p11, p12, p21,
-    p22. `data` is that of `_warp`.
+    A sweep is of `most` iterations at the most.
     """
-    pair = tl.program_id(0)
     area = height * width
-    error = tl.load(errors + pair)
-    flow += pair.to(tl.int64) * 2 * area
-    filtered += pair.to(tl.int64) * 2 * area
-    dual += pair.to(tl.int64) * 4 * area
-    data += pair.to(tl.int64) * 4 * area
-    lanes = tl.arange(0, CHUNK)
-    count = 0
-    # Two conditions, because the compiler decides the first and the device the second.
-    if FILTERED:  # noqa: SIM102
-        if error > threshold:
-            for start in range(0, 2 * area, CHUNK):
-                at = start + lanes
-                tl.store(flow + at, tl.load(filtered + at, at < 2 * area), at < 2 * area)
-            tl.debug_barrier()
-    while (error > threshold) & (count < inner):
-        moved = tl.zeros([CHUNK], tl.float64)
-        for start in range(0, area + width, CHUNK):
-            # The primal step (Zach et al., Eq. 13 and 15-16). It reads the dual variables up to one
-            # row back, where they still are those of the last iteration.
-            at = start + lanes
-            inside = at < area
-            left, above = inside & (at % width > 0), inside & (at >= width)
-            u, v = tl.load(flow + at, inside, 0.0), tl.load(flow + area + at, inside, 0.0)
-            ix, iy = tl.load(data + at, inside, 0.0), tl.load(data + area + at, inside, 0.0)
-            k = -(tl.load(data + 3 * area + at, inside, 0.0) + (ix * u + iy * v)) * tl.load(
-                data + 2 * area + at, inside, 0.0
+    iterations = tl.arange(0, MOST)
+    _gradient(second, gradient, height, width)
+    _clear(dual, 4 * area)
+    first_guess = most
+    for _ in range(warps):
+        _warp(second, gradient, first, flow, data, height, width)
+        error = float("inf")
+        rounds, done_of_warp = 0, 0
+        while (rounds < outer) & (error > threshold):
+            if MEDIAN > 1:
+                for component in range(2):
+                    plane = component * area
+                    _median(flow + plane, new_flow + plane, height, width, MEDIAN)
+                flow, new_flow = new_flow, flow
+            done, guess = 0, first_guess
+            while (done < inner) & (error > threshold):
+                count = tl.minimum(guess, inner - done)
+                errors = _sweep(
+                    flow, dual, new_flow, new_dual, data, count, height, width, bound, theta, step
+                )
+                stops = (iterations < count) & (errors <= threshold)
+                last = tl.min(tl.where(stops, iterations, count - 1))
+                if last == count - 1:
+                    flow, new_flow = new_flow, flow
+                    dual, new_dual = new_dual, dual
+                    before = tl.sum(tl.where(iterations == last - 1, errors, 0.0))
+                    before = tl.where(last > 0, before, error)
+                    error = tl.sum(tl.where(iterations == last, errors, 0.0))
+                    guess = _guess_remaining(error, before, threshold, most)
+                    done += count
+                else:
+                    # An earlier iteration should have been the last: repeat the sweep up to it.
+                    guess = last + 1
+            rounds += 1
+            done_of_warp += done
+        first_guess = tl.minimum(most, done_of_warp)
+    return flow, new_flow
+
+
+@triton.jit
+def _code(v, scale, bound):
+    """Quantise displacements as `levels.quantise` does; `scale` is 127.5 / bound in float64."""
+    scaled = tl.minimum(tl.maximum(v, -bound), bound).to(tl.float64) * scale + 127.5
+    # There are no fractions from 2^52 on, so that the sum is rounded, half to even.
+    return ((scaled + 4503599627370496.0) - 4503599627370496.0).to(tl.uint8)
+
+
+@triton.jit
+def _write(flow, out, scale, bound, size):
+    """Write `size` displacements to `out`: float32 as they are, or uint8 as codes."""
+    for start in range(0, size, CHUNK):
+        at = start + tl.arange(0, CHUNK)
+        v = tl.load(flow + at, at < size, 0.0)
+        if out.dtype.element_ty == tl.uint8:
+            v = _code(v, tl.load(scale), bound)
+        tl.store(out + at, v, at < size)
+    tl.debug_barrier()
+
+
+@triton.jit
+def _row(table, level):
+    """Return the row of a level: (height, width, most, image, image_taps, flow_taps).
+
+    A sweep has `most` iterations at the most. The level's image lies at `image` in a pyramid. Its
+    taps in the next finer image and in the next coarser flow are at `image_taps` and `flow_taps`.
+    """
+    row = table + level * COLUMNS
+    return (
+        tl.load(row),
+        tl.load(row + 1),
+        tl.load(row + 2),
+        tl.load(row + 3),
+        tl.load(row + 4),
+        tl.load(row + 5),
+    )
+
+
+# Triton is not told which arguments are multiples of 16. So one kernel serves all sizes, and each
+# thread has the same pixels of a chunk in all loads and stores, neighbours beside it.
+@triton.jit(do_not_specialize=range(21))
+def _solve(
+    first,
+    second,
+    out,
+    queue,
+    pairs,
+    space,
+    pyramid,
+    table,
+    cells,
+    weights,
+    thresholds,
+    levels,
+    warps,
+    outer,
+    inner,
+    bound,
+    theta,
+    step,
+    factor,
+    scale,
+    largest,
+    MEDIAN: tl.constexpr,
+):
+    """Solve pairs of images `first` and `second`, (N, H, W) uint8 or float32, from the queue.
+
+    `out` is (N, 2, H, W): float32 for the flow in pixels, or uint8 for its codes within a bound of
+    `largest`; `scale` points at 127.5 / bound in float64. `queue` points at the number of the next
+    pair. `space` has 2 pyramids (`pyramid` floats each) and PLANES planes for every program.
+
+    `table` has a row for each level, as of `_row`, finest first, and `cells` and `weights` have the
+    taps. `factor` scales the flow of a level to the pixels of the next finer one.
+    """
+    height, width = tl.load(table), tl.load(table + 1)
+    area = height * width
+    space += tl.program_id(0).to(tl.int64) * (2 * pyramid + PLANES * area)
+    gradient = space + 2 * pyramid
+    data = gradient + 2 * area
+    dual, new_dual = data + 4 * area, data + 8 * area
+    flow, new_flow = data + 12 * area, data + 14 * area
+    pair = tl.atomic_add(queue, 1)
+    while pair < pairs:
+        _copy(first + pair.to(tl.int64) * area, space, area)
+        _copy(second + pair.to(tl.int64) * area, space + pyramid, area)
+        for level in range(1, levels):
+            h, w, _, finer, _, _ = _row(table, level - 1)
+            height, width, _, image, taps, _ = _row(table, level)
+            for i in range(2):
+                start = space + i * pyramid
+                _resize(
+                    start + finer,
+                    start + image,
+                    cells + taps,
+                    weights + taps,
+                    h,
+                    w,
+                    height,
+                    width,
+                    1.0,
+                )
+        for done in range(levels):
+            level = levels - 1 - done
+            height, width, most, image, _, taps = _row(table, level)
+            if done == 0:
+                _clear(flow, 2 * height * width)
+            else:
+                # The flow of the next coarser level, scaled to the pixels of this one.
+                h, w, _, _, _, _ = _row(table, level + 1)
+                for i in range(2):
+                    _resize(
+                        flow + i * h * w,
+                        new_flow + i * height * width,
+                        cells + taps,
+                        weights + taps,
+                        h,
+                        w,
+                        height,
+                        width,
+                        factor,
+                    )
+                flow, new_flow = new_flow, flow
+            flow, new_flow = _level(
+                space + image,
+                space + pyramid + image,
+                gradient,
+                data,
+                flow,
+                new_flow,
+                dual,
+                new_dual,
+                tl.load(thresholds + level),
+                most,
+                warps,
+                outer,
+                inner,
+                height,
+                width,
+                bound,
+                theta,
+                step,
+                MEDIAN,
             )
-            k = tl.minimum(tl.maximum(k, -bound), bound)
-            p = dual + at
-            du = k * ix + theta * (
-                (tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
-                + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0))
-            )
-            p += 2 * area
-            dv = k * iy + theta * (
-                (tl.load(p, inside, 0.0) - tl.load(p - 1, left, 0.0))
-                + (tl.load(p + area, inside, 0.0) - tl.load(p + area - width, above, 0.0))
-            )
-            moved += (du * du + dv * dv).to(tl.float64)
-            tl.store(flow + at, u + du, inside)
-            tl.store(flow + area + at, v + dv, inside)
-            tl.debug_barrier()
-            # The dual step (Zach et al., Eq. 12), one row behind: here and in the row below, the
-            # primal step is done.
-            at -= width
-            inside = (at >= 0) & (at < area)
-            right, below = inside & (at % width < width - 1), inside & (at < area - width)
-            for component in tl.static_range(2):
-                here = flow + component * area + at
-                u = tl.load(here, inside, 0.0)
-                gx = tl.where(right, tl.load(here + 1, right, 0.0) - u, 0.0)
-                gy = tl.where(below, tl.load(here + width, below, 0.0) - u, 0.0)
-                scale = tl.div_rn(1.0, 1.0 + step * tl.sqrt_rn(gx * gx + gy * gy))
-                p = dual + 2 * component * area + at
-                tl.store(p, (tl.load(p, inside, 0.0) + step * gx) * scale, inside)
-                tl.store(p + area, (tl.load(p + area, inside, 0.0) + step * gy) * scale, inside)
-        error = tl.sum(moved).to(tl.float32)
-        count += 1
-        tl.debug_barrier()
-    tl.store(errors + pair, error)
+        _write(flow, out + pair.to(tl.int64) * 2 * area, scale, largest, 2 * area)
+        pair = tl.atomic_add(queue, 1)
 
 
 class Solver:
-    """TV-L1 flow of batches of pairs of one size."""
+    """TV-L1 flow of batches of pairs of one size.
+
+    It keeps its constants and the programs' memory on the device, and nothing else, from one call
+    to the next. The programs of a batch end one by one, the last of them much later than most,
+    since a pair may take ten times as long as others. Let threads have solvers of their own:
+    the batches of several solvers overlap on the device.
+    """
 
     def __init__(
         self,
@@ -390,103 +632,125 @@ class Solver:
         outer: int,
         median: int,
     ):
-        # Rounded to float32, as in flow/cpu.py.
-        self.bound, self.theta, self.step = (
-            float(np.float32(x)) for x in (lambda_ * theta, theta, tau / theta)
-        )
-        self.scale_step, self.warps, self.epsilon = scale_step, warps, epsilon
-        self.inner, self.outer, self.median = inner, outer, median
         self.sizes = pyramid.sizes(height, width, scales, scale_step)
         self.device = "cpu" if triton.knobs.runtime.interpret else "cuda"
+        self._stream = None if self.device == "cpu" else torch.cuda.Stream()
+        areas = [h * w for h, w in self.sizes]
+        size = 2 * sum(areas) + PLANES.value * areas[0]
+        self._programs = _room(self.device, 4 * size)
         # Pairs per call.
-        self.batch = max(1, min(512, MEMORY // (4 * PLANES * height * width)))
-
-    def pyramid(self, images: np.ndarray) -> list[torch.Tensor]:
-        """Return the pyramid of (N, H, W) images, uint8 or float32, on the device.
-
-        It is a list of (N, h, w) float32, finest level first.
-        """
-        levels = [torch.as_tensor(images).to(self.device, torch.float32).contiguous()]
-        for size in self.sizes[1:]:
-            levels.append(self._resized(levels[-1], size, self.scale_step))
-        return levels
-
-    def __call__(self, first: list[torch.Tensor], second: list[torch.Tensor]) -> np.ndarray:
-        """Return the flow (N, H, W, 2) float32, in pixels, between the images of two pyramids."""
-        flow = None
-        for level in reversed(range(len(self.sizes))):
-            if flow is not None:
-                # The flow of the next coarser level, scaled to the pixels of this one.
-                flow = self._resized(flow, self.sizes[level], None, 1 / self.scale_step)
-            flow = self._solve(first[level], second[level], flow)
-        # (N, 2, H, W) to (N, H, W, 2).
-        return flow.permute(0, 2, 3, 1).cpu().numpy()
-
-    def codes(
-        self, first: list[torch.Tensor], second: list[torch.Tensor], bound: float
-    ) -> np.ndarray:
-        """Return the flow as bytes, (N, 2, H, W) uint8, quantised by `levels.quantise`."""
-        # (N, H, W, 2) to (N, 2, H, W).
-        return quantise(self(first, second), bound).transpose(0, 3, 1, 2)
-
-    def _resized(
-        self, images: torch.Tensor, size: tuple[int, int], step: float | None, factor: float = 1.0
-    ) -> torch.Tensor:
-        """Resize (..., h, w) to (..., *size); `step` is the scale, by default of the sizes."""
-        *batch, h, w = images.shape
-        taps = [
-            torch.as_tensor(tap, device=self.device)
-            for side, target in zip((h, w), size, strict=True)
-            for tap in pyramid.taps(side, target, step)
-        ]
-        out = images.new_empty(*batch, *size)
-        _resize[self._grid(out)](
-            images, out, *taps, h, w, *size, float(np.float32(factor)), **LAUNCH
-        )
-        return out
-
-    def _grid(self, images: torch.Tensor) -> tuple[int, int]:
-        """Return the grid of (..., H, W): one program per image and chunk of its pixels."""
-        area = images.shape[-2] * images.shape[-1]
-        return images.numel() // area, triton.cdiv(area, CHUNK.value)
-
-    def _solve(
-        self, first: torch.Tensor, second: torch.Tensor, flow: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Return the flow (N, 2, h, w) of one level.
-
-        It begins with `flow`, the resized flow of the next coarser level, or with zero.
-        """
-        pairs, *size = first.shape
-        if flow is None:
-            flow = first.new_zeros(pairs, 2, *size)
-        gradient, filtered = torch.empty_like(flow), torch.empty_like(flow)
-        dual, data = first.new_zeros(pairs, 4, *size), first.new_empty(pairs, 4, *size)
+        self.batch = max(1, min(PAIRS * self._programs, PIXELS // areas[0]))
+        self._space = torch.empty(self._programs * size, device=self.device)
+        table, cells, weights = _table(self.sizes, scale_step)
         # The stop rule: a mean squared update of epsilon^2, in px^2 summed over the image.
-        threshold = float(np.float32(self.epsilon**2 * size[0] * size[1]))
-        _gradient[self._grid(second)](second, gradient, *size, **LAUNCH)
-        for _ in range(self.warps):
-            _warp[self._grid(first)](second, gradient, first, flow, data, *size, **LAUNCH)
-            # Every pair iterates anew after a warp.
-            errors = first.new_full((pairs,), float("inf"))
-            for _ in range(self.outer):
-                if self.median > 1:
-                    _median[self._grid(flow)](
-                        flow, filtered, errors, threshold, *size, self.median, **LAUNCH
-                    )
-                _iterate[(pairs,)](
-                    flow,
-                    filtered,
-                    dual,
-                    data,
-                    errors,
-                    threshold,
-                    self.inner,
-                    *size,
-                    self.bound,
-                    self.theta,
-                    self.step,
-                    self.median > 1,
+        thresholds = np.array([epsilon**2 * h * w for h, w in self.sizes], np.float32)
+        self._arguments = (
+            self._space,
+            sum(areas),
+            *(
+                torch.as_tensor(constants, device=self.device)
+                for constants in (table, cells, weights, thresholds)
+            ),
+            len(areas),
+            warps,
+            outer,
+            inner,
+            # Rounded to float32, as in flow/cpu.py.
+            *(float(np.float32(x)) for x in (lambda_ * theta, theta, tau / theta, 1 / scale_step)),
+        )
+        self._median = median
+
+    def pyramid(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return the images alone, (N, H, W): pyramids are built on the device."""
+        return [images]
+
+    def __call__(self, first: list[np.ndarray], second: list[np.ndarray]) -> np.ndarray:
+        """Return the flow (N, H, W, 2) float32, in pixels, from `first` to `second`."""
+        return self._wait(*self._begin(first, second, torch.float32)).transpose(0, 2, 3, 1)
+
+    def codes(self, first: list[np.ndarray], second: list[np.ndarray], bound: float) -> np.ndarray:
+        """Return the flow as bytes, (N, 2, H, W) uint8, quantised as by `levels.quantise`."""
+        return self._wait(*self._begin(first, second, torch.uint8, bound))
+
+    def _begin(
+        self, first: list[np.ndarray], second: list[np.ndarray], kind: torch.dtype, bound: float = 1
+    ) -> tuple[torch.Tensor, torch.cuda.Event | None]:
+        """Queue a batch, up to the copy of its flow (N, 2, H, W) to the host; wait for nothing.
+
+        Returned are the host's tensor, and the event after which it holds the flow.
+        """
+        with torch.cuda.stream(self._stream) if self._stream else INTERPRETER:
+            images = [self._sent(levels[0]) for levels in (first, second)]
+            pairs, *size = images[0].shape
+            out = torch.empty(pairs, 2, *size, dtype=kind, device=self.device)
+            if pairs:
+                # Filled on the device: nothing is copied for them.
+                queue = torch.zeros(1, dtype=torch.int32, device=self.device)
+                scale = torch.full((1,), 127.5 / bound, dtype=torch.float64, device=self.device)
+                _solve[(min(pairs, self._programs),)](
+                    *images,
+                    out,
+                    queue,
+                    pairs,
+                    *self._arguments,
+                    scale,
+                    float(bound),
+                    self._median,
                     **LAUNCH,
                 )
-        return flow
+            if self.device == "cpu":
+                return out, None
+            result = torch.empty(out.shape, dtype=kind, pin_memory=True)
+            result.copy_(out, non_blocking=True)
+            # A thread that waits for it sleeps.
+            done = torch.cuda.Event(blocking=True)
+            done.record()
+            return result, done
+
+    def _sent(self, images: np.ndarray) -> torch.Tensor:
+        """Return images on the device; they are sent from pinned memory, for which none waits."""
+        tensor = torch.from_numpy(np.require(images, requirements=["C", "W"]))
+        if self.device == "cpu":
+            return tensor
+        pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor)
+        return pinned.to(self.device, non_blocking=True)
+
+    def _wait(self, result: torch.Tensor, done: torch.cuda.Event | None) -> np.ndarray:
+        if done is not None:
+            done.synchronize()
+        return result.numpy()
+
+
+def _room(device: str, size: int) -> int:
+    """Return how many programs, of `size` bytes each, work on the device at a time."""
+    if device == "cpu":
+        return 1
+    found = torch.cuda.get_device_properties(device)
+    room = int(SHARE * found.total_memory) // size
+    return max(1, min(PROGRAMS_PER_SM * found.multi_processor_count, room))
+
+
+def _table(sizes: list[tuple[int, int]], step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the table of levels, the cells and the weights, as `_solve` takes them."""
+    rows, cells, weights, image, end = [], [], [], 0, 0
+    for level, (height, width) in enumerate(sizes):
+        # A sweep of n iterations works on a chunk and n + 1 image rows at a time, which shall fit
+        # the cache. A pixel has ten float32: six of the state and four of the data.
+        most = (CACHE // (10 * 4) - CHUNK.value) // width - 1
+        row = [height, width, min(max(1, most), MOST.value), image]
+        image += height * width
+        # The neighbours that are resized to this level: an image and a flow. The ends of the
+        # pyramid have one of them, and then the other's place is not read.
+        for neighbour, scale in ((level - 1, step), (level + 1, None)):
+            row.append(end)
+            if 0 <= neighbour < len(sizes):
+                for source, target in zip(sizes[neighbour], (height, width), strict=True):
+                    first, weight = pyramid.taps(source, target, scale)
+                    cells.append(first)
+                    weights.append(weight)
+                    end += target
+        rows.append(row)
+    # One more, as a pyramid of one level has no taps.
+    cells.append(np.zeros(1, np.int32))
+    weights.append(np.zeros(1, np.float32))
+    return np.array(rows, np.int32), np.concatenate(cells), np.concatenate(weights)
