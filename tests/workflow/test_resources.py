@@ -66,11 +66,15 @@ def test_a_job_of_flow_on_a_gpu_has_cores_that_feed_it(
     assert (needs.flow_gpus(wildcards), needs.flow_cores(wildcards)) == expected
 
 
-def test_a_job_of_a_cluster_has_all_cores_that_it_was_given(rules):
-    rules.mini["settings"] = {"flow": {"backend": "cuda"}}
-    needs = rules.start().resources
-    needs.sets.is_job = True
-    assert needs.flow_cores(rules.wildcards(shard="000")) == 8
+@pytest.mark.parametrize("backend, expected", [("cuda", (1, 8)), ("auto", (0, 1))])
+def test_a_job_of_a_cluster_has_what_the_run_asked_for(rules, monkeypatch, backend, expected):
+    """Though it sees all cores and GPUs of its node."""
+    monkeypatch.setattr(resources.gpus, "found", lambda: Gpus(4 * ("A card",)))
+    monkeypatch.setattr(resources.gpus, "missing_for_triton", list)
+    rules.mini["settings"] = {"flow": {"backend": backend}}
+    needs, wildcards = rules.start().resources, rules.wildcards(shard="000")
+    needs.sets.is_job, needs.cores = True, 64
+    assert (needs.flow_gpus(wildcards), needs.flow_cores(wildcards)) == expected
 
 
 def test_flow_is_not_planned_for_a_gpu_that_triton_cannot_compile_for(rules, monkeypatch):

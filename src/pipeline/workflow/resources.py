@@ -132,7 +132,7 @@ class JobResources:
         jobs ask for none, and take what is there.
         """
         backend = self.sets.settings(wildcards.set, None)["flow"]["backend"]
-        here = backend == "auto" and self.cores is not None
+        here = backend == "auto" and not self._on_cluster
         return int(backend == "cuda" or (here and self._gpus > 0))
 
     def flow_cores(self, wildcards) -> int:
@@ -143,9 +143,9 @@ class JobResources:
         """
         if not self.flow_gpus(wildcards):
             return 1
-        if self.cores is None:
+        if self._on_cluster:
             return CLUSTER_FLOW_CORES
-        jobs = 1 if self.sets.is_job else max(self._gpus, 1) + 1
+        jobs = max(self._gpus, 1) + 1
         return min(max(self.cores // jobs, 1), MOST_FLOW_CORES)
 
     def flow_memory(self, wildcards, attempt) -> int:
@@ -232,6 +232,13 @@ class JobResources:
 
     def _write_entry(self, name: str) -> str:
         return as_argument(settings.dump(self.sets.entry(name)), name)
+
+    @property
+    def _on_cluster(self) -> bool:
+        """Whether jobs go to other machines. A job of a cluster sees all cores of its node, and
+        has what the run asked for.
+        """
+        return self.cores is None or self.sets.is_job
 
     @cached_property
     def _gpus(self) -> int:
