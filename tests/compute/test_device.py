@@ -44,6 +44,26 @@ def test_gpu_is_one_that_no_other_job_holds(monkeypatch, torch_state, tmp_path, 
     assert capfd.readouterr().err == "device: Card 1\n"
 
 
+def test_ranks_hear_from_the_first_while_it_waits_for_gpus(monkeypatch):
+    """So that no exchange takes as long as GPUs may be held, which the process group forbids."""
+    told = []
+
+    def broadcast(values):
+        told.append(values)
+        return values
+
+    monkeypatch.setattr(device.ranks, "count", lambda: 2)
+    monkeypatch.setattr(device.ranks, "broadcast_from_rank0", broadcast)
+    monkeypatch.setattr(device, "_gpu_names", lambda: ["gpu-a", "gpu-b", "gpu-c"])
+    monkeypatch.setattr(device, "claims", lambda names, count: iter([[], [], [2, 0]]))
+    assert device._claim_for_all() == [2, 0] and told == [[-1, -1], [-1, -1], [2, 0]]
+    # The other rank hears the same.
+    answers = iter(told.copy())
+    monkeypatch.setattr(device.ranks, "rank", lambda: 1)
+    monkeypatch.setattr(device.ranks, "broadcast_from_rank0", lambda values: next(answers))
+    assert device._claim_for_all() == [2, 0]
+
+
 def test_a_gpu_that_torch_cannot_use_is_an_error_unless_none_is_wanted(
     monkeypatch, torch_state, capfd
 ):

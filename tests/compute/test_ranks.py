@@ -67,6 +67,23 @@ def test_a_single_process_exchanges_nothing():
     ranks.shutdown()
 
 
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("[gloo/transport/tcp/pair.cc:1] Connection closed by peer", "which has ended"),
+        ("Watchdog caught collective operation timeout: NCCL", "waited too long for another"),
+        ("[gloo/transport/tcp/buffer.cc:2] Timed out waiting 1800000ms", "did not answer"),
+    ],
+)
+def test_a_backward_pass_that_lost_a_rank_is_an_error_in_words(monkeypatch, said, words):
+    monkeypatch.setattr(ranks, "count", lambda: 2)
+    with pytest.raises(PipelineError, match=words), ranks.averaging(torch.nn.Identity(), last=True):
+        raise RuntimeError(said)
+    # What else goes wrong there is not of the ranks.
+    with pytest.raises(RuntimeError), ranks.averaging(torch.nn.Identity(), last=True):
+        raise RuntimeError("CUDA out of memory")
+
+
 def test_an_operation_that_another_rank_left_is_an_error_in_words():
     def broken(*_):
         raise RuntimeError("Connection closed by peer\nand more")

@@ -38,6 +38,8 @@ def build_model(options: argparse.Namespace, classes: int) -> nn.Module:
         checkpoint.load(
             path, network, kind="co2fi", set=options.set, split=options.split, stream=stream
         )
+        # Without gradients several processes exchange none.
+        network.requires_grad_(settings["asyn"]["joint"])
     return model
 
 

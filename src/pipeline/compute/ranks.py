@@ -5,10 +5,12 @@ batch size does not depend on the number of processes. Rank 0 writes files and l
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
-from torch import distributed
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.errors import PipelineError, first_line
 
@@ -27,6 +29,42 @@ def rank() -> int:
 def count() -> int:
     """Return the number of processes."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def shared(module: nn.Module) -> nn.Module:
+    """Return a module whose gradients `averaging` averages over the ranks.
+
+    They travel in buckets while the rest of the backward pass is computed. The parameters of the
+    module must be equal at all ranks.
+    """
+    if count() == 1:
+        return module
+    # Of a teacher beside a baseline the last layer is not used.
+    return DistributedDataParallel(
+        module,
+        broadcast_buffers=False,
+        gradient_as_bucket_view=True,
+        find_unused_parameters=True,
+    )
+
+
+@contextmanager
+def averaging(module: nn.Module, last: bool) -> Iterator[None]:
+    """While open, a backward pass adds gradients to those of a `shared` module; the `last` one of
+    a step averages their sum over the ranks.
+
+    Raises PipelineError where another rank has ended.
+    """
+    if count() == 1:
+        yield
+        return
+    with module.no_sync() if not last else nullcontext():
+        try:
+            yield
+        except RuntimeError as error:
+            if not _is_of_ranks(error):
+                raise
+            raise _lost(error) from error
 
 
 def average(tensors: list[torch.Tensor]) -> None:
@@ -79,7 +117,24 @@ def _collective(operation: Callable, *arguments) -> None:
     try:
         operation(*arguments)
     except RuntimeError as error:
-        raise PipelineError(
-            f"rank {rank()} waited for another process of this training, which has ended "
-            f"({first_line(error)}); see the message of that process"
-        ) from error
+        raise _lost(error) from error
+
+
+def _is_of_ranks(error: RuntimeError) -> bool:
+    """Return whether an error is that of an exchange between ranks, by gloo or NCCL."""
+    words = str(error).lower()
+    return isinstance(error, distributed.DistError) or "gloo" in words or "nccl" in words
+
+
+def _lost(error: RuntimeError) -> PipelineError:
+    """Return in words what an error of an exchange between ranks says."""
+    reason = first_line(error)
+    if "timed out" in reason.lower() or "timeout" in reason.lower():
+        return PipelineError(
+            f"rank {rank()} waited too long for another process of this training, which did not "
+            f"answer ({reason}); the same command resumes from the last checkpoint"
+        )
+    return PipelineError(
+        f"rank {rank()} waited for another process of this training, which has ended ({reason}); "
+        "see the message of that process"
+    )

@@ -25,7 +25,8 @@ class Step:
     def __init__(
         self, model: nn.Module, criterion: Criterion, schedule: dict, device: torch.device
     ):
-        self.model, self.criterion, self.schedule = model, criterion, schedule
+        self.model, self.schedule = model, schedule
+        self.loss = ranks.shared(_Loss(model, criterion))
         self.optimizer = torch.optim.SGD(
             _param_groups(model, schedule),
             lr=schedule["lr"],
@@ -44,16 +45,18 @@ class Step:
         """
         self._set_learning_rates(iteration)
         self.optimizer.zero_grad(set_to_none=True)
-        total = None
-        for micro_batch in micro_batches:
-            with self.autocast:
-                loss = self.criterion(self.model, micro_batch) / self.schedule["accumulate"]
-            loss.backward()
+        total, parts = None, self.schedule["accumulate"]
+        for number, micro_batch in enumerate(micro_batches, start=1):
+            # Gradients of all parts add up, and are averaged over the ranks during the last one's
+            # backward pass.
+            with ranks.averaging(self.loss, number == parts):
+                with self.autocast:
+                    loss = self.loss(micro_batch) / parts
+                loss.backward()
             total = loss.detach() if total is None else total + loss.detach()
-        parameters = list(self.model.parameters())
-        ranks.average([total, *(p.grad for p in parameters if p.grad is not None)])
+        ranks.average([total])
         if self.schedule["clip"]:
-            nn.utils.clip_grad_norm_(parameters, self.schedule["clip"])
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule["clip"])
         self.optimizer.step()
         return total
 
@@ -66,6 +69,18 @@ class Step:
                 * schedule["lr"]
                 * schedule["lr_factor"] ** (iteration // schedule["lr_step"])
             )
+
+
+class _Loss(nn.Module):
+    """The criterion of a model as a module, which the processes of a training share."""
+
+    def __init__(self, model: nn.Module, criterion: Criterion):
+        super().__init__()
+        self.model, self.criterion = model, criterion
+
+    def forward(self, batch: dict) -> torch.Tensor:
+        """Return the mean loss of a batch, ()."""
+        return self.criterion(self.model, batch)
 
 
 def _param_groups(model: nn.Module, schedule: dict) -> list[dict]:
