@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -334,6 +335,22 @@ def measure_job(videos: Path) -> dict:
     }
 
 
+def _rate(images: tuple[np.ndarray, np.ndarray], batch: int, count: int) -> float:
+    """Return the pairs per second of `count` threads that have batches made to bytes on a GPU."""
+    size = images[0].shape[1:]
+    batches = [[np.resize(each, (batch, *size))] for each in images]
+    solvers = [tvl1.solver("cuda", *size) for _ in range(count)]
+
+    def solve(solver) -> None:
+        for _ in range(3):
+            solver.codes(*batches, 20.0)
+
+    with ThreadPoolExecutor(count) as pool:
+        # The first run is the compiler's.
+        taken = [seconds(lambda: list(pool.map(solve, solvers)))[0] for _ in range(4)][1:]
+    return 3 * batch * count / statistics.median(taken)
+
+
 def measure_gpu(pairs: list) -> tuple[str, dict]:
     """Check that the cuda solver is bit-identical to the cpu solver; measure it by batch size.
 
@@ -355,21 +372,10 @@ def measure_gpu(pairs: list) -> tuple[str, dict]:
         f"{'does not depend' if alone else 'DEPENDS'} on its batch"
     )
     rates = {}
-    for batch in (1, 16, 64, 132, 264, 528):
-        solve = tvl1.solver("cuda", *firsts.shape[1:])
-        solve.batch = batch
-        first, second = (
-            solve.pyramid(np.resize(images, (batch, *firsts.shape[1:])))
-            for images in (firsts, seconds_)
-        )
-        solve(first, second)
-        taken = []
-        for _ in range(3):
-            torch.cuda.synchronize()
-            taken.append(seconds(solve, first, second)[0])
-        rates[batch] = batch / statistics.median(taken)
+    for batch, count in ((1, 1), (64, 1), (264, 1), (1056, 1), (1056, 2), (1056, 4)):
+        rate = rates[f"{batch} x {count}"] = _rate((firsts, seconds_), batch, count)
         print(
-            f"batch {batch:4}: {rates[batch]:8.1f} pairs/s, "
+            f"batches of {batch:4} in {count} thread(s): {rate:8.1f} pairs/s, "
             f"peak {torch.cuda.max_memory_allocated() / 2**20:.0f} MiB"
         )
     return f"flow_{device.replace(' ', '_')}", {
