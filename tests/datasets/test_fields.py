@@ -213,7 +213,7 @@ def test_a_process_that_is_killed_ends_the_job_with_a_sentence(tmp_path, job, wh
         assert "v_Archery_g01_c01.avi: " in error and "ffmpeg" in error
     else:
         # Whichever of the processes notices it first.
-        assert "worked on everything was killed (SIGKILL)" in error or "has ended; the sa" in error
+        assert "served the others was killed (SIGKILL)" in error or "has ended; the sa" in error
     wait_for(lambda: not any(map(alive, started)), 20)
     check_resumes(job, tmp_path)
 

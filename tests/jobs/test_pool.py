@@ -113,7 +113,11 @@ def test_a_server_answers_all_processes(workers):
     "server, kind, words",
     [
         (refuse, PipelineError, "there is no such device"),
-        (end, MachineError, r"worked on everything was killed \(SIGKILL\).*; take less, then the"),
+        (
+            end,
+            MachineError,
+            r"that served the others was killed \(SIGKILL\).*; take less, then the",
+        ),
     ],
 )
 def test_a_server_that_ends_ends_it(server, kind, words):

@@ -18,8 +18,6 @@ from pipeline.jobs import machine
 
 # Seconds between two messages of a process about how far it is.
 INTERVAL = 0.5
-# What the process that serves the others works on, as sentences have it.
-EVERYTHING = "everything"
 # Signals of a terminal to all its processes; of them only the program itself takes note.
 OF_TERMINAL = {signal.SIGINT, signal.SIGHUP}
 
@@ -57,8 +55,8 @@ def each(
             crew[ours] = [process, None]
         if pipes:
             serving, process = _start(partial(_serve, server, [pipe for pipe, _ in pipes]))
-            crew[serving] = [process, [EVERYTHING]]
-            serving.send(EVERYTHING)
+            crew[serving] = [process, [None]]
+            serving.send(None)
         # An end that stays open here would keep the other from seeing that its process has ended.
         for pipe in itertools.chain(*pipes):
             pipe.close()
@@ -73,7 +71,7 @@ def each(
 def _serve(
     server: Callable[[list[connection.Connection]], None],
     pipes: list[connection.Connection],
-    task: str,
+    task: None,
     advance: Callable[[int], None],
 ) -> None:
     """Do the task of the process that serves the others."""
@@ -124,7 +122,8 @@ def _share(
                 kind, content = pipe.recv()
             except (EOFError, ConnectionResetError):
                 process.join()
-                raise _death(task[0], process.exitcode, cure) from None
+                doing = "served the others" if pipe is serving else f"worked on {task[0]}"
+                raise _death(doing, process.exitcode, cure) from None
             if kind == "advance":
                 advance(content)
             elif kind == "machine":
@@ -149,11 +148,11 @@ def _give(crew: dict, pipe: connection.Connection, left: list) -> None:
         pipe.send(task[0])
 
 
-def _death(task, status: int, cure: str) -> MachineError:
+def _death(doing: str, status: int, cure: str) -> MachineError:
     how = signal.Signals(-status).name if status < 0 else f"status {status}"
     return MachineError(
-        f"the process that worked on {task} was killed ({how}), as the system does where memory "
-        f"runs out; {cure}, then the same command goes on"
+        f"the process that {doing} was killed ({how}), as the system does where memory runs out; "
+        f"{cure}, then the same command goes on"
     )
 
 
