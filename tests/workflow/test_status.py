@@ -19,8 +19,8 @@ from pipeline.workflow.stages import Stage
 from pipeline.workflow.status import Target
 
 MINI = "results/mini"
-# 8 classes x 3 scenes are 24 groups over 3 shards; test are scenes of one number, and so any shard
-# may have clips of both sides.
+# 8 classes x 3 scenes are 24 groups over 3 shards, one for each number of a scene; test clips are
+# those of one number, so trajectories to learn of are sampled in two shards.
 WHOLE = {
     "index": 3 + 1 + 2,
     "frames": 3,
@@ -30,7 +30,7 @@ WHOLE = {
     "co2fi": 2,
     "asyn": 2,
     "scores": 1,
-    "idt": 3 + sum(workspace.IDT_JOBS.values()),
+    "idt": 2 + sum(workspace.IDT_JOBS.values()),
     "fuse": 1,
 }
 
