@@ -48,6 +48,7 @@ AccountingStorageType=accounting_storage/none
 MpiDefault=none
 SchedulerParameters=sched_interval=2,bf_interval=5
 KillWait=5
+JobRequeue=0
 MinJobAge={job_age}
 SlurmdTimeout={timeout}
 OverTimeLimit=0
