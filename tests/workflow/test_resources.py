@@ -1,12 +1,16 @@
 """Cores, memory and GPUs of jobs, and what their programs are told."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from pipeline.errors import PipelineError
 from pipeline.gpus import Gpus
 from pipeline.workflow import resources
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_training_has_the_cores_of_all_its_processes(rules):
@@ -153,6 +157,8 @@ def test_programs_are_told_where_videos_and_lists_lie(rules):
 def test_svms_ask_for_memory_and_time_by_the_number_of_clips(rules, monkeypatch):
     needs, wildcards = rules.resources, rules.wildcards(split="split1")
     monkeypatch.setattr(needs, "_memory_around", lambda wildcards: 0)
+    # 8 classes, and 2 clips of each of 2 scenes.
+    assert needs._training_clips(wildcards) == 32
     assert (needs.svm_memory(wildcards, 1), needs.svm_minutes(wildcards, 1)) == (4000, 240)
     # 14 x 16,000^2 bytes and 2 x 4 x 16,000 x 4,096 of columns; 8 classes.
     monkeypatch.setattr(needs, "_training_clips", lambda wildcards: 16_000)
@@ -160,3 +166,13 @@ def test_svms_ask_for_memory_and_time_by_the_number_of_clips(rules, monkeypatch)
     assert needs.svm_memory(wildcards, 3) == 2 * 4612
     monkeypatch.setattr(needs, "_training_clips", lambda wildcards: 95_000)
     assert (needs.svm_memory(wildcards, 1), needs.svm_minutes(wildcards, 1)) == (4000, 1440)
+
+
+def test_every_rule_asks_for_memory_and_time_by_itself():
+    # What a user gives by --default-resources takes the place of all that a profile has there.
+    found = 0
+    for path in (ROOT / "workflow" / "rules").glob("*.smk"):
+        for block in re.split(r"^ *rule\b", path.read_text(), flags=re.MULTILINE)[1:]:
+            found += 1
+            assert "mem_mb=" in block and "runtime=" in block, path
+    assert found >= 20

@@ -16,7 +16,7 @@ from pipeline import files
 from pipeline.datasets.clips import TEST, TRAIN, ClipSet
 
 # Another one for another form of what is handed.
-FORM = 1
+FORM = 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Summary:
     clips: how many there are.
     classes: in the order of their labels.
     shards: in the order of their names.
-    digests, held: by split and by 'train' or 'test' the identity of the clips, and their shards.
+    digests, held, counts: by split and by 'train' or 'test' the identity of the clips, their
+        shards, and how many there are.
     """
 
     clips: int
@@ -34,14 +35,17 @@ class Summary:
     shards: list[str]
     digests: dict[str, dict[str, str]]
     held: dict[str, dict[str, list[str]]]
+    counts: dict[str, dict[str, int]]
 
     @classmethod
     def of(cls, clip_set: ClipSet, shard_of: dict[str, str]) -> "Summary":
         """Return that of a set, with the shard of each group."""
         held = {split: {TRAIN: set(), TEST: set()} for split in clip_set.splits}
+        counts = {split: {TRAIN: 0, TEST: 0} for split in clip_set.splits}
         for clip in clip_set.clips.values():
             for split, side in clip.splits.items():
                 held[split][side].add(shard_of[clip.group])
+                counts[split][side] += 1
         return cls(
             len(clip_set.clips),
             clip_set.classes,
@@ -54,6 +58,7 @@ class Summary:
                 split: {side: sorted(shards) for side, shards in sides.items()}
                 for split, sides in held.items()
             },
+            counts,
         )
 
     def as_json(self) -> dict:

@@ -98,7 +98,7 @@ class JobResources:
         components = self.sets.settings(wildcards.set, None)["idt"]["components"]
         needed = sizes.svm_bytes(
             self._training_clips(wildcards),
-            len(self.sets.clip_set(wildcards.set).classes),
+            len(self.sets.summary(wildcards.set).classes),
             sizes.fisher_length(components),
         )
         # Python and its libraries take the rest, and no set gets less than it had.
@@ -246,7 +246,7 @@ class JobResources:
         return 0 if gpus.missing_for_triton() else len(gpus.found().names)
 
     def _training_clips(self, wildcards) -> int:
-        return len(self.sets.clip_set(wildcards.set).subset(wildcards.split, "train"))
+        return self.sets.count(wildcards.set, wildcards.split, "train")
 
     def _compute(self, wildcards) -> dict:
         return self.sets.settings(wildcards.set, run_of(wildcards))["compute"]

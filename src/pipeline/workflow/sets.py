@@ -115,6 +115,10 @@ class Sets:
         """The identity of the classes, clips and labels of a split's 'train' or 'test'."""
         return self.summary(name).digests[self._split(name, split)][subset]
 
+    def count(self, name: str, split: str, subset: str) -> int:
+        """The number of a split's 'train' or 'test' clips."""
+        return self.summary(name).counts[self._split(name, split)][subset]
+
     def listings(self, name: str) -> dict[str, list[str]]:
         """By shard: what stands for its clips, their files and contents; and the file that lists
         them for their examination.
