@@ -41,8 +41,8 @@ PLANES = tl.constexpr(18)
 # Pairs of a batch for each program. The more, the less it matters which pair is the last.
 PAIRS = 4
 LAUNCH = {"enable_fp_fusion": False, "num_warps": 8}
-# Triton's interpreter takes one launch at a time.
-INTERPRETER = threading.Lock()
+# Neither Triton's interpreter nor its first compilation is made for several threads.
+LAUNCHING = threading.Lock()
 # Columns of the table of levels.
 COLUMNS = tl.constexpr(6)
 # As in flow/cpu.py: a squared gradient up to FLAT counts as zero, and its inverse is STEEP.
@@ -679,7 +679,8 @@ class Solver:
 
         Returned are the host's tensor, and the event after which it holds the flow.
         """
-        with torch.cuda.stream(self._stream) if self._stream else INTERPRETER:
+        # On the CPU the stream is None, and this does nothing.
+        with torch.cuda.stream(self._stream):
             images = [self._sent(levels[0]) for levels in (first, second)]
             pairs, *size = images[0].shape
             out = torch.empty(pairs, 2, *size, dtype=kind, device=self.device)
@@ -687,17 +688,10 @@ class Solver:
                 # Filled on the device: nothing is copied for them.
                 queue = torch.zeros(1, dtype=torch.int32, device=self.device)
                 scale = torch.full((1,), 127.5 / bound, dtype=torch.float64, device=self.device)
-                _solve[(min(pairs, self._programs),)](
-                    *images,
-                    out,
-                    queue,
-                    pairs,
-                    *self._arguments,
-                    scale,
-                    float(bound),
-                    self._median,
-                    **LAUNCH,
-                )
+                grid = (min(pairs, self._programs),)
+                last = scale, float(bound), self._median
+                with LAUNCHING:
+                    _solve[grid](*images, out, queue, pairs, *self._arguments, *last, **LAUNCH)
             if self.device == "cpu":
                 return out, None
             result = torch.empty(out.shape, dtype=kind, pin_memory=True)
