@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.errors import PipelineError, first_line
 from pipeline.files import replacing, require_intact
-from pipeline.storage import attributes, layout
+from pipeline.storage import attributes, layout, scratch
 from pipeline.storage.codecs import DEFAULT_CODEC, Codec
 from pipeline.storage.keys import key_of
 from pipeline.storage.layout import ABOUT, BLOCK, PER_FRAME
@@ -33,7 +33,8 @@ def create(
     """
     with (
         replacing(path, sealed) as temporary,
-        h5py.File(temporary, "w", libver=layout.LIBRARY_VERSIONS, locking=False) as file,
+        scratch.written_there(temporary) as written,
+        h5py.File(written, "w", libver=layout.LIBRARY_VERSIONS, locking=False) as file,
     ):
         attributes.write(
             file,
