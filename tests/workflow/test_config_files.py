@@ -11,6 +11,7 @@ from pipeline.errors import PipelineError
 from pipeline.workflow import config_files
 
 ROOT = Path(__file__).resolve().parents[2]
+PROFILES = ("profiles/default", "workflow/profiles/slurm", "workflow/profiles/cluster-generic")
 OWN = "sets: {mine: {format: ucf101, videos: videos, lists: lists, shards: 3}}\n"
 
 
@@ -147,7 +148,7 @@ def test_a_profile_without_the_plug_in_does_not_ask_for_it():
     """Snakemake refuses a plug-in that is not installed."""
     import yte
 
-    for profile in ("profiles/default", "workflow/profiles/slurm"):
+    for profile in PROFILES:
         text = (ROOT / profile / "config.yaml").read_text()
         assert yte.process_yaml(text, require_use_yte=True)["logger"] == ["pipeline"]
         missing = text.replace("snakemake_logger_plugin_pipeline", "no_such_plugin")

@@ -173,7 +173,7 @@ def stopped_teacher(run: ClusterRun) -> str:
     return ""
 
 
-def test_what_a_cluster_refuses_is_said_and_takes_nothing_away(begin, local):
+def test_what_a_cluster_refuses_is_said_and_takes_nothing_away(begin, cluster, local):
     before = local.read(f"{TEACHER}.pt")
     again = ("--forcerun", "teacher")
     run = begin(local, *again, "--set-resources", "teacher:slurm_partition=nope")
@@ -190,4 +190,11 @@ def test_what_a_cluster_refuses_is_said_and_takes_nothing_away(begin, local):
     [said] = errors(run.text)
     assert said.startswith("rule teacher: Slurm refuses the job (") and "PIPELINE_GPUS=none" in said
     assert "1 cores and 8350 MB, gpu:h100:1" in said
+    run = begin(local, *again, "--set-resources", "teacher:slurm_partition=short")
+    run.wait_for("a job waits in vain", lambda: "rule teacher waits in vain: " in run.text)
+    assert "more time than its partition allows; begin with a lower PIPELINE_MINUTES" in run.text
+    # Ctrl-C leaves nothing in the queue.
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 130, run.text
+    assert not {"PENDING", "RUNNING"} & set(cluster.jobs().values())
     assert local.read(f"{TEACHER}.pt") == before

@@ -24,8 +24,14 @@ INTERVAL, MOST_NAMED = 1.0, 3
 # News that come without an event and below a warning, and a warning that is none: the last lines
 # of a run say what failed.
 NOTHING, FAILED = "Nothing to be done", "Exiting because a job execution failed"
-# Warnings of the plug-in for Slurm that call for nothing: without an account Slurm takes its own.
-NO_ACCOUNT = ("No SLURM account given", "No account was given", "Unable to guess SLURM account")
+# Warnings of the plug-in for Slurm that call for nothing: without an account Slurm takes its own,
+# and without accounting it alone knows which nodes were lost.
+NO_NEWS = (
+    "No SLURM account given",
+    "No account was given",
+    "Unable to guess SLURM account",
+    "Could not retrieve node information",
+)
 # What Snakemake says of itself before any job is known.
 CHATTER = ("Assuming unrestricted shared filesystem", "Config file ")
 BAR = "{n_fmt}/{total_fmt} jobs |{bar:20}| {elapsed}{postfix}"
@@ -112,7 +118,7 @@ class RunDisplay(logging.Handler):
         text = record.getMessage()
         if record.levelno < logging.WARNING:
             return text.startswith(NOTHING)
-        return FAILED not in text and not text.startswith(NO_ACCOUNT)
+        return FAILED not in text and not text.startswith(NO_NEWS)
 
     def _pass_on(self, record: logging.LogRecord) -> None:
         """Say it in Snakemake's own words."""
