@@ -12,7 +12,6 @@ blocks of a sixteenth of the clips. Prints tables and writes benchmarks/results/
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -144,7 +143,7 @@ def time_parts() -> dict:
     for columns in block_svm._columns(FULL):
         weights[:, columns] += changes @ block[:, columns]
     times.append(time.process_time())
-    products, margins, update = np.diff(times)
+    products, margins, update = np.diff(times).tolist()
     parts = {
         "block": sizes.BLOCK,
         "length": FULL,
@@ -215,8 +214,14 @@ def compare_real(folder: Path) -> dict:
 
 
 def peak_mb() -> int:
-    """Return the most memory that this process has held so far, in MB."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    """Return the most memory that this process has held so far, in MB.
+
+    The kernel's count of the process before `exec`, which getrusage gives, may be of its parent.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return round(int(line.split()[1]) / 1000)
+    raise RuntimeError("this system does not say how much memory a process has held")
 
 
 if __name__ == "__main__":
