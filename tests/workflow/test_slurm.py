@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import doc_blocks
+import psutil
 import pytest
 import slurm_cluster
 from slurm_cluster import SlurmCluster
@@ -157,19 +158,14 @@ def test_whatever_ends_jobs_the_numbers_are_those_of_this_machine(begin, cluster
 
 def stopped_teacher(run: ClusterRun) -> str:
     """Stop the program of a teacher that has written a checkpoint; returns its job's number."""
-    checkpoints = list(run.workspace.folder.glob("results/mini/split1/*/.checkpoints/teacher/*"))
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            command = (process / "cmdline").read_bytes().split(b"\0")
-            is_own = (process / "cwd").resolve() == run.workspace.folder.resolve()
-            if is_own and checkpoints and command[1].endswith(b"scripts/teacher.py"):
-                os.kill(int(process.name), signal.SIGSTOP)
-                variables = (process / "environ").read_bytes().split(b"\0")
-                return next(
-                    line.partition(b"=")[2].decode()
-                    for line in variables
-                    if line.startswith(b"SLURM_JOB_ID=")
-                )
+    folder = run.workspace.folder
+    if any(folder.glob("results/mini/split1/*/.checkpoints/teacher/*")):
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                is_teacher = any(word.endswith("/teacher.py") for word in process.cmdline()[:2])
+                if is_teacher and process.cwd() == str(folder.resolve()):
+                    process.suspend()
+                    return process.environ()["SLURM_JOB_ID"]
     return ""
 
 
