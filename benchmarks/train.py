@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from peaks import peak_of
 from report import ROOT, write
 from torch import nn
 from torch.nn.functional import cross_entropy
@@ -35,16 +36,6 @@ from pipeline.training import objectives
 from pipeline.training.step import Criterion, Step
 
 CLASSES = {"ucf101": 101, "hmdb51": 51, "demo": 8}
-# Dense bfloat16 products of NVIDIA's data sheets, in 1e12 operations a second, without sparsity.
-PEAKS = {
-    "H200": 989.5,
-    "H100 PCIe": 756.5,
-    "H100": 989.5,
-    "A100": 312.0,
-    "L40S": 362.0,
-    "RTX 4090": 165.2,
-    "V100": None,
-}
 # Steps before timing starts.
 WARM = {"cuda": 5, "cpu": 1}
 # Relative difference allowed between losses of a GPU and a CPU, which sum float32 in other orders.
@@ -88,7 +79,7 @@ def main() -> None:
     }
     if device.type == "cuda":
         result["losses_of_cpu"] = compare_losses(config, device)
-    peak = next((value for name, value in PEAKS.items() if name in result["device"]), None)
+    peak = peak_of(result["device"])
     print(f"{result['device']}, {result['precision']}, settings of {options.set}")
     print(
         f"{'network':34} {'batch':>5} {'ms/step':>9} {'spread':>7} {'images/s':>9} "
