@@ -2,8 +2,8 @@
 # src/pipeline/workflow, tested without Snakemake; here it meets Snakemake's `config` and
 # `workflow`. Bad input ends Snakemake with its own sentence.
 from pipeline.config import spelling
-from pipeline.jobs.code_id import code_id as id_of_program
 from pipeline.workflow import config_files
+from pipeline.workflow.code_ids import CodeIds
 from pipeline.workflow.params import NUMERIC, JobParams
 from pipeline.workflow.paths import CONTENT, InputFiles
 from pipeline.workflow.resources import JobResources
@@ -41,9 +41,12 @@ if workflow.is_main_process:
         print(note, file=sys.stderr)
 
 
+CODE = CodeIds(HERE / "workflow" / "scripts", Path("results"))
+
+
 def code_id(program, *given):
     """The id of a program's code; `given` are modules whose outcome is among the params already."""
-    return id_of_program(HERE / "workflow" / "scripts" / program, given)
+    return CODE.of(program, given)
 
 
 # The modules that read split lists: which clips there are is a parameter of every rule whose
