@@ -224,7 +224,8 @@ def test_the_host_waits_for_nothing_but_the_result(monkeypatch):
     monkeypatch.setattr(cuda, "_solve", launches)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
     monkeypatch.setattr(torch.cuda, "Event", lambda **options: event)
-    monkeypatch.setattr(torch.cuda, "Stream", lambda: "stream of the solver")
+    monkeypatch.setattr(cuda, "STREAMS", SimpleNamespace())
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: "stream of the thread")
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext(events.append(stream)))
     images = [np.zeros((300, 240, 320), np.uint8)]
     with FakeTensorMode():
@@ -250,7 +251,7 @@ def test_the_host_waits_for_nothing_but_the_result(monkeypatch):
         "lift_fresh",
         "detach",
     }
-    assert done is event and events == ["stream of the solver", "recorded"]
+    assert done is event and events == ["stream of the thread", "recorded"]
 
 
 def test_memory_bounds_programs_and_batches(monkeypatch):
@@ -259,11 +260,10 @@ def test_memory_bounds_programs_and_batches(monkeypatch):
 
     card = SimpleNamespace(total_memory=2**31, multi_processor_count=10)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
-    monkeypatch.setattr(torch.cuda, "Stream", object)
     with FakeTensorMode():
         for size, programs in (((240, 320), 20), ((1080, 1920), 1)):
             solve = cuda.Solver(*size, **DEFAULTS)
-            assert solve._programs == programs and solve._space.nbytes <= 2**28
+            assert solve._programs == programs and 4 * programs * solve._floats <= 2**28
             assert programs <= solve.batch <= 4 * programs
 
 

@@ -43,6 +43,8 @@ PAIRS = 4
 LAUNCH = {"enable_fp_fusion": False, "num_warps": 8}
 # Neither Triton's interpreter nor its first compilation is made for several threads.
 LAUNCHING = threading.Lock()
+# Of each thread its stream: work of different streams overlaps on the device.
+STREAMS = threading.local()
 # Columns of the table of levels.
 COLUMNS = tl.constexpr(6)
 # As in flow/cpu.py: a squared gradient up to FLAT counts as zero, and its inverse is STEEP.
@@ -610,10 +612,9 @@ def _solve(
 class Solver:
     """TV-L1 flow of batches of pairs of one size.
 
-    It keeps its constants and the programs' memory on the device, and nothing else, from one call
-    to the next. The programs of a batch end one by one, the last of them much later than most,
-    since a pair may take ten times as long as others. Let threads have solvers of their own:
-    the batches of several solvers overlap on the device.
+    It keeps its constants on the device. Programs end one by one, and the last of a batch much
+    later than most, since a pair may take ten times as long as others: let several threads call,
+    so that their batches overlap.
     """
 
     def __init__(
@@ -634,18 +635,16 @@ class Solver:
     ):
         self.sizes = pyramid.sizes(height, width, scales, scale_step)
         self.device = "cpu" if triton.knobs.runtime.interpret else "cuda"
-        self._stream = None if self.device == "cpu" else torch.cuda.Stream()
         areas = [h * w for h, w in self.sizes]
-        size = 2 * sum(areas) + PLANES.value * areas[0]
-        self._programs = _room(self.device, 4 * size)
+        # The floats that a program works on, and how many programs there are.
+        self._floats = 2 * sum(areas) + PLANES.value * areas[0]
+        self._programs = _room(self.device, 4 * self._floats)
         # Pairs per call.
         self.batch = max(1, min(PAIRS * self._programs, PIXELS // areas[0]))
-        self._space = torch.empty(self._programs * size, device=self.device)
         table, cells, weights = _table(self.sizes, scale_step)
         # The stop rule: a mean squared update of epsilon^2, in px^2 summed over the image.
         thresholds = np.array([epsilon**2 * h * w for h, w in self.sizes], np.float32)
         self._arguments = (
-            self._space,
             sum(areas),
             *(
                 torch.as_tensor(constants, device=self.device)
@@ -679,8 +678,7 @@ class Solver:
 
         Returned are the host's tensor, and the event after which it holds the flow.
         """
-        # On the CPU the stream is None, and this does nothing.
-        with torch.cuda.stream(self._stream):
+        with torch.cuda.stream(_stream(self.device)):
             images = [self._sent(levels[0]) for levels in (first, second)]
             pairs, *size = images[0].shape
             out = torch.empty(pairs, 2, *size, dtype=kind, device=self.device)
@@ -688,10 +686,14 @@ class Solver:
                 # Filled on the device: nothing is copied for them.
                 queue = torch.zeros(1, dtype=torch.int32, device=self.device)
                 scale = torch.full((1,), 127.5 / bound, dtype=torch.float64, device=self.device)
-                grid = (min(pairs, self._programs),)
+                programs = min(pairs, self._programs)
+                # The allocator keeps it for the stream's next batch, of whatever size.
+                space = torch.empty(programs * self._floats, device=self.device)
                 last = scale, float(bound), self._median
                 with LAUNCHING:
-                    _solve[grid](*images, out, queue, pairs, *self._arguments, *last, **LAUNCH)
+                    _solve[(programs,)](
+                        *images, out, queue, pairs, space, *self._arguments, *last, **LAUNCH
+                    )
             if self.device == "cpu":
                 return out, None
             result = torch.empty(out.shape, dtype=kind, pin_memory=True)
@@ -713,6 +715,13 @@ class Solver:
         if done is not None:
             done.synchronize()
         return result.numpy()
+
+
+def _stream(device: str) -> torch.cuda.Stream | None:
+    """Return the stream of the calling thread; on the CPU there is none."""
+    if device == "cuda" and not hasattr(STREAMS, "own"):
+        STREAMS.own = torch.cuda.Stream()
+    return getattr(STREAMS, "own", None)
 
 
 def _room(device: str, size: int) -> int:
