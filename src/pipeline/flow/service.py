@@ -27,8 +27,9 @@ DEPTH = 2
 # Pairs of a block, where that is no more than BLOCK_BYTES of frames and flow.
 PAIRS = 32
 BLOCK_BYTES = 2**24
-# Threads of the solver's process: one copies frames and flow while the GPU works for the other.
-THREADS = 2
+# Threads of the solver's process, each with a batch: the GPU works for the others while one copies
+# frames and flow, or waits for its slowest pair, which may take ten times as long as most.
+THREADS = 4
 # Sizes of frames whose solvers are kept, since a solver has memory on the GPU.
 SIZES = 2
 
