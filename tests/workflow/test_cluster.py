@@ -23,9 +23,15 @@ class Job:
 
     def __init__(self, log: list[str], attempt: int = 1, **resources):
         self.rule, self.threads, self.log = SimpleNamespace(name="teacher"), 2, log
-        self.attempt, self.restart_times = attempt, 3
-        self.resources = {"mem_mb": 8000, "runtime": 720} | resources
+        self.attempt, self.restart_times, self.own = attempt, 3, resources
+        self.first = attempt
         self.told, self.has_ended = [], False
+
+    @property
+    def resources(self) -> dict:
+        # The last try asks for more, and sentences are about the one that failed.
+        memory = 8000 if self.attempt == self.first else 16000
+        return {"mem_mb": memory, "runtime": 720} | self.own
 
     def log_info(self):
         self.told.append("submitted")

@@ -89,12 +89,14 @@ class ClusterJobs:
         of what the job has printed. A job that would be refused again is not tried again.
         """
         said, cure = explain(job, message, "".join(map(_end_of, filter(None, outputs))))
+        # Of this try: further ones ask for more.
+        asked = _asked(job)
         if cure:
             # Snakemake compares both: no try is left.
             job.attempt = max(job.attempt, job.restart_times + 1)
         elif job.attempt > job.restart_times:
             cure = GIVE_MEMORY if "memory" in said else GOES_ON
-        what_next = (cure or (MORE_MEMORY if "memory" in said else AGAIN)).format(**_asked(job))
+        what_next = (cure or (MORE_MEMORY if "memory" in said else AGAIN)).format(**asked)
         self.words[job] = f"{said}; {what_next}" if said else ""
         return self.words[job] or f"it ended with an error; {what_next}"
 
