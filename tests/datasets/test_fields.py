@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -177,17 +178,21 @@ def check_resumes(job, tmp_path) -> None:
     assert job.out.read_bytes() == (tmp_path / "one.h5").read_bytes()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_job_that_is_stopped_ends_all_its_processes_and_resumes(tmp_path, job, number):
+    """A terminal and a queue tell all its processes, and a kill none but itself."""
     wait_for(lambda: left_clips(job.out))
     started = children(job.pid)
     # Two that have clips, and the solver.
     assert len(started) >= 3
+    for pid in [] if number == signal.SIGKILL else sorted(started):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
     job.send_signal(number)
     _, said = job.communicate(timeout=60)
     wait_for(lambda: not any(map(alive, started)), 20)
     assert "Traceback" not in said
-    assert number == signal.SIGKILL or "stopped by SIGINT; the same command goes on" in said
+    assert number == signal.SIGKILL or f"stopped by {number.name}; the same command goes" in said
     check_resumes(job, tmp_path)
 
 

@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from typing import Any
 
 from pipeline.errors import MachineError, PipelineError
@@ -18,6 +18,8 @@ from pipeline.jobs import machine
 
 # Seconds between two messages of a process about how far it is.
 INTERVAL = 0.5
+# Seconds in which a signal that another process has had comes here, too.
+STOPPING = 2.0
 # Signals of a terminal to all its processes; of them only the program itself takes note.
 OF_TERMINAL = {signal.SIGINT, signal.SIGHUP}
 
@@ -92,6 +94,8 @@ def _start(function: Callable) -> tuple[connection.Connection, multiprocessing.P
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(function, theirs), daemon=True)
+    # Its first start would unblock signals again.
+    resource_tracker.ensure_running()
     # A process is born with the signals blocked that its parent blocks.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, OF_TERMINAL)
     try:
@@ -122,6 +126,9 @@ def _share(
                 kind, content = pipe.recv()
             except (EOFError, ConnectionResetError):
                 process.join()
+                if process.exitcode == -signal.SIGTERM:
+                    # A queue that ends a job tells all its processes, and this one says so itself.
+                    time.sleep(STOPPING)
                 doing = "served the others" if pipe is serving else f"worked on {task[0]}"
                 raise _death(doing, process.exitcode, cure) from None
             if kind == "advance":
