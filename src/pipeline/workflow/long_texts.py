@@ -20,13 +20,15 @@ def as_argument(text: str, name: str) -> str:
     return f"@{write(text, name)}" if len(text.encode()) > LONGEST else text
 
 
-def write(text: str, name: str) -> str:
-    """Write a text for jobs of the set `name`; returns its file."""
+def write(text: str, name: str, sealed: bool = True) -> str:
+    """Write a text for jobs of the set `name`; returns its file. `sealed` as in
+    `files.replacing`, which waits for the disk.
+    """
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path("results") / name / ".settings" / f"{digest}.json"
     # A dry run may look at a folder that cannot be written to.
     with suppress(OSError):
         if not path.is_file():
-            with files.replacing(path, sealed=False) as temporary:
+            with files.replacing(path, sealed) as temporary:
                 temporary.write_text(text, encoding="utf-8")
     return str(path)
