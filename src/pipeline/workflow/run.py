@@ -55,9 +55,9 @@ class Run:
     def catch_signals(self) -> None:
         """Stop in order on Ctrl-C, SIGTERM and SIGHUP; called when Snakemake has its own handlers.
 
-        Jobs of a cluster are left to Snakemake: they outlive a run.
+        Snakemake cancels the jobs of a cluster, which would outlive a run.
         """
-        for number in SIGNALS if self.is_local else ():
+        for number in SIGNALS:
             # What is ignored, as by nohup, stays ignored.
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._stop)
@@ -82,9 +82,10 @@ class Run:
             self.stopped_by = signal.Signals(number)
             # Every job ends with an error now, and none of these is news.
             logging.disable(logging.CRITICAL)
+            how = "end in order" if self.is_local else "are cancelled"
             with suppress(OSError, PipelineError):
                 self.lock.stop_jobs()
-                os.write(2, f"\n{_named(self.stopped_by)}: the jobs end in order\n".encode())
+                os.write(2, f"\n{_named(self.stopped_by)}: the jobs {how}\n".encode())
         raise KeyboardInterrupt
 
     def _check_targets(self) -> None:
@@ -173,7 +174,9 @@ class Run:
             finally:
                 self._ignore_signals()
             if self.stopped_by:
-                # The record stays: the next run waits for jobs that have not ended yet.
+                # With the record the next run waits for jobs that have not ended yet.
+                if not self.is_local:
+                    self.lock.release()
                 # Said last: jobs that were about to end may have said something meanwhile.
                 _end([_stopped(self.stopped_by)], 128 + self.stopped_by)
             self.lock.release()
