@@ -4,7 +4,7 @@
     python benchmarks/first_gpu.py --clips FOLDER      # flow of these videos is compared, too
     python benchmarks/first_gpu.py --dry --out FOLDER  # each part at tiny sizes on a CPU
 
-It runs from a checkout, with PYTHONPATH=src, without Snakemake: it takes torch with Triton, numba,
+It runs from a checkout, installed or not, without Snakemake: it takes torch with Triton, numba,
 h5py, OpenCV, scipy, PyYAML and a C compiler; imagecodecs where there is one. A part that fails is
 reported, and the others go on. Ends with a table, and writes first_gpu_<GPU>.json to --out, by
 default benchmarks/results. Its status is 1 where a part failed or bits differ.
@@ -39,9 +39,10 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    """End the program where it lacks packages, and put something in the place of imagecodecs."""
+    """End the program where it lacks packages; find this checkout's, and do without imagecodecs."""
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         sys.exit(f"error: {', '.join(missing)}: not installed here; install them, and try again")
+    sys.path.insert(0, str(ROOT / "src"))
     if find_spec("imagecodecs") is None:
         # Stores of lz4 and jpeg alone want it: gzip is HDF5's own.
         stand_in = ModuleType("imagecodecs")

@@ -49,3 +49,12 @@ def test_conda_environments_have_the_locked_versions(name):
     assert pins and all(version in locked()[package] for package, version in pins.items())
     assert set(pins) >= IMPORTED_WITHOUT_TORCH
     assert ("torch" in pins) == (name == "train")
+
+
+def test_flow_has_what_a_gpu_wants():
+    """Triton comes with torch, and compiles with a C compiler and the headers of Python."""
+    rule = (ROOT / "workflow/rules/flow.smk").read_text()
+    (name,) = re.findall(r"envs/(\w+)\.yaml", rule)
+    environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
+    assert "c-compiler" in environment["dependencies"]
+    assert any(pin.startswith("torch==") for pin in environment["dependencies"][-1]["pip"])
