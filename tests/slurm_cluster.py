@@ -49,8 +49,8 @@ MpiDefault=none
 SchedulerParameters=sched_interval=2,bf_interval=5
 KillWait=5
 JobRequeue=0
-MinJobAge={job_age}
-SlurmdTimeout={timeout}
+MinJobAge=300
+SlurmdTimeout=30
 OverTimeLimit=0
 InactiveLimit=0
 GresTypes=gpu
@@ -75,7 +75,7 @@ def missing() -> str:
 class SlurmCluster:
     """Daemons that live between `__enter__` and `__exit__`, in the nodes n1 and n2."""
 
-    def __init__(self, folder: Path, job_age: int = 300, timeout: int = 10):
+    def __init__(self, folder: Path):
         self.folder, self.daemons = folder, {}
         self.values = {
             "folder": folder,
@@ -84,8 +84,6 @@ class SlurmCluster:
             "ports": _free_ports(3),
             # Nothing is reserved: nodes have what no test asks for.
             "memory": 512_000,
-            "job_age": job_age,
-            "timeout": timeout,
         }
 
     @property
