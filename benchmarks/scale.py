@@ -11,10 +11,12 @@ Sets are made of empty files: UCF101 by its official lists, ten copies of it wit
     a job's own    the Snakemake that a cluster starts for each job, of a shard of flow
 
 in seconds of a processor, since other programs of a machine take from those of the clock, and in
-the largest memory of a process. Prints a table and writes benchmarks/results/scale.json.
+the largest memory of a process. Prints a table and writes benchmarks/results/scale.json, in which
+rows stay that a call with --only or --dry does not measure.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -81,8 +83,16 @@ def main() -> None:
             for row in bench.measure(name, target, options.dry):
                 rows.append({"target": f"{name}/{target}", "clips": clips} | row)
                 print(_line(rows[-1]), flush=True)
-    if options.tree == ROOT and not options.only and not options.dry:
-        write("scale", {"rows": rows})
+    if options.tree == ROOT:
+        write("scale", {"rows": _with_earlier(rows)})
+
+
+def _with_earlier(rows: list[dict]) -> list[dict]:
+    """Return rows, and those of earlier calls that measured something else."""
+    path = ROOT / "benchmarks/results/scale.json"
+    earlier = json.loads(path.read_text())["rows"] if path.is_file() else []
+    measured = {(row["target"], row["what"]) for row in rows}
+    return [row for row in earlier if (row["target"], row["what"]) not in measured] + rows
 
 
 def _is_wanted(case: str, only: list[str] | None) -> bool:
