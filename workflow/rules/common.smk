@@ -52,6 +52,3 @@ def code_id(program, *given):
 # The modules that read split lists: which clips there are is a parameter of every rule whose
 # program asks them.
 LISTS = ("pipeline.datasets.load", "pipeline.datasets.videos")
-# The modules that choose a GPU: flow is the same on any, and of how trainings share GPUs it knows
-# nothing.
-DEVICES = ("pipeline.compute.device", "pipeline.gpus")

@@ -29,7 +29,7 @@ rule flow:
         settings=PARAMS.settings(
             "decode", "flow", "store.flow", "store.flow_quality", shard=True
         ),
-        code=code_id("flow.py", *DEVICES),
+        code=code_id("flow.py"),
     shell:
         'python "$SCRIPTS"/flow.py'
         " --clips {input.clips:q}"

@@ -22,6 +22,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 IGNORED = {"ctx", "kind", "type_comment", "type_ignores"}
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
+# Modules that a program imports and that its outcome does not depend on: flow has the same bits on
+# any GPU, and a change to how trainings share GPUs must not make all of it again.
+APART = {"flow.py": ("pipeline.compute.device", "pipeline.gpus")}
 
 
 def code_id(program: str | Path, given: tuple[str, ...] = ()) -> str:
@@ -31,7 +34,8 @@ def code_id(program: str | Path, given: tuple[str, ...] = ()) -> str:
     program's rule already: their code is left out. Raises ValueError for relative imports and for
     circles of imports.
     """
-    return _module_id(Path(program).resolve(), frozenset(given))[:16]
+    path = Path(program).resolve()
+    return _module_id(path, frozenset(_left_out(path, given)))[:16]
 
 
 def closure(program: str | Path, given: tuple[str, ...] = ()) -> list[Path]:
@@ -40,6 +44,7 @@ def closure(program: str | Path, given: tuple[str, ...] = ()) -> list[Path]:
     """
     found: set[Path] = set()
     queue = [Path(program).resolve()]
+    given = _left_out(queue[0], given)
     while queue:
         path = queue.pop()
         if path not in found:
@@ -49,6 +54,11 @@ def closure(program: str | Path, given: tuple[str, ...] = ()) -> list[Path]:
                     for module, _ in _imported(node, path):
                         queue.extend([] if module in given else _files(module))
     return sorted(found)
+
+
+def _left_out(program: Path, given: tuple[str, ...]) -> tuple[str, ...]:
+    """The modules that are left out of the closure of a program."""
+    return (*given, *APART.get(program.name, ()))
 
 
 @cache
