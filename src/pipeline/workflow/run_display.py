@@ -31,6 +31,7 @@ NO_NEWS = (
     "No account was given",
     "Unable to guess SLURM account",
     "Could not retrieve node information",
+    "Both 'sacctmgr' and 'sshare' returned empty results",
 )
 # What Snakemake says of itself before any job is known.
 CHATTER = ("Assuming unrestricted shared filesystem", "Config file ")
