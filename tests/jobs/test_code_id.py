@@ -74,7 +74,11 @@ def test_closure_holds_all_that_python_loads(script):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     holding = {Path(path) for path in loaded if Path(path).stat().st_size}
-    assert len(holding) > 5 and holding <= set(code_id.closure(SCRIPTS / script))
+    apart = {
+        SOURCE.parent / f"{name.replace('.', '/')}.py" for name in code_id.APART.get(script, ())
+    }
+    assert all(path.is_file() for path in apart)
+    assert len(holding) > 5 and holding <= apart.union(code_id.closure(SCRIPTS / script))
 
 
 # The id
