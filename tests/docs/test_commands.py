@@ -293,7 +293,7 @@ def test_python_reads_what_the_files_hold(project):
     checks = """
         assert 0 <= headline <= 1 and set(by_class) == set(classes) and len(confusion) == 8
         assert accuracy == result["accuracy"]["motion"] and len(table) == len(logits) == 16
-        assert frames.shape == (10, 60, 80, 3) and video == "v_RiseMatched_g01_c01.avi"
+        assert frames.shape == (10, 60, 80, 3) and video == "v_RiseMatched_g02_c01.avi"
         assert bound == 5 and u.shape == v.shape == (60, 80) and abs(u).max() <= 5
         assert len(coarse) == 5 and set(coarse) <= set(classes) and features.ndim == 2
         assert sample.shape[1] == 436 and vector.ndim == 1 and best in classes
