@@ -73,6 +73,29 @@ def test_gradients_are_clipped_to_a_norm(tmp_path):
     )
 
 
+def test_weights_of_another_rate_are_clipped_by_themselves(tmp_path):
+    """A backbone's gradient of norm 200 leaves that of the layers behind it, of norm 2, as it is.
+
+    Clipped by one norm the layers behind would learn at a fortieth of their rate.
+    """
+    model = nn.ModuleDict(
+        {"vgg": nn.Linear(4, 1, bias=False), "heads": nn.Linear(4, 1, bias=False)}
+    )
+    before = {name: layer.weight.detach().clone() for name, layer in model.items()}
+    run(
+        tmp_path,
+        model,
+        lambda model, batch: 100 * model["vgg"].weight.sum() + model["heads"].weight.sum(),
+        iterations=1,
+        clip=5.0,
+        head_lr=10.0,
+        weight_decay=0.0,
+    )
+    moved = {name: before[name] - layer.weight.detach() for name, layer in model.items()}
+    torch.testing.assert_close(moved["vgg"], torch.full((1, 4), 0.05 * 5 / 2), rtol=1e-4, atol=0)
+    torch.testing.assert_close(moved["heads"], torch.full((1, 4), 0.05 * 10), rtol=1e-4, atol=0)
+
+
 def test_parts_of_a_batch_add_up_to_it(tmp_path):
     """Without dropout the mean over parts is the mean over the batch, whatever the parts."""
     whole, parts = net(), net()

@@ -56,7 +56,10 @@ class Step:
             total = loss.detach() if total is None else total + loss.detach()
         ranks.average([total])
         if self.schedule["clip"]:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.schedule["clip"])
+            # By themselves, as a backbone's gradient would else decide what the layers behind it
+            # learn, which have a hundred times its rate where they start from nothing.
+            for group in self.optimizer.param_groups:
+                nn.utils.clip_grad_norm_(group["params"], self.schedule["clip"])
         self.optimizer.step()
         return total
 
