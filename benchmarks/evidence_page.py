@@ -9,13 +9,13 @@ from evidence_tables import (
     accuracy_rows,
     claim_rows,
     difference_rows,
+    further_rows,
     offset_gain_rows,
     offset_rows,
     pair_rows,
     part_rows,
     teacher_rows,
     time_rows,
-    tried_rows,
 )
 
 from pipeline.config.runs import for_stream
@@ -64,9 +64,9 @@ ASYN."""
 ABOUT_GAINS = """\
 What asynchronous fusion gains on clips whose streams peak D frames apart or more, and on the rest,
 in points of accuracy:"""
-ABOUT_TRIED = """\
-Variants that were run on some parts only, beside the complete method on the same clips and
-seeds."""
+ABOUT_FURTHER = """\
+What is no row of the paper's tables, on the parts that have it, beside the complete method on the
+same clips and seeds."""
 ABOUT_TIME = """\
 Minutes that the jobs of a part take, added up, by the mean of all parts; two cores run two jobs at
 a time. All parts of a set share frames, flow and what is kept of trajectories, and all seeds of a
@@ -154,7 +154,7 @@ def set_sections(name: str, parts: list[Part], links: dict[str, str]) -> dict[st
         "less the baseline": section([ABOUT_DIFFERENCES], difference_rows(parts)),
         "the whole method and its rivals": section([], pair_rows(parts)),
         "claims": section([VERDICTS], claim_rows(parts)),
-        "tried on some parts": section([ABOUT_TRIED], tried_rows(parts)),
+        "further variants": section([ABOUT_FURTHER], further_rows(parts)),
         "teacher": section([_about_teacher(parts)], teacher_rows(parts), "groups"),
         "asynchrony": [*section([ABOUT_PEAKS], offset_rows(parts), "offsets"), *gained],
         "time": section([ABOUT_TIME], time_rows(parts)),

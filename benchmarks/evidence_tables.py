@@ -92,11 +92,10 @@ def row_name(row: Row, parts: list[Part]) -> str:
 def present_rows(parts: list[Part]) -> list[Row]:
     """The rows of which any part has a prediction, in the order of the tables.
 
-    Variants that are no row of the paper's and that only some parts have are left out: their
-    numbers are of other clips than the rest.
+    Variants that are no row of the paper's are left out: they may be those of a few parts, whose
+    clips are others than the rest.
     """
-    tried = {row.variant for row in _tried(parts)}
-    return [row for row in _all_rows(parts) if row.variant not in tried]
+    return [row for row in _all_rows(parts) if row in ROWS]
 
 
 def _all_rows(parts: list[Part]) -> list[Row]:
@@ -108,20 +107,12 @@ def _all_rows(parts: list[Part]) -> list[Row]:
     ]
 
 
-def _tried(parts: list[Part]) -> list[Row]:
-    """The rows of variants that only some parts have, and that are none of the paper's."""
-    return [
-        row
-        for row in _all_rows(parts)
-        if row not in ROWS and any(row.variant not in part.content["predicted"] for part in parts)
-    ]
-
-
-def tried_rows(parts: list[Part]) -> list[str]:
-    """What was tried on some parts, beside the complete method on the same clips."""
+def further_rows(parts: list[Part]) -> list[str]:
+    """Further variants, beside the complete method on the same clips."""
     found = [
         (row, source, difference(parts, (row.variant, source), (COMPLETE, source)))
-        for row in _tried(parts)
+        for row in _all_rows(parts)
+        if row not in ROWS
         for source in row.sources.values()
     ]
     found = [(row, source, one) for row, source, one in found if one is not None]

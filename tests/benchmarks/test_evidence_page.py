@@ -55,7 +55,7 @@ def test_differences_of_unequal_folds(parts):
     assert difference(parts, COMPLETE, ("tsn", "two_stream")) is None
 
 
-def test_what_one_part_tried_stands_by_itself(folder):
+def test_further_variants_stand_by_themselves(folder):
     """Of the first fold's four clips the joint fusion has two right, the complete one three.
 
     The gains by clip are 0, -1, -1, +1.
@@ -65,10 +65,10 @@ def test_what_one_part_tried_stands_by_itself(folder):
     content["predicted"]["joint"] = {"asyn": [0, 2, 1, 0]}
     write_part(path, content)
     text = page(folder)
-    _, _, section = text.partition("### tiny: tried on some parts")
+    _, _, section = text.partition("### tiny: further variants")
     row = next(line for line in section.splitlines() if line.startswith("| joint "))
     assert row.startswith("| joint | tiny/split1/seed1 | asyn | 50.0 | 75.0 | -25.0 [")
-    assert "| joint |" not in text[: text.index("### tiny: tried")]
+    assert "| joint |" not in text[: text.index("### tiny: further")]
 
 
 def test_offsets_by_hand(parts):
