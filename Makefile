@@ -2,6 +2,7 @@
 # make test     set up, run the tests
 # make install  set up only: .venv with pinned packages
 # make faults   kills, damage, hostile files, full disks: some 40 minutes on two cores
+# make slurm    jobs on a real Slurm of this machine: ten minutes; needs slurm-wlm and munge
 # make evidence  the comparisons of docs/results.md; ONLY=jhmdb14/split1/seed1: one fold and seed
 # make docs     the site of docs/, in site/index.html
 # make lint     ruff, snakefmt and Snakemake's own linter
@@ -13,7 +14,7 @@ COMPILE := .lock/bin/uv pip compile --universal --python-version 3.11 --quiet --
     --no-annotate --custom-compile-command "make lock"
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help install demo test faults evidence docs lint format lock
+.PHONY: help install demo test faults slurm evidence docs lint format lock
 
 help:
 	@sed -n 's/^# //p' Makefile | head -8
@@ -40,6 +41,9 @@ test: install
 
 faults: install
 	python tests/faults/run.py --seed 1
+
+slurm: install
+	PIPELINE_TEST_SLURM=1 python -m pytest tests/workflow/test_slurm.py
 
 evidence: install
 	python benchmarks/evidence.py run $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again)

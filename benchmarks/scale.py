@@ -51,6 +51,16 @@ CASES = (("ucf101", RESULT), ("ucf101", TABLES), ("copies", RESULT), ("copies", 
 CASES += (("many", RESULT),)
 
 
+# A small program that runs a command and says in a last line what it took: the kernel counts the
+# memory of a process from before its `exec`, so that a large parent would be counted for it.
+MEASURE = """
+import os, subprocess, sys
+status, usage = os.wait4(subprocess.Popen(sys.argv[1:]).pid, 0)[1:]
+print(f"\\n[{usage.ru_utime + usage.ru_stime}, {usage.ru_maxrss}]")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 class Taken(NamedTuple):
     """What a command took: seconds of a processor and of the clock, and MB; and what it said."""
 
@@ -168,19 +178,18 @@ class Bench:
     def _run(self, arguments: list[str], *python: str) -> Taken:
         with tempfile.TemporaryFile("w+") as output:
             begun = time.perf_counter()
-            process = subprocess.Popen(
-                [sys.executable, *(python or ("-m", "snakemake")), *self.options, *arguments],
+            command = [sys.executable, *(python or ("-m", "snakemake")), *self.options, *arguments]
+            process = subprocess.run(
+                [sys.executable, "-c", MEASURE, *command],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"},
             )
-            _, status, usage = os.wait4(process.pid, 0)
             clock = time.perf_counter() - begun
-            process.returncode = status
             output.seek(0)
-            said = output.read()
-        seconds = usage.ru_utime + usage.ru_stime
-        return Taken(seconds, clock, usage.ru_maxrss / 1000, said, status)
+            *said, last = output.read().splitlines(keepends=True)
+        seconds, kilobytes = json.loads(last)
+        return Taken(seconds, clock, kilobytes / 1000, "".join(said), process.returncode)
 
     def _nested(self, name: str) -> list[str]:
         """The options that an executor starts a job with, planned and not run."""

@@ -244,11 +244,12 @@ def test_touching_everything_reruns_nothing(copied):
 
 def test_a_changed_video_reruns_its_shard_and_what_follows(copied):
     videos = copied.folder / "videos"
-    shutil.copy(videos / "SwayFew/v_SwayFew_g01_c02.avi", videos / "SwayFew/v_SwayFew_g01_c01.avi")
+    # Training clips of split 1: its test clips have a shard of their own.
+    shutil.copy(videos / "SwayFew/v_SwayFew_g02_c02.avi", videos / "SwayFew/v_SwayFew_g02_c01.avi")
     assert copied.planned() == {
         "examine": 1,
         "index": 1,
-        "subset": 2,
+        "subset": 1,
         "frames": 1,
         "flow": 1,
         **STREAM_JOBS,
@@ -304,7 +305,7 @@ def test_a_new_clip_changes_one_shard(copied):
             "decode",
             "short_side",
             48,
-            {"frames": 3, "flow": 3, **STREAM_JOBS, "idt_sample": 3, **IDT_JOBS},
+            {"frames": 3, "flow": 3, **STREAM_JOBS, "idt_sample": 2, **IDT_JOBS},
         ),
         ("teacher", "lr", 0.02, STREAM_JOBS),
         ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
@@ -324,7 +325,7 @@ def test_a_new_clip_changes_one_shard(copied):
         ("compute", "processes", 2, {}),
         ("compute", "accumulate", 2, {}),
         ("compute", "workers", 2, {}),
-        ("idt", "window", 16, {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+        ("idt", "window", 16, {"idt_sample": 2, **IDT_JOBS, "fuse": 1}),
         ("idt", "draw", "clips", {**IDT_JOBS, "fuse": 1}),
         ("idt", "components", 5, {**IDT_JOBS, "fuse": 1}),
         ("idt", "penalty", 1.0, {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
@@ -348,7 +349,7 @@ EVERYTHING = {
     "frames": 3,
     "flow": 3,
     **STREAM_JOBS,
-    "idt_sample": 3,
+    "idt_sample": 2,
     **IDT_JOBS,
 }
 
@@ -364,7 +365,7 @@ EVERYTHING = {
         ("src/pipeline/storage/reader.py", {"idt_fisher": 3, **STREAM_JOBS, **IDT_JOBS}),
         ("src/pipeline/flow/levels.py", {"flow": 3, **STREAM_JOBS}),
         ("src/pipeline/flow/cpu.py", {"flow": 3, **STREAMS_OF_FLOW}),
-        ("src/pipeline/idt/farneback.py", {"idt_sample": 3, **IDT_JOBS, "fuse": 1}),
+        ("src/pipeline/idt/farneback.py", {"idt_sample": 2, **IDT_JOBS, "fuse": 1}),
         ("src/pipeline/idt/fisher.py", {**IDT_JOBS, "fuse": 1}),
         ("src/pipeline/idt/svm.py", {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
         ("src/pipeline/training/losses.py", {"co2fi": 2, "asyn": 2, "scores": 1, "fuse": 1}),

@@ -22,12 +22,16 @@ from workspace import RESULT, Workspace, environment, errors
 TEACHER = "results/mini/split1/motion/teacher"
 # Seconds between two looks at the cluster, and for a run with all that happens to it.
 INTERVAL, PATIENCE = 0.1, 1500
+# The variable that asks for these tests.
+ASKED = "PIPELINE_TEST_SLURM"
 # The command of docs/cluster.md, for this set; a run of minutes is looked at more often.
 PAGE = doc_blocks.commands(doc_blocks.blocks("cluster.md", doc_blocks.COMMANDS)[0])[0]
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[SlurmCluster]:
+    if ASKED not in os.environ:
+        pytest.skip(f"it takes some ten minutes: make slurm, or {ASKED}=1")
     if reason := slurm_cluster.missing():
         pytest.skip(reason)
     with SlurmCluster(tmp_path_factory.mktemp("slurm")) as found:

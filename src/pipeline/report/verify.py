@@ -11,9 +11,11 @@ from pipeline.report.clip import kind_of
 from pipeline.storage import decoding, reader
 from pipeline.storage.layout import PER_FRAME
 
-# Endings of the files that programs read. Links to kept outputs have digests of their own, and one
-# that is damaged is not taken over.
-READ, KEPT = {".h5", ".pt", ".json", ".csv"}, ".kept"
+# Endings of the files that programs read.
+READ = {".h5", ".pt", ".json", ".csv"}
+# What is found out again where it is damaged: links to kept outputs, which have digests of their
+# own, and what one start of Snakemake leaves for the next and for its jobs.
+KEPT = {".kept", ".handed", ".code_ids.json"}
 INTACT, CHUNKS, UNCHECKED = "intact", "intact by its own checksums", "not checked"
 
 
@@ -32,7 +34,7 @@ def files_of(folders: list[Path]) -> list[Path]:
 
 def _inside(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
-        if {SEALS, KEPT} & set(path.parts) or not path.is_file():
+        if ({SEALS} | KEPT) & set(path.parts) or not path.is_file():
             continue
         if path.suffix in READ or is_sealed(path):
             yield path

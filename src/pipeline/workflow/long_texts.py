@@ -21,11 +21,14 @@ def as_argument(text: str, name: str) -> str:
 
 
 def write(text: str, name: str, sealed: bool = True) -> str:
-    """Write a text for jobs of the set `name`; returns its file. `sealed` as in
-    `files.replacing`, which waits for the disk.
+    """Write a text for jobs of the set `name`; returns its file.
+
+    One that is not `sealed`, as in `files.replacing`, lies with what a run can find out again: a
+    seal waits for the disk.
     """
+    folder = ".settings" if sealed else ".handed"
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    path = Path("results") / name / ".settings" / f"{digest}.json"
+    path = Path("results") / name / folder / f"{digest}.json"
     # A dry run may look at a folder that cannot be written to.
     with suppress(OSError):
         if not path.is_file():
