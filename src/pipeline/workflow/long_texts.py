@@ -26,7 +26,7 @@ def write(text: str, name: str, sealed: bool = True) -> str:
     One that is not `sealed`, as in `files.replacing`, lies with what a run can find out again: a
     seal waits for the disk.
     """
-    folder = ".settings" if sealed else ".handed"
+    folder = ".settings" if sealed else ".listings"
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     path = Path("results") / name / folder / f"{digest}.json"
     # A dry run may look at a folder that cannot be written to.
