@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ import pretend_gpu
 import pytest
 from extraction_cases import video
 from pretend_gpu import batches, index_rows, write
+from waiting import wait_for
 from workspace import ROOT, environment
 
 from pipeline.datasets import fields, index
@@ -89,15 +89,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def wait_for(condition, seconds: float = 120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come")
 
 
 def test_the_file_is_the_same_as_that_of_one_process(tmp_path, clips):
@@ -181,7 +172,7 @@ def check_resumes(job, tmp_path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_job_that_is_stopped_ends_all_its_processes_and_resumes(tmp_path, job, number):
     """A terminal and a queue tell all its processes, and a kill none but itself."""
-    wait_for(lambda: left_clips(job.out))
+    wait_for(lambda: left_clips(job.out), 120)
     started = children(job.pid)
     # Two that have clips, and the solver.
     assert len(started) >= 3
@@ -203,8 +194,8 @@ def test_a_process_that_is_killed_ends_the_job_with_a_sentence(tmp_path, job, wh
         commands = {pid: command_of(pid) for pid in children(job.pid)}
         return [pid for pid, command in commands.items() if b"file:" in command and LONG in command]
 
-    decoder = wait_for(decoders)[0]
-    wait_for(lambda: (tmp_path / "log").exists())
+    decoder = wait_for(decoders, 120)[0]
+    wait_for(lambda: (tmp_path / "log").exists(), 120)
     direct = Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split()
     python = [pid for pid in direct if b"spawn_main" in command_of(pid)]
     assert len(python) == 3

@@ -3,12 +3,11 @@
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from waiting import wait_for
 from workspace import Workspace, environment
 
 from pipeline.workflow import run
@@ -43,15 +42,8 @@ def start(workspace: Workspace, log: Path) -> subprocess.Popen:
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-    wait_until(lambda: of_job.is_file() and "pairs" in of_job.read_text())
+    wait_for(lambda: of_job.is_file() and "pairs" in of_job.read_text(), 300)
     return process
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_beside_a_run_nothing_is_made_and_all_may_look(workspace, tmp_path):
