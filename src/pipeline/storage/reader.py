@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.errors import PipelineError, set_aside
 from pipeline.files import read_intact, reading, require_intact
-from pipeline.storage import attributes, layout
+from pipeline.storage import attributes, copies, layout
 from pipeline.storage.codecs import Codec
 from pipeline.storage.damage import broken, refuse_open_for_writing, require_end
 from pipeline.storage.keys import key_of
@@ -210,7 +210,9 @@ class Shards:
         """An open file, opened by this process; closes the one that was not read for longest."""
         if self._owner != os.getpid():
             self._files, self._owner = {}, os.getpid()
-        file = self._files.pop(path, None) or open_checked(path, self.kind)
+        file = self._files.pop(path, None)
+        if file is None:
+            file = open_checked(copies.copied(path), self.kind)
         self._files[path] = file
         if len(self._files) > MAX_OPEN_FILES:
             # HDF5 closes the file with the last of its datasets that is still in use.
