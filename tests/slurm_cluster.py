@@ -207,16 +207,18 @@ class SlurmCluster:
             daemon.wait()
 
     def _kill_steps(self, node: str = "") -> None:
-        """kill -9 to what works on this cluster, or on one of its nodes: first those that would
-        tell slurmctld how the others ended.
+        """kill -9 to what works on this cluster, or on one of its nodes, all of it at once: who
+        lived on would tell slurmctld how the others ended.
         """
         own = {f"SLURM_CONF={self.folder / 'slurm.conf'}"} | (
             {f"SLURMD_NODENAME={node}"} if node else set()
         )
         found = [each for each in psutil.process_iter() if own <= _variables(each)]
-        for process in [*(step for task in found for step in _steps_above(task)), *found]:
-            with suppress(psutil.Error):
-                process.kill()
+        processes = [*(step for task in found for step in _steps_above(task)), *found]
+        for act in (psutil.Process.suspend, psutil.Process.kill):
+            for process in processes:
+                with suppress(psutil.Error):
+                    act(process)
 
 
 def _variables(process: psutil.Process) -> set[str]:
