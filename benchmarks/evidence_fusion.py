@@ -53,6 +53,7 @@ def folder(variant: str) -> str:
 def make_features() -> None:
     """Train the streams' networks on split4's training clips, by the settings of all rows."""
     targets = [f"{folder(variant)}/{s}/features.h5" for variant in VARIANTS for s in STREAMS]
+    targets.append(f"results/{SET}/{SPLIT}/test.csv")
     configs = map(str, config_files(SET))
     if snakemake(["--cores", "all", "--configfile", *configs, "--", *targets]):
         raise PipelineError("Snakemake has not made the features; what it says stands above")
