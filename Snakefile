@@ -41,6 +41,7 @@ wildcard_constraints:
     split="split[0-9]+",
     run="split[0-9]+(/[a-z][a-z0-9_]*)?(/seed[0-9]+)?",
     subset="train|test",
+    store="frames|flow",
     shard="[0-9][0-9][0-9]+",
     stream="appearance|motion",
     direction="appearance-to-motion|motion-to-appearance",
@@ -57,6 +58,7 @@ include: "workflow/rules/demo.smk"
 include: "workflow/rules/index.smk"
 include: "workflow/rules/frames.smk"
 include: "workflow/rules/flow.smk"
+include: "workflow/rules/stores.smk"
 include: "workflow/rules/teacher.smk"
 include: "workflow/rules/groups.smk"
 include: "workflow/rules/co2fi.smk"

@@ -22,7 +22,7 @@ def asked(config: dict, is_job: bool, rules) -> dict:
         "flow": params.settings("flow", shard=True)(shard),
         "index": [inputs.all_shards("{shard}")(shard), params.splits(shard)],
         "subset": [inputs.subset_shards("{shard}")(one), params.subset(one)],
-        "co2fi": [inputs.store("train", "h5")(run), params.settings("co2fi", subset="train")(run)],
+        "co2fi": [inputs.listing("train")(run), params.settings("co2fi", subset="train")(run)],
         "wanted": params.wanted(run),
         "clips": sets.summary("mini").clips,
     }

@@ -6,8 +6,9 @@ from pipeline.errors import PipelineError
 from pipeline.workflow.paths import CONTENT
 
 
-def test_a_training_reads_the_shards_of_its_training_clips(rules):
-    files = rules.inputs.store("train", "h5")(rules.wildcards(run="split1/seed2", stream="motion"))
+def test_a_split_lists_the_shards_of_its_training_clips(rules):
+    wildcards = rules.wildcards(split="split1", subset="train", store="flow")
+    files = rules.inputs.subset_shards("results/{set}/{store}/{shard}.h5")(wildcards)
     shards = rules.sets.subset_shards("mini", "split1", "train")
     assert files == [f"results/mini/flow/{shard}.h5" for shard in shards] and files
     train = {clip.id for clip in rules.sets.clip_set("mini").subset("split1", "train")}
@@ -15,6 +16,16 @@ def test_a_training_reads_the_shards_of_its_training_clips(rules):
         shard for shard, clips in rules.sets.shards("mini").items() if train & {c.id for c in clips}
     }
     assert set(shards) == held
+
+
+def test_readers_rest_on_the_listing_of_their_store(rules):
+    training = rules.wildcards(run="split1/seed2", stream="motion")
+    listed = "results/mini/split1/{}.content.json"
+    assert rules.inputs.listing("train")(training) == listed.format("train.flow")
+    run = rules.wildcards(run="split1/syn")
+    assert rules.inputs.listing("test", "appearance")(run) == listed.format("test.frames")
+    names = ("train.frames", "train.flow", "test.frames", "test.flow")
+    assert rules.inputs.listings(run) == list(map(listed.format, names))
 
 
 def test_variants_share_what_belongs_to_the_split(rules):
@@ -93,10 +104,13 @@ def test_a_result_names_the_records_of_all_that_it_rests_on(rules):
     assert "results/mini/split1/baseline/motion/co2fi.json" in records
     assert "results/mini/split1/baseline_syn/appearance-to-motion/asyn.json" in records
     assert len(records) == len(set(records))
-    shards = rules.inputs.shard_records(wildcards)
-    assert "results/mini/flow/000.json" in shards and not any("idt" in path for path in shards)
-    complete = rules.inputs.shard_records(rules.wildcards(run="split1"))
+    assert rules.inputs.trajectory_records(wildcards) == []
+    complete = rules.inputs.trajectory_records(rules.wildcards(run="split1"))
+    (trained, *_) = rules.sets.subset_shards("mini", "split1", "train")
+    assert f"results/mini/idt/{trained}.json" in complete
     assert "results/mini/split1/idt/fisher/000.json" in complete
+    # Listings stand for these.
+    assert not any("/frames/" in path or "/flow/" in path for path in complete)
 
 
 def test_tables_name_every_run_of_their_rows(rules):

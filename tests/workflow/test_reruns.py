@@ -252,6 +252,8 @@ def test_a_changed_video_reruns_its_shard_and_what_follows(copied):
         "subset": 1,
         "frames": 1,
         "flow": 1,
+        # The training clips' listings of either.
+        "store": 2,
         **STREAM_JOBS,
         "idt_sample": 1,
         **IDT_JOBS,
@@ -297,15 +299,18 @@ def test_a_new_clip_changes_one_shard(copied):
     assert fresh == {"000"}
 
 
+STREAMS_OF_FLOW = {"teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1, "fuse": 1}
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value", "expected"),
     [
-        ("flow", "bound", 4.0, {"flow": 3, **STREAM_JOBS, "teacher": 1, "groups": 1, "co2fi": 1}),
+        ("flow", "bound", 4.0, {"flow": 3, "store": 2, **STREAMS_OF_FLOW}),
         (
             "decode",
             "short_side",
             48,
-            {"frames": 3, "flow": 3, **STREAM_JOBS, "idt_sample": 2, **IDT_JOBS},
+            {"frames": 3, "flow": 3, "store": 4, **STREAM_JOBS, "idt_sample": 2, **IDT_JOBS},
         ),
         ("teacher", "lr", 0.02, STREAM_JOBS),
         ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
@@ -337,9 +342,6 @@ def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, v
     assert copied.planned() == {rule: count for rule, count in expected.items() if count}
 
 
-STREAMS_OF_FLOW = {"teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1, "fuse": 1}
-
-
 # Tables of clips that are made again are planned with all behind them, which then takes over what
 # it made before.
 EVERYTHING = {
@@ -348,6 +350,7 @@ EVERYTHING = {
     "subset": 2,
     "frames": 3,
     "flow": 3,
+    "store": 4,
     **STREAM_JOBS,
     "idt_sample": 2,
     **IDT_JOBS,
@@ -363,8 +366,8 @@ EVERYTHING = {
         ("src/pipeline/datasets/demo.py", {}),
         ("src/pipeline/datasets/clips.py", EVERYTHING),
         ("src/pipeline/storage/reader.py", {"idt_fisher": 3, **STREAM_JOBS, **IDT_JOBS}),
-        ("src/pipeline/flow/levels.py", {"flow": 3, **STREAM_JOBS}),
-        ("src/pipeline/flow/cpu.py", {"flow": 3, **STREAMS_OF_FLOW}),
+        ("src/pipeline/flow/levels.py", {"flow": 3, "store": 2, **STREAM_JOBS}),
+        ("src/pipeline/flow/cpu.py", {"flow": 3, "store": 2, **STREAMS_OF_FLOW}),
         ("src/pipeline/idt/farneback.py", {"idt_sample": 2, **IDT_JOBS, "fuse": 1}),
         ("src/pipeline/idt/fisher.py", {**IDT_JOBS, "fuse": 1}),
         ("src/pipeline/idt/svm.py", {"idt_svm": 1, "idt_scores": 1, "fuse": 1}),
@@ -492,7 +495,8 @@ def test_changes_of_lists_and_settings_at_once_are_both_seen(copied):
     stamped(path, path.read_text().partition("\n")[2])
     copied.settings["teacher"]["lr"] = 0.02
     copied.settings["flow"]["bound"] = 4.0
-    assert copied.planned() == {"index": 1, "subset": 1, "flow": 3, **STREAM_JOBS, "idt_scores": 1}
+    flow = {"flow": 3, "store": 2}
+    assert copied.planned() == {"index": 1, "subset": 1, **flow, **STREAM_JOBS, "idt_scores": 1}
 
 
 def test_scores_from_elsewhere_take_the_place_of_computed_ones(copied):
@@ -547,6 +551,27 @@ def test_a_deleted_artifact_is_made_again_alike(copied):
         shutil.rmtree((copied.folder / path).parent / ".kept")
         copied.make(path)
     assert {path: copied.read(path) for path in before} == before
+
+
+def test_a_deleted_shard_is_made_again_for_a_new_reader_alone(copied):
+    """Flow takes much room, and is deleted once all is trained: nothing is missed until something
+    reads it, and what was trained on it stays.
+    """
+    flow = [f"results/mini/flow/{shard}.h5" for shard in ("000", "001", "002")]
+    before = {path: copied.read(path) for path in flow}
+    for path in flow:
+        (copied.folder / path).unlink()
+    shutil.rmtree(copied.folder / "results/mini/flow/.kept")
+    assert copied.planned() == {}
+    new = "results/mini/split1/baseline/motion/co2fi.pt"
+    # What stands between them is planned, and taken over.
+    behind = {"store": 1, "teacher": 1, "groups": 1}
+    assert copied.planned(new) == {"flow": 2, **behind, "co2fi": 1}
+    copied.make(new)
+    # Of the training clips' shards.
+    made = [path for path in flow if (copied.folder / path).is_file()]
+    assert len(made) == 2 and all(copied.read(path) == before[path] for path in made)
+    assert "taken over" in copied.read("results/mini/logs/split1/motion/teacher.log").decode()
 
 
 def test_two_processes_train_by_the_same_rules(finished, copied):

@@ -10,10 +10,8 @@
 rule asyn:
     input:
         clips=FILES.of_split("train.csv"),
-        frames=ancient(FILES.store("train", "h5", "appearance")),
-        frames_contents=FILES.store("train", CONTENT, "appearance"),
-        flow=ancient(FILES.store("train", "h5", "motion")),
-        flow_contents=FILES.store("train", CONTENT, "motion"),
+        frames=FILES.listing("train", "appearance"),
+        flow=FILES.listing("train", "motion"),
         groups=ancient(FILES.groups("h5")),
         groups_contents=FILES.groups(CONTENT),
         co2fi=ancient(FILES.stream_networks("pt")),

@@ -8,8 +8,7 @@
 rule co2fi:
     input:
         clips=FILES.of_split("train.csv"),
-        shards=ancient(FILES.store("train", "h5")),
-        contents=FILES.store("train", CONTENT),
+        store=FILES.listing("train"),
         groups=ancient(FILES.of_split("{stream}/groups.h5")),
         groups_content=FILES.of_split("{stream}/groups.content.json"),
         teacher=ancient(FILES.teacher_of_direct("pt")),

@@ -2,6 +2,7 @@
 # src/pipeline/workflow, tested without Snakemake; here it meets Snakemake's `config` and
 # `workflow`. Bad input ends Snakemake with its own sentence.
 from pipeline.config import spelling
+from pipeline.jobs import listings
 from pipeline.workflow import config_files
 from pipeline.workflow.code_ids import CodeIds
 from pipeline.workflow.params import NUMERIC, JobParams

@@ -8,8 +8,7 @@
 rule features:
     input:
         clips=FILES.of_split("train.csv"),
-        shards=ancient(FILES.store("train", "h5")),
-        contents=FILES.store("train", CONTENT),
+        store=FILES.listing("train"),
         model=ancient("results/{set}/{run}/{stream}/co2fi.pt"),
         model_content="results/{set}/{run}/{stream}/co2fi.content.json",
     output:

@@ -16,7 +16,8 @@ rule fuse:
         test=FILES.of_split("test.csv"),
         # What a result rests on is told in its provenance, but a record made anew is no other
         # result.
-        shard_records=ancient(FILES.shard_records),
+        stores=ancient(FILES.listings),
+        trajectory_records=ancient(FILES.trajectory_records),
         stage_records=ancient(FILES.stage_records),
     output:
         json="results/{set}/{run}/acc.json",

@@ -7,8 +7,7 @@
 rule groups:
     input:
         clips="results/{set}/{split}/train.csv",
-        shards=ancient(FILES.store("train", "h5")),
-        contents=FILES.store("train", CONTENT),
+        store=FILES.listing("train"),
         model=ancient("results/{set}/{split}/{stream}/teacher.pt"),
         model_content="results/{set}/{split}/{stream}/teacher.content.json",
     output:

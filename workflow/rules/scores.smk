@@ -13,10 +13,8 @@ for kind, sources, runs in FILES.scoring_rules():
             kind
         input:
             clips=FILES.of_split("test.csv"),
-            frames=ancient(FILES.store("test", "h5", "appearance")),
-            frames_contents=FILES.store("test", CONTENT, "appearance"),
-            flow=ancient(FILES.store("test", "h5", "motion")),
-            flow_contents=FILES.store("test", CONTENT, "motion"),
+            frames=FILES.listing("test", "appearance"),
+            flow=FILES.listing("test", "motion"),
             models=ancient(FILES.networks_of_run("pt")),
             models_contents=FILES.networks_of_run(CONTENT),
         output:

@@ -8,8 +8,7 @@
 rule teacher:
     input:
         clips="results/{set}/{split}/train.csv",
-        shards=ancient(FILES.store("train", "h5")),
-        contents=FILES.store("train", CONTENT),
+        store=FILES.listing("train"),
     output:
         model="results/{set}/{split}/{stream}/teacher.pt",
         history="results/{set}/{split}/{stream}/teacher.history.jsonl",

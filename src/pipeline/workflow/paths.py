@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.config import runs
 from pipeline.config.runs import Run
+from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.errors import PipelineError
 from pipeline.evaluation import provenance, tables
 from pipeline.streams import DIRECTIONS, STORES, STREAMS
@@ -56,22 +57,27 @@ class InputFiles:
         def files(wildcards):
             split, wanted = split_of(wildcards), subset or wildcards.subset
             shards = self.sets.subset_shards(wildcards.set, split, wanted)
-            return [pattern.format(set=wildcards.set, split=split, shard=shard) for shard in shards]
+            known = dict(wildcards.items()) | {"split": split}
+            return [pattern.format(**known, shard=shard) for shard in shards]
 
         return files
 
-    def store(self, subset: str, ending: str, stream: str | None = None) -> InputFunction:
-        """The frames or flow of a split's `subset`, as `stream` or else the job's own stream reads
-        them.
+    def listing(self, subset: str, stream: str | None = None) -> InputFunction:
+        """What stands for the frames or flow of a split's `subset`, as `stream` or else the job's
+        own stream reads them.
         """
+        return lambda wildcards: self._listing(wildcards, subset, stream or wildcards.stream)
 
-        def files(wildcards):
-            folder = STORES[stream or wildcards.stream]
-            return self.subset_shards(f"results/{{set}}/{folder}/{{shard}}.{ending}", subset)(
-                wildcards
-            )
+    def listings(self, wildcards) -> list[str]:
+        """What stands for all frames and flow of a split."""
+        return [
+            self._listing(wildcards, subset, stream)
+            for subset in (TRAIN, TEST)
+            for stream in STREAMS
+        ]
 
-        return files
+    def _listing(self, wildcards, subset: str, stream: str) -> str:
+        return self._in_split(wildcards, f"{subset}.{STORES[stream]}.{CONTENT}")
 
     def of_set(self, name: str) -> InputFunction:
         """The file `name` of the job's set."""
@@ -207,14 +213,19 @@ class InputFiles:
 
     # Results
 
-    def shard_records(self, wildcards) -> list[str]:
-        """The records of every shard that a run's result rests on."""
+    def trajectory_records(self, wildcards) -> list[str]:
+        """The records of every shard of trajectories that a run's result rests on; `listings` stand
+        for those of frames and flow.
+        """
+        if not self._computes_idt(wildcards):
+            return []
         name, split = wildcards.set, split_of(wildcards)
-        train, test = (self.sets.subset_shards(name, split, side) for side in ("train", "test"))
-        codebook = self._in_split(wildcards, "idt/codebook.json")
-        return provenance.shard_records(
-            f"results/{name}", train, test, codebook if self._computes_idt(wildcards) else None
+        train, test = (self.sets.subset_shards(name, split, side) for side in (TRAIN, TEST))
+        records = provenance.shard_records(
+            f"results/{name}", train, test, self._in_split(wildcards, "idt/codebook.json")
         )
+        stores = tuple(f"results/{name}/{store}/" for store in STORES.values())
+        return [path for path in records if not path.startswith(stores)]
 
     def stage_records(self, wildcards) -> list[str]:
         """The records of every other artifact that a run's result rests on."""

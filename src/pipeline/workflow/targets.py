@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 
 from pipeline.errors import require
-from pipeline.streams import DIRECTIONS, STREAMS
+from pipeline.streams import DIRECTIONS, STORES, STREAMS
 
 # A wildcard of a rule, which may have a constraint with braces of its own.
 WILDCARD = re.compile(r"\{(\w+)(?:,(?:[^{}]|\{[^{}]*\})*)?\}")
@@ -80,6 +80,7 @@ def _candidates(target: str, rules: list, config: dict) -> Iterator[str]:
         "stream": STREAMS,
         "direction": DIRECTIONS,
         "subset": ("train", "test"),
+        "store": STORES.values(),
     }
     patterns = {str(file) for rule in rules for file in rule.products()}
     # Logs and tables of time are made beside what one asks for.
