@@ -37,7 +37,7 @@ demo: install
 # Two processes: a test may run Snakemake on two cores itself, and training programs take a gigabyte
 # each.
 test: install
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 faults: install
 	python tests/faults/run.py --seed 1

@@ -5,6 +5,7 @@ screen, in which pages are tried as a user does.
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,16 @@ import pytest
 # Tests interrupt programs, and a shell has what it starts in the background ignore that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Its few tests wait for minutes, while another process computes.
+FIRST = "test_slurm.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that waits, then those of many tests, so that none that takes long is
+    left to one process at the end.
+    """
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name != FIRST, -counts[item.path]))
 
 
 @pytest.fixture(scope="session")
