@@ -43,6 +43,12 @@ def test_flow_on_the_cpu_is_the_work_of_one_core(rules):
     assert found == (0, 1, 2000)
 
 
+def test_flow_on_the_cpus_of_a_cluster_has_four_cores_and_memory_for_them(rules):
+    rules.resources.cores = None
+    alone = rules.resources.memory(0)(rules.wildcards(), 1)
+    assert rules.resources.flow_memory(rules.wildcards(shard="000"), 1) == alone + 3500
+
+
 @pytest.mark.parametrize(
     "backend, gpus, cores, expected",
     [
@@ -53,7 +59,8 @@ def test_flow_on_the_cpu_is_the_work_of_one_core(rules):
         ("auto", 1, 64, (1, 16)),
         ("auto", 4, 2, (1, 1)),
         # A cluster's jobs, wherever they are planned.
-        ("auto", 1, None, (0, 1)),
+        ("auto", 1, None, (0, 4)),
+        ("cpu", 0, None, (0, 4)),
         ("cuda", 0, None, (1, 8)),
         ("cpu", 2, 8, (0, 1)),
         ("opencv", 2, 8, (0, 1)),
@@ -70,7 +77,7 @@ def test_a_job_of_flow_on_a_gpu_has_cores_that_feed_it(
     assert (needs.flow_gpus(wildcards), needs.flow_cores(wildcards)) == expected
 
 
-@pytest.mark.parametrize("backend, expected", [("cuda", (1, 8)), ("auto", (0, 1))])
+@pytest.mark.parametrize("backend, expected", [("cuda", (1, 8)), ("auto", (0, 4))])
 def test_a_job_of_a_cluster_has_what_the_run_asked_for(rules, monkeypatch, backend, expected):
     """Though it sees all cores and GPUs of its node."""
     monkeypatch.setattr(resources.gpus, "found", lambda: Gpus(4 * ("A card",)))

@@ -24,6 +24,8 @@ rule store:
     log:
         "results/{set}/logs/{split}/{subset}.{store}.log",
     resources:
+        mem_mb=NEEDS.memory(500),
+        runtime=NEEDS.minutes(30),
         tables=NEEDS.subset_shards,
     params:
         store="results/{set}/{store}",

@@ -19,10 +19,13 @@ from pipeline.idt import sizes
 from pipeline.workflow.long_texts import as_argument
 from pipeline.workflow.sets import Sets, run_of
 
+# Cores of a job of flow on a cluster, each of which computes a clip: a stage has no more jobs than
+# shards, and with one core each the largest shard would decide (docs/cluster.md).
+CLUSTER_FLOW_CORES = 4
 # Cores that feed a GPU with flow: of a cluster's node, and the most of this machine. More than the
 # most would wait for any GPU (docs/flow.md).
-CLUSTER_FLOW_CORES = 8
-MOST_FLOW_CORES = 16
+CLUSTER_FEEDING_CORES = 8
+MOST_FEEDING_CORES = 16
 
 # Minutes that no job asks for more of, unless this environment variable says so: trainings and
 # shards go on at their next try, while a job above the limit of its partition waits for ever.
@@ -136,25 +139,23 @@ class JobResources:
         return int(backend == "cuda" or (here and self._gpus > 0))
 
     def flow_cores(self, wildcards) -> int:
-        """The cores of a job of flow: on a GPU those that decode and compress what it solves.
+        """The cores of a job of flow: on a GPU those that decode and compress what it solves, else
+        those that compute, of this machine one.
 
-        On this machine they leave room for one job more than there are GPUs, so that no GPU is idle
-        while the next job starts, or the last one joins its clips.
+        On this machine those of a GPU leave room for one job more than there are GPUs, so that no
+        GPU is idle while the next job starts, or the last one joins its clips.
         """
-        if not self.flow_gpus(wildcards):
-            return 1
+        on_gpu = self.flow_gpus(wildcards) > 0
         if self._on_cluster:
-            return CLUSTER_FLOW_CORES
+            return CLUSTER_FEEDING_CORES if on_gpu else CLUSTER_FLOW_CORES
         jobs = max(self._gpus, 1) + 1
-        return min(max(self.cores // jobs, 1), MOST_FLOW_CORES)
+        return min(max(self.cores // jobs, 1), MOST_FEEDING_CORES) if on_gpu else 1
 
     def flow_memory(self, wildcards, attempt) -> int:
-        """Megabytes of a job of flow: on a GPU those of its solver, and of processes for each
-        core.
-        """
-        on_gpu = 4000 + 600 * self.flow_cores(wildcards)
-        megabytes = on_gpu if self.flow_gpus(wildcards) else 2000
-        return self.memory(megabytes)(wildcards, attempt)
+        """Megabytes of a job of flow: of processes for each core, and on a GPU of its solver."""
+        cores = self.flow_cores(wildcards)
+        on_gpu = self.flow_gpus(wildcards) > 0
+        return self.memory(4000 + 600 * cores if on_gpu else 1500 + 500 * cores)(wildcards, attempt)
 
     def asked(self, gpus: Callable[..., int]) -> Callable[..., int]:
         """What stands behind --gpus: as many as `gpus` says, none where GPUs are asked for by
