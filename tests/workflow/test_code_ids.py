@@ -17,7 +17,6 @@ def code(tmp_path, monkeypatch) -> Path:
     (package / "a.py").write_text("x = 1\n")
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts/one.py").write_text("from pipeline import a\n")
-    (tmp_path / "results").mkdir()
     monkeypatch.setattr(code_id, "PACKAGE", package)
     return tmp_path
 
@@ -26,7 +25,7 @@ def started(code: Path, *given: str) -> str:
     """The id that a new process finds."""
     for cached in (code_id._parsed, code_id._files, code_id._module_id):
         cached.cache_clear()
-    return CodeIds(code / "scripts", code / "results").of("one.py", given)
+    return CodeIds(code / "scripts").of("one.py", given)
 
 
 def test_an_id_is_kept_and_is_the_code_s(code, monkeypatch):
@@ -49,12 +48,14 @@ def test_any_change_of_code_is_seen(code, name):
     assert started(code) != before
 
 
-def test_without_results_or_with_a_broken_file_it_is_taken_anew(code):
-    kept = code / "results/.code_ids.json"
+def test_with_a_broken_file_or_none_it_is_taken_anew(code):
+    kept = code / "src/pipeline/__pycache__/code_ids.json"
     first = started(code)
     for text in ("", "{", "[]", '{"content": 1}'):
         kept.write_text(text)
         assert started(code) == first
     kept.unlink()
-    (code / "results").rmdir()
-    assert started(code) == first and not (code / "results").exists()
+    kept.parent.rmdir()
+    # As where the package may not be written.
+    kept.parent.write_text("no folder")
+    assert started(code) == first

@@ -42,7 +42,7 @@ if workflow.is_main_process:
         print(note, file=sys.stderr)
 
 
-CODE = CodeIds(HERE / "workflow" / "scripts", Path("results"))
+CODE = CodeIds(HERE / "workflow" / "scripts")
 
 
 def code_id(program, *given):

@@ -15,7 +15,7 @@ from pipeline.storage.layout import PER_FRAME
 READ = {".h5", ".pt", ".json", ".csv"}
 # What is found out again where it is damaged: links to kept outputs, which have digests of their
 # own, and what one start of Snakemake leaves for the next and for its jobs.
-KEPT = {".kept", ".handed", ".listings", ".code_ids.json"}
+KEPT = {".kept", ".handed", ".listings"}
 INTACT, CHUNKS, UNCHECKED = "intact", "intact by its own checksums", "not checked"
 
 

@@ -16,12 +16,11 @@ from pipeline.jobs import code_id
 
 
 class CodeIds:
-    """Ids of the programs in the folder `scripts`, kept in the folder `results` where there is
-    one.
-    """
+    """Ids of the programs in the folder `scripts`, kept where Python keeps what it compiles."""
 
-    def __init__(self, scripts: Path, results: Path):
-        self.scripts, self.path = scripts, results / ".code_ids.json"
+    def __init__(self, scripts: Path):
+        self.scripts = scripts
+        self.path = code_id.PACKAGE / "__pycache__" / "code_ids.json"
 
     def of(self, program: str, given: tuple[str, ...] = ()) -> str:
         """The id of a program of the folder; as `code_id.code_id`, which it raises like."""
@@ -50,9 +49,7 @@ class CodeIds:
         return {}
 
     def _keep(self) -> None:
-        # A folder that nothing was made in, or that is to be looked at only, stays as it is.
-        with suppress(OSError):
-            if self.path.parent.is_dir():
-                with files.replacing(self.path, sealed=False) as temporary:
-                    content = {"content": self._content, "ids": self._known}
-                    temporary.write_text(json.dumps(content), encoding="utf-8")
+        # A package that is to be read only stays as it is.
+        with suppress(OSError), files.replacing(self.path, sealed=False) as temporary:
+            content = {"content": self._content, "ids": self._known}
+            temporary.write_text(json.dumps(content), encoding="utf-8")
