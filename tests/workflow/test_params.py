@@ -46,6 +46,17 @@ def test_a_job_depends_on_the_settings_that_it_reads(rules):
     assert changed(before, everything(rules)) == {"co2fi", "result"}
 
 
+def test_flow_depends_on_its_solver_where_that_has_other_bits(rules):
+    rules.mini["settings"]["flow"] = {"backend": "auto"}
+    before = everything(rules)
+    for backend in ("cpu", "cuda"):
+        rules.mini["settings"]["flow"] = {"backend": backend}
+        assert changed(before, everything(rules)) == {"result"}
+        assert rules.start().resources.flow_backend(rules.wildcards(shard="000")) == backend
+    rules.mini["settings"]["flow"] = {"backend": "opencv"}
+    assert changed(before, everything(rules)) == {"flow", "result"}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -312,6 +312,8 @@ STREAMS_OF_FLOW = {"teacher": 1, "groups": 1, "co2fi": 1, "asyn": 2, "scores": 1
             48,
             {"frames": 3, "flow": 3, "store": 4, **STREAM_JOBS, "idt_sample": 2, **IDT_JOBS},
         ),
+        # Solvers of the same bits: the result alone names the one that is asked for.
+        ("flow", "backend", "cpu", {"fuse": 1}),
         ("teacher", "lr", 0.02, STREAM_JOBS),
         ("groups", "stride", 2, {**STREAM_JOBS, "teacher": 0}),
         ("co2fi", "lr", 0.02, {**STREAM_JOBS, "teacher": 0, "groups": 0}),

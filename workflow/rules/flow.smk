@@ -24,6 +24,7 @@ rule flow:
         mem_mb=NEEDS.flow_memory,
         runtime=NEEDS.minutes(1440),
         videos=NEEDS.video_folder,
+        backend=NEEDS.flow_backend,
         on_bad_clip=NEEDS.on_bad_clip,
     params:
         settings=PARAMS.settings(
@@ -37,6 +38,7 @@ rule flow:
         " --on-bad-clip {resources.on_bad_clip}"
         " --settings {params.settings:q}"
         " --code {params.code}"
+        " --backend {resources.backend}"
         " --cores {threads}"
         " --out {output.h5:q}"
         " --record {output.record:q}"

@@ -14,6 +14,7 @@ from pipeline.config import settings
 from pipeline.config.runs import Run, for_stream
 from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import published
+from pipeline.jobs import agreement
 from pipeline.streams import DIRECTIONS, STORES
 from pipeline.workflow.long_texts import as_argument, write
 from pipeline.workflow.paths import InputFiles
@@ -62,6 +63,8 @@ class JobParams:
             if by_stream:
                 own = for_stream(own, stream)
             chosen = settings.choose(self._files_by_content(own), *keys)
+            if "flow" in chosen:
+                chosen["flow"] = _by_outcome(chosen["flow"])
             if subset:
                 chosen["identity"] = self.sets.digest(name, split, subset)
             if shard:
@@ -206,3 +209,11 @@ class JobParams:
                 digest = self.sets.contents.weights(weights, key)
                 own = own | {section: own[section] | {"weights": digest}}
         return own
+
+
+def _by_outcome(flow: dict) -> dict:
+    """Settings of flow with one solver for all that agree to the last bit: which of them computes
+    is a resource of the job.
+    """
+    same = agreement.SAME["flow.backend"]
+    return flow | {"backend": same[0]} if flow["backend"] in same else flow
