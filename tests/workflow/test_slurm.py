@@ -155,13 +155,13 @@ def test_whatever_ends_jobs_the_numbers_are_those_of_this_machine(begin, cluster
     assert "memory ran out: it had asked for 200 MB; it is submitted again and asks for " in said
     own, of_this_machine = json.loads(fresh.read(RESULT)), json.loads(local.read(RESULT))
     assert own["accuracy"] == of_this_machine["accuracy"] and own["clips"] == 16
-    # The content of all that was made: stored frames and flow, networks, scores.
+    # The content of all that was made: stored frames and flow, their listings, networks, scores.
     names = [
         name
         for path in local.folder.glob("results/mini/**/*.content.json")
         if "/." not in (name := str(path.relative_to(local.folder)))
     ]
-    assert len(names) == 17
+    assert len(names) == 21
     assert [name for name in names if fresh.read(name) != local.read(name)] == []
 
 
