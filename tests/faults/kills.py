@@ -65,6 +65,11 @@ STAGES = (
     Stage("frames", f"{RESULTS}/frames/001.h5", f"{BENCHMARKS}/frames/001.tsv", "ffmpeg"),
     Stage("flow", f"{RESULTS}/flow/001.h5", f"{BENCHMARKS}/flow/001.tsv", "ffmpeg"),
     Stage(
+        "store",
+        f"{SPLIT}/train.flow.content.json",
+        f"{BENCHMARKS}/split1/train.flow.tsv",
+    ),
+    Stage(
         "render",
         "results/drawn/videos.json",
         "results/drawn/benchmarks/render.tsv",

@@ -23,6 +23,8 @@ rule store:
         f"results/{{set}}/{{split}}/{{subset}}.{{store}}.{CONTENT}",
     log:
         "results/{set}/logs/{split}/{subset}.{store}.log",
+    benchmark:
+        "results/{set}/benchmarks/{split}/{subset}.{store}.tsv"
     resources:
         mem_mb=NEEDS.memory(500),
         runtime=NEEDS.minutes(30),
