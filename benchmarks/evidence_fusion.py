@@ -10,6 +10,7 @@ Prints a table and writes benchmarks/results/evidence_fusion.json. Half an hour 
 """
 
 import argparse
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -60,10 +61,12 @@ def make_features() -> None:
 
 
 @torch.no_grad()
-def of_held_out(own: dict, variant: str, rows: list[dict], classes: int) -> tuple[Features, dict]:
+def of_held_out(
+    own: dict, variant: str, rows: list[dict], classes: int, streams: Iterable[str] = STREAMS
+) -> tuple[Features, dict[str, torch.Tensor]]:
     """The features of clips that no network has seen, and each stream's logits (clips, N)."""
     features, logits = {}, {}
-    for stream in STREAMS:
+    for stream in streams:
         net = factory.stream_net(own, stream, classes).eval()
         path, about = f"{folder(variant)}/{stream}/co2fi.pt", dict(set=SET, split=SPLIT)
         checkpoint.load(path, net, kind="co2fi", stream=stream, **about)
@@ -71,7 +74,7 @@ def of_held_out(own: dict, variant: str, rows: list[dict], classes: int) -> tupl
         found = features_of_clips(net, store, rows, own["scores"]["batch"], torch.device("cpu"))
         features[stream] = [torch.from_numpy(one) for one in found]
         # Of CO2FI the last unit's, FC1' of h; of a baseline its classes.
-        head = net.classes if variant == "baseline" else net.unit_heads[-1]
+        head = net.classes if own["network"]["kind"] == "baseline" else net.unit_heads[-1]
         logits[stream] = torch.stack([head(one).mean(dim=0) for one in features[stream]])
     return features, logits
 
