@@ -142,7 +142,11 @@ def run(options: argparse.Namespace) -> None:
         _fetch_weights(part)
         _make(part, options.cores)
         write_part(part.path, collect(part.config, part.set, part.split, part.seed))
-        write_page(options.parts, options.out)
+        try:
+            write_page(options.parts, options.out)
+        except PipelineError as error:
+            # Such as a remark on what a later part will bring; no reason to end hours of work.
+            print(f"note: the page is not written yet: {error}", flush=True)
         hours = (time.monotonic() - started) / 3600
         print(
             f"{part.name} is done, part {number} of {len(waiting)}: {hours:.1f} hours, "

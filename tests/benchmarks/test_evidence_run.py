@@ -1,6 +1,7 @@
 """Which parts are made, and when a part is as wanted."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import evidence_cases
@@ -125,6 +126,19 @@ def options(folder: Path, **given) -> argparse.Namespace:
     return argparse.Namespace(parts=folder / "parts", out=folder / "docs/results.md", **own | given)
 
 
+def pretend(monkeypatch, folder: Path, snakemake: Callable[[list[str]], int | None]) -> None:
+    """Have parts made by `snakemake` and collected from nothing, of clips in `folder`."""
+    monkeypatch.setattr(evidence_run, "snakemake", snakemake)
+    monkeypatch.setattr(evidence_run, "write_lists", lambda data: None)
+    monkeypatch.setattr(
+        evidence_run,
+        "collect",
+        lambda config, name, split, seed: evidence_cases.part(split, seed),
+    )
+    for name in ("jhmdb14", "tiny"):
+        (folder / name).mkdir()
+
+
 def test_missing_clips_are_named_before_anything_runs(tmp_path):
     with pytest.raises(PipelineError, match="nowhere/jhmdb14: there is no such folder of genuine"):
         evidence_run.run(options(tmp_path, data=tmp_path / "nowhere"))
@@ -138,21 +152,27 @@ def test_parts_are_made_in_turn_and_a_failure_ends_the_run(tmp_path, monkeypatch
         commands.append(arguments)
         return len(commands) - 1
 
-    monkeypatch.setattr(evidence_run, "snakemake", snakemake)
-    monkeypatch.setattr(evidence_run, "write_lists", lambda data: None)
-    monkeypatch.setattr(
-        evidence_run,
-        "collect",
-        lambda config, name, split, seed: evidence_cases.part(split, seed),
-    )
-    for name in ("jhmdb14", "tiny"):
-        (tmp_path / name).mkdir()
+    pretend(monkeypatch, tmp_path, snakemake)
     with pytest.raises(PipelineError, match="has not made all of tiny/split2/seed1"):
         evidence_run.run(options(tmp_path, only=["tiny"], data=tmp_path))
     assert commands[0][:5] == ["--cores", "2", "--configfile", "workflow/evidence/tiny.yaml", "--"]
     assert "results/tiny/split2/acc.json" in commands[1]
     assert "split1 with seed 1." in (tmp_path / "docs/results.md").read_text()
     assert "tiny/split1/seed1 is done, part 1 of 4" in capsys.readouterr().out
+
+
+def test_a_page_that_cannot_be_written_ends_no_work(tmp_path, monkeypatch, capsys):
+    """A remark on a section that the last part brings."""
+    made = []
+    pretend(monkeypatch, tmp_path, made.append)
+    asked = options(tmp_path, only=["tiny/split1"], data=tmp_path)
+    asked.out.parent.mkdir()
+    asked.out.with_suffix(".remarks.md").write_text("## nowhere\n\nA remark.\n")
+    with pytest.raises(PipelineError, match="there is no section 'nowhere'"):
+        evidence_run.run(asked)
+    assert len(made) == 2
+    said = capsys.readouterr().out
+    assert said.count("note: the page is not written yet: ") == 2 and "part 2 of 2" in said
 
 
 def test_listing_makes_nothing(tmp_path, capsys):
