@@ -24,6 +24,8 @@ rule store:
         "results/{set}/logs/{split}/{subset}.{store}.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{subset}.{store}.tsv"
+    conda:
+        "../../envs/video.yaml"
     resources:
         mem_mb=NEEDS.memory(500),
         runtime=NEEDS.minutes(30),
