@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from shlex import quote
@@ -15,8 +17,8 @@ import psutil
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
 # Where Debian has daemons, also for users whose PATH has not.
 PATHS = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
-# What runs a job, or a step of it, on a node.
-STEP = "slurmstepd"
+# What runs a job, or a step of it, on a node, as it calls itself.
+STEP = r"slurmstepd: \[(\d+)\."
 # Two nodes that say that they have four cores, the second also a GPU, a plain file. Each second
 # memory is looked at, and a step that has more than it asked for is killed. In the partition
 # `short` a job may run for a minute.
@@ -144,7 +146,8 @@ class SlurmCluster:
         for name in [name for name in self.daemons if name != "munged"] + ["munged"]:
             if name in self.daemons:
                 self._stop(name)
-        self._kill_steps()
+        own = f"SLURM_CONF={self.folder / 'slurm.conf'}"
+        self._kill(lambda process: own in _variables(process))
 
     def start_node(self, node: str) -> None:
         """Start the slurmd of a node."""
@@ -153,8 +156,10 @@ class SlurmCluster:
 
     def lose_node(self, node: str) -> None:
         """kill -9 to the slurmd of a node and to all that works there."""
-        self.daemons.pop(node).kill()
-        self._kill_steps(node)
+        jobs = self.run("squeue", "-h", "-w", node, "-o", "%i").split()
+        daemon = self.daemons.pop(node)
+        self._kill(lambda process: process.pid == daemon.pid or _job_of(process) in jobs)
+        daemon.wait()
 
     def states(self) -> dict[str, str]:
         """The state of each node, such as idle, mixed, allocated, down*."""
@@ -206,19 +211,24 @@ class SlurmCluster:
             daemon.kill()
             daemon.wait()
 
-    def _kill_steps(self, node: str = "") -> None:
-        """kill -9 to what works on this cluster, or on one of its nodes, all of it at once: who
-        lived on would tell slurmctld how the others ended.
+    def _kill(self, is_wanted: Callable[[psutil.Process], bool]) -> None:
+        """kill -9 to processes, all at once: who lived on would tell slurmctld how others ended.
+
+        So they are stopped first, until there is none that another has begun meanwhile.
         """
-        own = {f"SLURM_CONF={self.folder / 'slurm.conf'}"} | (
-            {f"SLURMD_NODENAME={node}"} if node else set()
-        )
-        found = [each for each in psutil.process_iter() if own <= _variables(each)]
-        processes = [*(step for task in found for step in _steps_above(task)), *found]
-        for act in (psutil.Process.suspend, psutil.Process.kill):
-            for process in processes:
+        stopped: dict[int, psutil.Process] = {}
+        while found := [
+            process
+            for process in psutil.process_iter()
+            if process.pid not in stopped and is_wanted(process)
+        ]:
+            for process in found:
+                stopped[process.pid] = process
                 with suppress(psutil.Error):
-                    act(process)
+                    process.suspend()
+        for process in stopped.values():
+            with suppress(psutil.Error):
+                process.kill()
 
 
 def _variables(process: psutil.Process) -> set[str]:
@@ -228,10 +238,15 @@ def _variables(process: psutil.Process) -> set[str]:
     return set()
 
 
-def _steps_above(task: psutil.Process) -> list[psutil.Process]:
+def _job_of(process: psutil.Process) -> str:
+    """The number of the job that a process works for, itself or as 'slurmstepd: [12.batch]'; ''
+    where it works for none.
+    """
     with suppress(psutil.Error):
-        return [each for each in task.parents() if each.name() == STEP]
-    return []
+        if step := re.match(STEP, " ".join(process.cmdline())):
+            return step[1]
+        return process.environ().get("SLURM_JOB_ID", "")
+    return ""
 
 
 def _resolves() -> bool:

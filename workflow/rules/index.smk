@@ -58,7 +58,8 @@ rule index:
         "results/{set}/logs/index.log",
     benchmark:
         "results/{set}/benchmarks/index.tsv"
-    priority: 90
+    # The scheduler adds up: more than that of all tables of splits that fit into the cores.
+    priority: 1000
     conda:
         "../../envs/video.yaml"
     threads: NEEDS.all_cores
@@ -93,7 +94,7 @@ rule subset:
         "results/{set}/logs/{split}/{subset}.log",
     benchmark:
         "results/{set}/benchmarks/{split}/{subset}.tsv"
-    priority: 85
+    priority: 1
     conda:
         "../../envs/video.yaml"
     resources:

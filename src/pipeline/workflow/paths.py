@@ -213,19 +213,21 @@ class InputFiles:
 
     # Results
 
-    def trajectory_records(self, wildcards) -> list[str]:
-        """The records of every shard of trajectories that a run's result rests on; `listings` stand
-        for those of frames and flow.
-        """
-        if not self._computes_idt(wildcards):
-            return []
+    def shard_records(self, wildcards) -> list[str]:
+        """The records of every shard that a run's result rests on."""
         name, split = wildcards.set, split_of(wildcards)
         train, test = (self.sets.subset_shards(name, split, side) for side in (TRAIN, TEST))
-        records = provenance.shard_records(
-            f"results/{name}", train, test, self._in_split(wildcards, "idt/codebook.json")
+        codebook = self._in_split(wildcards, "idt/codebook.json")
+        return provenance.shard_records(
+            f"results/{name}", train, test, codebook if self._computes_idt(wildcards) else None
         )
-        stores = tuple(f"results/{name}/{store}/" for store in STORES.values())
-        return [path for path in records if not path.startswith(stores)]
+
+    def trajectory_records(self, wildcards) -> list[str]:
+        """Those of trajectories; `listings` stand for those of frames and flow."""
+        if not self._computes_idt(wildcards):
+            return []
+        stores = tuple(f"results/{wildcards.set}/{store}/" for store in STORES.values())
+        return [path for path in self.shard_records(wildcards) if not path.startswith(stores)]
 
     def stage_records(self, wildcards) -> list[str]:
         """The records of every other artifact that a run's result rests on."""
