@@ -87,7 +87,7 @@ def test_a_run_ends_with_its_result(finished):
     """What a user reads: a line for each job, then what `pipeline show` says."""
     text = finished.printed.partition(" jobs; the full log: ")[2]
     jobs, _, result = text.partition("mini split1: 16 test clips, 8 classes")
-    assert "30/30  fuse" in jobs and "asynchronous fusion" in result
+    assert "34/34  fuse" in jobs and "asynchronous fusion" in result
     assert result.rstrip().splitlines()[-1].startswith("scores of each clip ")
     assert len(finished.printed.splitlines()) < 80
 

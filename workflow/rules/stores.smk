@@ -17,6 +17,7 @@ localrules:
 rule store:
     input:
         shards=ancient(FILES.subset_shards("results/{set}/{store}/{shard}.h5")),
+        records=ancient(FILES.subset_shards("results/{set}/{store}/{shard}.json")),
         contents=FILES.subset_shards(f"results/{{set}}/{{store}}/{{shard}}.{CONTENT}"),
     output:
         f"results/{{set}}/{{split}}/{{subset}}.{{store}}.{CONTENT}",

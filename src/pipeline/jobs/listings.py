@@ -17,8 +17,8 @@ from pipeline.files import read_intact, replacing
 from pipeline.jobs import record
 from pipeline.streams import STORES
 
-# What a listing rests on of a shard: itself, and what it is.
-FILES = ("h5", "content.json")
+# What belongs to a shard that is there: itself, its record and its content.
+FILES = ("h5", "json", "content.json")
 
 
 def write(path: str | Path, store: str | Path, shards: Iterable[str]) -> None:
