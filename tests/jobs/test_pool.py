@@ -9,6 +9,7 @@ from multiprocessing import connection
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from pipeline.errors import MachineError, PipelineError
 from pipeline.jobs import pool
@@ -131,7 +132,7 @@ def wait_for_ever(task, advance, pipe):
 
 def test_processes_end_with_a_killed_program(tmp_path):
     program = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import sys; sys.path[:0] = {[str(folder) for folder in Path(__file__).parents[:2]]!r}\n"
         "import test_pool\nfrom pipeline.jobs import pool\n"
         "if __name__ == '__main__':\n"
         f"    list(pool.each(test_pool.wait, [{str(tmp_path)!r}] * 2, 2, print))\n"
@@ -143,13 +144,3 @@ def test_processes_end_with_a_killed_program(tmp_path):
     process.kill()
     process.wait()
     assert wait_for(lambda: not [pid for pid in found if Path(f"/proc/{pid}").exists()])
-
-
-def wait_for(condition, seconds: float = 180):
-    """Return what a condition gives once it holds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not come")

@@ -20,7 +20,7 @@ def everything(rules) -> dict[str, str]:
         "examine": params.videos(shard),
         "index": params.splits(rules.wildcards()),
         "subset": params.subset(split),
-        "flow": params.settings("decode", "flow", "store.flow", shard=True)(shard),
+        "flow": params.settings("decode", "flow", "store.flow", shard=True, by_outcome=True)(shard),
         "teacher": params.settings("seed", "teacher", subset="train")(split),
         "co2fi": params.settings("seed", "network", "co2fi", "loss.alpha", subset="train")(run),
         "fuse": params.settings("seed", "fusion", subset="test")(run),
@@ -52,7 +52,8 @@ def test_flow_depends_on_its_solver_where_that_has_other_bits(rules):
     for backend in ("cpu", "cuda"):
         rules.mini["settings"]["flow"] = {"backend": backend}
         assert changed(before, everything(rules)) == {"result"}
-        assert rules.start().resources.flow_backend(rules.wildcards(shard="000")) == backend
+        given = rules.start().params.settings("flow", shard=True)(rules.wildcards(shard="000"))
+        assert json.loads(given)["flow"]["backend"] == backend
     rules.mini["settings"]["flow"] = {"backend": "opencv"}
     assert changed(before, everything(rules)) == {"flow", "result"}
 

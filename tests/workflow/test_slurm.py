@@ -143,7 +143,7 @@ def test_whatever_ends_jobs_the_numbers_are_those_of_this_machine(begin, cluster
     lost = run.wait_for("flow is computed", lambda: run.running("flow"))
     node = cluster.run("squeue", "-h", "-j", lost, "-o", "%N").strip()
     cluster.lose_node(node)
-    run.wait_for("the node is missed", lambda: cluster.states()[node].startswith("down"))
+    run.wait_for("the node is missed", lambda: cluster.jobs().get(lost) == "NODE_FAIL")
     cluster.start_node(node)
     training = run.wait_for("a teacher is trained", lambda: stopped_teacher(run))
     cluster.run("scontrol", "update", f"JobId={training}", "TimeLimit=1")

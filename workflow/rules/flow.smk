@@ -3,6 +3,8 @@
 # INPUTS   results/<set>/index/<shard>.csv, and the videos that it names
 # OUTPUTS  results/<set>/flow/<shard>.h5: one dataset per clip, (frames - 1, 2, H, W) uint8
 
+FLOW_SETTINGS = ("decode", "flow", "store.flow", "store.flow_quality")
+
 
 rule flow:
     input:
@@ -24,21 +26,19 @@ rule flow:
         mem_mb=NEEDS.flow_memory,
         runtime=NEEDS.minutes(1440),
         videos=NEEDS.video_folder,
-        backend=NEEDS.flow_backend,
         on_bad_clip=NEEDS.on_bad_clip,
+        settings=PARAMS.settings(*FLOW_SETTINGS, shard=True),
     params:
-        settings=PARAMS.settings(
-            "decode", "flow", "store.flow", "store.flow_quality", shard=True
-        ),
+        # What is compared; the program is told which solver of the same bits it is to take.
+        settings=PARAMS.settings(*FLOW_SETTINGS, shard=True, by_outcome=True),
         code=code_id("flow.py"),
     shell:
         'python "$SCRIPTS"/flow.py'
         " --clips {input.clips:q}"
         " --videos {resources.videos:q}"
         " --on-bad-clip {resources.on_bad_clip}"
-        " --settings {params.settings:q}"
+        " --settings {resources.settings:q}"
         " --code {params.code}"
-        " --backend {resources.backend}"
         " --cores {threads}"
         " --out {output.h5:q}"
         " --record {output.record:q}"

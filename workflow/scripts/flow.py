@@ -22,15 +22,12 @@ def build_parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--cores", type=int, default=1, help="cores on which clips are computed (default 1)"
     )
-    result.add_argument(
-        "--backend", help="solver (default: that of the settings, which name one of the same bits)"
-    )
     return result
 
 
 def backend(options: argparse.Namespace) -> str:
     """The backend of the solver on this machine."""
-    return tvl1.resolve_backend(options.backend or options.settings["flow"]["backend"])
+    return tvl1.resolve_backend(options.settings["flow"]["backend"])
 
 
 def solver(options: argparse.Namespace) -> str:

@@ -47,7 +47,9 @@ def drop_stale(results: Path) -> None:
     for store in STORES.values():
         for path in results.glob(f"*/split*/*.{store}.content.json"):
             with suppress(OSError):
-                if not _shards(path) <= _whole(path.parents[1] / store):
+                folder = path.parents[1] / store
+                there = set(os.listdir(folder)) if folder.is_dir() else set()
+                if not there >= {f"{shard}.{end}" for shard in _shards(path) for end in FILES}:
                     path.unlink()
 
 
@@ -57,12 +59,3 @@ def _shards(path: Path) -> set[str]:
         return set(json.loads(read_intact(path))["shards"])
     except (PipelineError, ValueError, KeyError, TypeError):
         return {""}
-
-
-def _whole(store: Path) -> set[str]:
-    """The shards in a folder of which all files are there."""
-    names = set(os.listdir(store)) if store.is_dir() else set()
-    shards = {name.partition(".")[0] for name in names}
-    return {
-        shard for shard in shards if shard and names >= {f"{shard}.{ending}" for ending in FILES}
-    }

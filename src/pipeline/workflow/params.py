@@ -46,12 +46,14 @@ class JobParams:
         subset: str | None = None,
         shard: bool = False,
         by_stream: bool = False,
+        by_outcome: bool = False,
     ) -> ParamsFunction:
         """The settings `keys` of a job and nothing else, so that only they rerun the rule.
 
         With `subset` also the identity of the split's train or test clips, with `shard` the
         accepted damaged clips of the job's shard. With `by_stream` the settings are those of the
-        job's stream.
+        job's stream. With `by_outcome` they are for comparing alone: solvers of flow that agree to
+        the last bit are one.
         """
 
         # The jobs of many shards ask the same.
@@ -63,7 +65,7 @@ class JobParams:
             if by_stream:
                 own = for_stream(own, stream)
             chosen = settings.choose(self._files_by_content(own), *keys)
-            if "flow" in chosen:
+            if by_outcome:
                 chosen["flow"] = _by_outcome(chosen["flow"])
             if subset:
                 chosen["identity"] = self.sets.digest(name, split, subset)
@@ -212,8 +214,6 @@ class JobParams:
 
 
 def _by_outcome(flow: dict) -> dict:
-    """Settings of flow with one solver for all that agree to the last bit: which of them computes
-    is a resource of the job.
-    """
+    """Settings of flow with one solver for all that agree to the last bit."""
     same = agreement.SAME["flow.backend"]
     return flow | {"backend": same[0]} if flow["backend"] in same else flow

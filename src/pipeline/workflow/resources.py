@@ -134,7 +134,7 @@ class JobResources:
         """The GPUs of a job of flow. For auto it is one where this machine has any; a cluster's
         jobs ask for none, and take what is there.
         """
-        backend = self.flow_backend(wildcards)
+        backend = self.sets.settings(wildcards.set, None)["flow"]["backend"]
         here = backend == "auto" and not self._on_cluster
         return int(backend == "cuda" or (here and self._gpus > 0))
 
@@ -193,12 +193,6 @@ class JobResources:
         """Options of all that run networks: how many processes read, and the device."""
         compute = self._compute(wildcards)
         return f"--workers {compute['workers']} --device {compute['device']}"
-
-    def flow_backend(self, wildcards) -> str:
-        """The solver of flow. Where others have the same bits, they are the same among the
-        params.
-        """
-        return self.sets.settings(wildcards.set, None)["flow"]["backend"]
 
     def video_folder(self, wildcards) -> str:
         """The folder of a set's videos."""
