@@ -5,9 +5,10 @@
     python benchmarks/first_gpu.py --dry --out FOLDER  # each part at tiny sizes on a CPU
 
 It runs from a checkout, installed or not, without Snakemake: it takes torch with Triton, numba,
-h5py, OpenCV, scipy, PyYAML and a C compiler; imagecodecs where there is one. A part that fails is
-reported, and the others go on. Ends with a table, and writes first_gpu_<GPU>.json to --out, by
-default benchmarks/results. Its status is 1 where a part failed or bits differ.
+h5py, OpenCV, scipy, PyYAML and a C compiler; with imagecodecs, tqdm and ffmpeg-python the job of
+flow is measured, too, on the videos of --clips. A part that fails is reported, and the others go
+on. Ends with a table, and writes first_gpu_<GPU>.json to --out, by default benchmarks/results. Its
+status is 1 where a part failed or bits differ.
 """
 
 import argparse

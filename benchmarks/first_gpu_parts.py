@@ -20,12 +20,23 @@ from peaks import peak_of
 from report import machine
 
 from pipeline import gpus
+from pipeline.compute.compiling import compile_network
+from pipeline.compute.device import resolve_layout
 from pipeline.flow import tvl1
+from pipeline.training.step import Step
 
 HEIGHT, WIDTH = 240, 320
 CLASSES = 101
 # A GPU's losses in float32 may differ so from a CPU's, which sums in another order.
 TOLERANCE = 1e-4
+# What the job of flow takes beside the solver.
+OF_JOB = ("imagecodecs", "tqdm", "ffmpeg")
+# Clips of the shorter of two jobs of flow.
+JOB_CLIPS = 32
+VIDEOS = (".avi", ".mp4", ".mkv")
+# Trainings that are also measured compiled, and with their batches read from a store: those that
+# read most for what they compute.
+READING = ("co2fi motion", "asyn appearance-to-motion", "asyn motion-to-appearance")
 
 
 class Plan:
@@ -38,6 +49,8 @@ class Plan:
         self.frame = (48, 64) if dry else (HEIGHT, WIDTH)
         self.batches = (1, 3) if dry else (64, 256, 1024)
         self.of_set, self.classes, self.batch = ("demo", 8, 2) if dry else ("ucf101", CLASSES, 16)
+        # Steps that the host queues before it waits.
+        self.queue = 1 if dry else 20
         self.workers = 0 if dry else min(8, len(os.sched_getaffinity(0)))
 
     def wait(self) -> None:
@@ -77,7 +90,7 @@ def pictures(count: int, height: int, width: int) -> np.ndarray:
 
 def videos(folder: Path, count: int) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the name and the first frames (n, H, W) of some videos of a folder, by OpenCV."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".avi", ".mp4", ".mkv"))
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in VIDEOS)
     for path in paths[:: max(1, len(paths) // count)][:count]:
         capture, frames = cv2.VideoCapture(str(path)), []
         while len(frames) < 9 and (read := capture.read())[0]:
@@ -147,7 +160,6 @@ def losses(plan: Plan) -> dict:
 
     from pipeline.data import packing
     from pipeline.data.loader import to_device
-    from pipeline.training.step import Step
 
     (case,) = [case for case in gpu_cost.cases("demo", 8, 2) if "asyn m" in case.name]
     packed = gpu_cost.pack(case)
@@ -180,106 +192,183 @@ def losses(plan: Plan) -> dict:
 
 def training(plan: Plan) -> dict:
     """A step of each network in mixed precision: time, arithmetic, its share of the peak, memory,
-    and whether the host waits for the GPU.
+    whether the host waits for the GPU; and of some the time once they are compiled.
     """
     import gpu_cost
     from torch.utils.flop_counter import FlopCounterMode
 
-    from pipeline.compute.device import resolve_layout
-    from pipeline.data import packing
-    from pipeline.data.loader import to_device
-    from pipeline.training.step import Step
-
-    gpu = plan.device.type == "cuda"
-    peak = peak_of(torch.cuda.get_device_name()) if gpu else None
-    torch.backends.cudnn.benchmark = gpu
+    torch.backends.cudnn.benchmark = plan.device.type == "cuda"
     rows = {}
     for case in gpu_cost.cases(plan.of_set, plan.classes, plan.batch):
         if plan.dry and case.name not in ("co2fi motion", "asyn motion-to-appearance"):
             continue
-        net = case.make().to(plan.device, memory_format=resolve_layout("auto", plan.device))
-        schedule = case.schedule | {"precision": "auto", "accumulate": 1, "lr": 1e-6}
-        step = Step(net.train(), case.criterion, schedule, plan.device)
-        size = case.own["crops"]["size"]
-        raw = to_device(gpu_cost.pack(case), plan.device)
-        batch = to_device(gpu_cost.labels(case), plan.device) | {
-            key: packing.finish_on_device(raw[key], stream, size)
-            for key, (stream, _) in case.inputs.items()
-        }
+        step, batch = _step_of(plan, case)
         with FlopCounterMode(display=False) as counter:
             step(0, [batch])
         tflop = counter.get_total_flops() / 1e12
-        waits = ""
-        if gpu:
-            torch.cuda.reset_peak_memory_stats()
+        waits = _waits_in(plan, step, batch)
+        rows[case.name] = {"waits": waits} | _speed(plan, step, batch, tflop)
+        if case.name in READING and not plan.dry:
+            del step, batch
+            step, batch = _step_of(plan, case)
+            begun = time.perf_counter()
+            _compile(step)
+            step(0, [batch])
             plan.wait()
-            torch.cuda.set_sync_debug_mode("error")
-            try:
-                step(0, [batch])
-            except RuntimeError as error:
-                waits = str(error).splitlines()[0]
-            finally:
-                torch.cuda.set_sync_debug_mode("default")
-        rate = plan.rate(lambda step=step, batch=batch: step(0, [batch]), 1)
-        rows[case.name] = {
-            "ms_a_step": 1000 / rate,
-            "tflops": tflop * rate,
-            "share_of_peak": tflop * rate / peak if peak else None,
-            "peak_gb": torch.cuda.max_memory_allocated() / 1e9 if gpu else None,
-            "waits": waits,
-        }
-        del net, step, batch, raw
+            seconds = time.perf_counter() - begun
+            compiled = {"seconds_to_compile": seconds} | _speed(plan, step, batch, tflop)
+            rows[case.name]["compiled"] = compiled
+        del step, batch
     return {"networks": rows, "ok": not any(row["waits"] for row in rows.values())}
 
 
-def loader(plan: Plan) -> dict:
-    """The share of its time that CO2FI of motion waits for batches of a store, read by workers."""
+def _speed(plan: Plan, step: Step, batch: dict, tflop: float) -> dict:
+    """Time, arithmetic and memory of a step; the host queues step after step, as in a training."""
+    gpu = plan.device.type == "cuda"
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    peak = peak_of(torch.cuda.get_device_name()) if gpu else None
+    rate = plan.rate(lambda: [step(0, [batch]) for _ in range(plan.queue)], plan.queue)
+    return {
+        "ms_a_step": 1000 / rate,
+        "tflops": tflop * rate,
+        "share_of_peak": tflop * rate / peak if peak else None,
+        "peak_gb": torch.cuda.max_memory_allocated() / 1e9 if gpu else None,
+    }
+
+
+def _compile(step: Step) -> None:
+    compile_network(step.model, len(os.sched_getaffinity(0)))
+
+
+def _step_of(plan: Plan, case) -> tuple[Step, dict]:
+    """A training step of a network, and a batch on the device."""
     import gpu_cost
 
-    from pipeline.compute.device import resolve_layout
-    from pipeline.data.dataset import StreamDataset
-    from pipeline.data.groups import CachedRankings
-    from pipeline.data.loader import iterate_batches
-    from pipeline.data.stream import Stream
+    from pipeline.data import packing
+    from pipeline.data.loader import to_device
+
+    net = case.make().to(plan.device, memory_format=resolve_layout("auto", plan.device))
+    schedule = case.schedule | {"precision": "auto", "accumulate": 1, "lr": 1e-6}
+    step = Step(net.train(), case.criterion, schedule, plan.device)
+    raw, size = to_device(gpu_cost.pack(case), plan.device), case.own["crops"]["size"]
+    batch = to_device(gpu_cost.labels(case), plan.device) | {
+        key: packing.finish_on_device(raw[key], stream, size)
+        for key, (stream, _) in case.inputs.items()
+    }
+    return step, batch
+
+
+def _waits_in(plan: Plan, step: Step, batch: dict) -> str:
+    """What in a step makes the host wait for the GPU, in torch's words; '' for nothing."""
+    if plan.device.type != "cuda":
+        return ""
+    plan.wait()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        step(0, [batch])
+    except RuntimeError as error:
+        return str(error).splitlines()[0]
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return ""
+
+
+def flow_job(plan: Plan) -> dict:
+    """Pairs a second of the whole job of flow: clips are decoded, solved, compressed and written.
+
+    By the difference of two jobs, one with four times the clips of the other, without their start.
+    """
+    if lacking := [name for name in OF_JOB if find_spec(name) is None]:
+        return {"not measured": f"{', '.join(lacking)}: not installed here"}
+    if not plan.clips:
+        return {"not measured": "it takes videos; name their folder by --clips"}
+    import flow_job
+
+    paths = sorted(path for path in plan.clips.rglob("*") if path.suffix in VIDEOS)
+    if plan.dry:
+        paths = [min(paths, key=lambda path: path.stat().st_size)]
+    count = 1 if plan.dry else JOB_CLIPS
+    jobs = [
+        flow_job.measure([paths[n % len(paths)] for n in range(number)], plan.backend)
+        for number in (count, 4 * count)
+    ]
+    short, long = jobs
+    rate = (long["pairs"] - short["pairs"]) / (long["wall"] - short["wall"])
+    found = flow_job.per_pair(*jobs)
+    return {"pairs_a_second": rate, "processor_ms_a_pair": found["milliseconds"],
+            "seconds_to_start": short["wall"] - short["pairs"] / rate, "cores": machine()["cores"],
+            "aim": 1500, "least": 500}  # fmt: skip
+
+
+def loader(plan: Plan) -> dict:
+    """The share of its time that a training waits for batches of a store, read by workers."""
+    import gpu_cost
+
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _stores(Path(folder), 3 if plan.dry else 32, 25 if plan.dry else 60)
+        for case in gpu_cost.cases(plan.of_set, plan.classes, plan.batch):
+            if case.name in READING:
+                found[case.name] = _waits(plan, case, Path(folder), rows)
+    return {"workers": plan.workers, "trainings": found, "aim": 0.1}
+
+
+def _stores(folder: Path, clips: int, frames: int) -> list[dict]:
+    """Write frames, flow and groups of some clips; return their rows."""
     from pipeline.storage import writer
     from pipeline.storage.codecs import Codec
     from pipeline.storage.keys import key_of
-    from pipeline.training.step import Step
 
-    name = "co2fi motion"
-    (case,) = [c for c in gpu_cost.cases(plan.of_set, plan.classes, plan.batch) if c.name == name]
-    codec = "lz4" if find_spec("imagecodecs") else "gzip"
-    clips, frames, steps = (3, 12, 3) if plan.dry else (32, 60, 60)
+    packed = find_spec("imagecodecs") is not None
     rows = [
         {"clip": f"c/{n}", "path": "", "sha256": str(n), "frames": frames, "label": n % 2,
          "shard": "000"}
         for n in range(clips)
     ]  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        still = cv2.GaussianBlur(
-            np.random.default_rng(0).normal(128, 40, (HEIGHT, WIDTH)), (0, 0), 4
-        )
-
-        def fields(row: dict) -> Iterator[np.ndarray]:
-            for number in range(frames - 1):
-                field = np.roll(still, number, axis=1).clip(0, 255).astype(np.uint8)
-                yield np.stack([field, field.T.reshape(field.shape)])
-
-        path = Path(folder) / "flow" / "000.h5"
+    still = cv2.GaussianBlur(np.random.default_rng(0).normal(128, 40, (HEIGHT, WIDTH)), (0, 0), 4)
+    moving = [np.roll(still, n, axis=1).clip(0, 255).astype(np.uint8) for n in range(frames)]
+    for kind, codec, arrays in (
+        ("flow", "lz4", lambda row: (np.stack([x, x[::-1]]) for x in moving[1:])),
+        ("frames", "jpeg", lambda row: (np.stack([x, x[::-1], x], axis=-1) for x in moving)),
+    ):
+        path = folder / kind / "000.h5"
         path.parent.mkdir()
-        writer.write_shard(path, "flow", rows, fields, {}, "", "", codec=Codec(codec))
-        with writer.create(Path(folder) / "groups.h5", "groups", {}, "") as file:
-            for row in rows:
-                file[key_of(row["clip"])] = np.tile(np.arange(5, dtype=np.uint16), (frames, 1))
-        own = case.own
-        stream = Stream("motion", path.parent, own["crops"], own["stack"], rows)
-        dataset = StreamDataset(rows, stream, 1, CachedRankings(Path(folder) / "groups.h5", 1))
-        net = case.make().to(plan.device, memory_format=resolve_layout("auto", plan.device))
-        schedule = case.schedule | {"precision": "auto", "accumulate": 1, "lr": 1e-6}
-        step = Step(net.train(), case.criterion, schedule, plan.device)
-        batches = iterate_batches(
-            dataset, range(10**6 * plan.batch), plan.batch, plan.device, plan.workers
-        )
+        own = Codec(codec if packed else "gzip", 95)
+        writer.write_shard(path, kind, rows, arrays, {}, "", "", codec=own)
+    with writer.create(folder / "groups.h5", "groups", {}, "") as file:
+        for row in rows:
+            file[key_of(row["clip"])] = np.tile(np.arange(5, dtype=np.uint16), (frames, 1))
+    return rows
+
+
+def _waits(plan: Plan, case, folder: Path, rows: list[dict]) -> dict:
+    """What a training step takes with its batches read by workers, and on one batch alone."""
+    from pipeline.data.dataset import PeriodDataset, StreamDataset
+    from pipeline.data.groups import CachedRankings
+    from pipeline.data.loader import iterate_batches
+    from pipeline.data.stream import Stream
+    from pipeline.streams import STORES
+
+    own, steps = case.own, 3 if plan.dry else 60
+    streams = [
+        Stream(name, str(folder / STORES[name]), own["crops"], own["stack"], rows)
+        for name, _ in case.inputs.values()
+    ]
+    rankings = [CachedRankings(folder / "groups.h5", 1) for _ in streams]
+    if len(streams) == 1:
+        dataset = StreamDataset(rows, *streams, 1, *rankings)
+    else:
+        period = own["period"]
+        dataset = PeriodDataset(rows, *streams, 1, period["delta"], period["instants"], *rankings)
+    step, _ = _step_of(plan, case)
+    if not plan.dry:
+        # As a long training is, which needs its batches soonest.
+        _compile(step)
+    batches = iterate_batches(
+        dataset, range(10**6 * plan.batch), plan.batch, plan.device, plan.workers
+    )
+    try:
         for batch in islice(batches, 1 if plan.dry else 10):
             step(0, [batch])
         plan.wait()
@@ -288,11 +377,11 @@ def loader(plan: Plan) -> dict:
             step(0, [batch])
         plan.wait()
         read = (time.perf_counter() - begun) / steps
-        alone = 1 / plan.rate(lambda: step(0, [batch]), 1)
+        alone = 1 / plan.rate(lambda: [step(0, [batch]) for _ in range(plan.queue)], plan.queue)
+    finally:
         batches.close()
     share = max(0.0, 1 - alone / read)
-    return {"codec": codec, "workers": plan.workers, "ms_with_reading": 1000 * read,
-            "ms_alone": 1000 * alone, "share_waited": share, "aim": 0.1}  # fmt: skip
+    return {"ms_with_reading": 1000 * read, "ms_alone": 1000 * alone, "share_waited": share}
 
 
 PARTS = {
@@ -300,6 +389,7 @@ PARTS = {
     "crops": crops,
     "losses": losses,
     "flow rate": flow_rate,
+    "flow job": flow_job,
     "training": training,
     "loader": loader,
 }
@@ -327,11 +417,17 @@ def table(found: dict[str, dict]) -> Iterator[str]:
         yield f"{name:10} {'ok' if part['ok'] else 'FAILED':7} {_said(part)}"
     networks = found.get("training", {}).get("networks", {})
     if networks:
-        yield f"{'network':34} {'ms/step':>9} {'TFLOP/s':>8} {'of peak':>7} {'GB':>6}"
+        yield f"{'network':35} {'ms/step':>8} {'TFLOP/s':>8} {'of peak':>7} {'GB':>6}"
     for name, row in networks.items():
-        share = f"{row['share_of_peak']:.1%}" if row["share_of_peak"] else "-"
-        memory = f"{row['peak_gb']:.1f}" if row["peak_gb"] else "-"
-        yield f"{name:34} {row['ms_a_step']:9.1f} {row['tflops']:8.2f} {share:>7} {memory:>6}"
+        yield _speed_line(name, row)
+        if "compiled" in row:
+            yield _speed_line(f"{name}, compiled", row["compiled"])
+
+
+def _speed_line(name: str, row: dict) -> str:
+    share = f"{row['share_of_peak']:.1%}" if row["share_of_peak"] else "-"
+    memory = f"{row['peak_gb']:.1f}" if row["peak_gb"] else "-"
+    return f"{name:35} {row['ms_a_step']:8.1f} {row['tflops']:8.2f} {share:>7} {memory:>6}"
 
 
 def _said(part: dict) -> str:

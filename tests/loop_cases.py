@@ -28,6 +28,7 @@ SCHEDULE = {
     "layout": "auto",
     "checkpoint_every": 10,
     "checkpoint_minutes": 60.0,
+    "compile": "auto",
 }
 
 

@@ -32,6 +32,7 @@ sets:
 `pipeline check FILE` says whether a file is a config, and where it is not, the line and the nearest
 right key. Settings are laid over one another in this order: the sections of `config.yaml`, the
 set's own `settings`, `all_sets`, the `settings` of a variant, and its `by_stream` for one stream.
+Each of the first three may hold a `by_kind`, which is laid over it for networks of a kind.
 What a changed setting makes again stands in [what reruns when](what-reruns-when.md).
 """
 

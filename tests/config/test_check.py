@@ -107,6 +107,9 @@ UNKNOWN = {
     "sets.demo.settings.co2fi.momentun": "momentum",
     "co2fi.segment": "segments",
     "scores.snippet": "snippets",
+    "by_kind.basline": "baseline",
+    "by_kind.baseline.co2fy": "co2fi",
+    "by_kind.direct.co2fi.momentun": "momentum",
     "variants.tsn.settings.by_streams": "by_stream",
     "variants.tsn.settings.by_stream.motoin": "motion",
     "variants.tsn.settings.by_stream.motion.co2fy": "co2fi",
@@ -432,6 +435,11 @@ def test_the_paper_adds_probabilities():
 def test_what_tsn_cannot_have_is_refused(path, value):
     (line,) = refusal(changed(path, value))
     assert path in line
+
+
+def test_a_variant_has_one_kind():
+    (line,) = refusal(changed("variants.tsn.settings.by_kind", {"baseline": {"co2fi": {"lr": 1}}}))
+    assert "variants.tsn.settings.by_kind: a variant has networks of one kind" in line
 
 
 def test_numbers_of_a_stream_may_have_exponents():

@@ -78,6 +78,36 @@ def test_settings_by_stream_of_a_variant_are_laid_over_those_of_its_set():
     assert runs.for_stream(whole, "motion") == whole
 
 
+def test_settings_by_kind_are_laid_over_those_beside_which_they_stand():
+    config = copy.deepcopy(CONFIG)
+    config["by_kind"] = {"baseline": {"co2fi": {"lr": 0.25, "clip": 3}}}
+    config["variants"]["tsn"]["settings"]["co2fi"]["clip"] = 7
+
+    def schedule(variant: str, name: str = "ucf101") -> tuple:
+        own = runs.for_run(config, name, runs.Run("split1", variant))
+        assert "by_kind" not in own
+        return tuple(own["co2fi"][key] for key in ("lr", "batch", "clip"))
+
+    assert schedule("complete") == schedule("no_grouping") == schedule("direct") == (0.01, 16, 0)
+    # The streams of a fused variant are those of another, of whatever kind.
+    assert schedule("baseline") == schedule("baseline_syn") == (0.25, 16, 3)
+    assert schedule("tsn") == (0.25, 16, 7)
+    # A set's rate is that of all kinds where the set says no more.
+    assert schedule("baseline", "demo") == (0.02, 16, 3)
+    of_set = config["sets"]["demo"]["settings"]
+    of_set["by_kind"] = {"baseline": {"co2fi": {"batch": 8}}}
+    assert (schedule("baseline", "demo"), schedule("complete", "demo")) == (
+        (0.02, 8, 3),
+        (0.02, 16, 0),
+    )
+    config["all_sets"] = {"co2fi": {"batch": 4}, "by_kind": {"baseline": {"co2fi": {"lr": 2}}}}
+    assert (schedule("baseline", "demo"), schedule("complete", "demo")) == ((2, 4, 3), (0.02, 4, 0))
+    # The kind may be the set's.
+    of_set["network"]["kind"] = "baseline"
+    assert schedule("complete", "demo") == (2, 4, 3)
+    assert settings.for_set(config, "demo")["co2fi"]["lr"] == 2
+
+
 def test_tsns_own_schedule_in_the_docs_is_that_of_its_paper():
     """Wang et al. (ECCV 2016), section 4.1; one lr_step cannot also fall after 18,000."""
     (block,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "method.md").read_text(), re.S)

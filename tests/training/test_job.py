@@ -125,8 +125,10 @@ def test_no_more_workers_than_cores(monkeypatch):
         workers=8,
         accumulate=2,
         checkpoint_minutes=5.0,
+        compile="never",
     )
     expected = {"batch": 16, "threads": 1, "accumulate": 2, "checkpoint_minutes": 5.0}
+    expected["compile"] = "never"
     for cores, workers in ((2, 2), (16, 8)):
         monkeypatch.setattr(os, "sched_getaffinity", lambda process, cores=cores: set(range(cores)))
         assert schedule(options, "co2fi") == expected | {"workers": workers}

@@ -21,7 +21,7 @@ def test_a_training_has_the_cores_of_all_its_processes(rules):
     assert needs.training_memory(1000)(wildcards, attempt=1) == 4000
     assert needs.launcher(wildcards).endswith("torchrun.py --standalone --nproc-per-node 4")
     assert needs.training_flags(wildcards) == (
-        "--workers 3 --device auto --accumulate 1 --checkpoint-minutes 5"
+        "--workers 3 --device auto --accumulate 1 --checkpoint-minutes 5 --compile auto"
     )
     assert needs.training_gpus(wildcards) == 4 and needs.gpu(wildcards) == 1
 

@@ -24,7 +24,7 @@ SCHEDULES = ("teacher", "co2fi", "asyn")
 # Values within one another, and all of them: a YAML file of a few lines can hold any number.
 DEEPEST, MOST = 20, 200_000
 # Sections that need not have all keys that the schema knows.
-PARTIAL = ("sets", "all_sets")
+PARTIAL = ("sets", "all_sets", "by_kind")
 # Characters of a wrong value that are shown.
 MOST_SHOWN = 200
 # Sources that are fused with the weights of `fusion.weights`.
@@ -49,6 +49,11 @@ def check(config: dict, source: str = "config.yaml") -> None:
             # Raises an error where its streams are those of a variant that there is not.
             streams = Run("", variant).streams(config)
             streams.streams(config)
+        if "by_kind" in config["variants"][variant].get("settings", {}):
+            raise PipelineError(
+                f"{source}: variants.{variant}.settings.by_kind: a variant has networks of one "
+                "kind; write what it says of them into the variant's settings themselves"
+            )
     for name in config["sets"]:
         for row in for_set(config, name)["tables"]["rows"]:
             _check_table_row(config, row, source)
@@ -349,7 +354,7 @@ def _missing_keys(properties: dict, schema: dict, value: dict, prefix: str = "")
     """Yield the dotted paths of the schema's properties that `value` lacks.
 
     The entries of `sets` are left out: the schema itself says which of their keys are required.
-    Those of `all_sets` override others, and none is.
+    Those of `all_sets` and `by_kind` override others, and none is.
     """
     for key, definition in properties.items():
         if "$ref" in definition:

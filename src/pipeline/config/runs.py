@@ -61,15 +61,18 @@ class Run:
 def for_run(config: dict, name: str, run: Run) -> dict:
     """Return the settings of a run on the data set `name`.
 
-    The settings of the set are overridden by those of the variant whose stream networks the run
-    takes, then by those of its own variant, then by its seed.
+    The settings of the set, for the kind of the networks, are overridden by those of the variant
+    whose stream networks the run takes, then by those of its own variant, then by its seed.
 
     Raises PipelineError when `config` does not have the set or the variant.
     """
-    merged = for_set(config, name)
     # A run that trains its own stream networks has one variant here, not two.
-    for variant in dict.fromkeys([run.streams(config).variant, run.variant]):
-        overlay(merged, copy.deepcopy(_variant(config, variant).get("settings", {})))
+    variants = dict.fromkeys([run.streams(config).variant, run.variant])
+    laid_over = [_variant(config, variant).get("settings", {}) for variant in variants]
+    kinds = [own["network"]["kind"] for own in laid_over if "kind" in own.get("network", {})]
+    merged = for_set(config, name, (kinds or [None])[-1])
+    for own in laid_over:
+        overlay(merged, copy.deepcopy(own))
     return merged | ({} if run.seed is None else {"seed": run.seed})
 
 

@@ -10,13 +10,16 @@ from pipeline.errors import PipelineError, nearest
 
 # A float holds every integer up to this one exactly; above it, digits would be made up.
 MAX_EXACT_INTEGER = 2**53
+# Keys of a config that are no section of settings.
+NO_SECTIONS = ("sets", "variants", "all_sets")
 
 
-def for_set(config: dict, name: str) -> dict:
-    """Return the settings of one data set.
+def for_set(config: dict, name: str, kind: str | None = None) -> dict:
+    """Return the settings of one data set, for networks of a `kind`, by default its own.
 
     These are the top-level sections of `config`, overridden key by key by the `settings` of the
-    set, and these by the section all_sets. The result shares no dict or list with `config`.
+    set, and these by the section all_sets. Each of the three may have a section by_kind, of which
+    that of the kind is laid over it. The result shares no dict or list with `config`.
 
     Raises PipelineError when `config` has no set `name`.
     """
@@ -24,13 +27,15 @@ def for_set(config: dict, name: str) -> dict:
     if name not in sets:
         hint = nearest(name, sets)
         raise PipelineError(f"there is no set '{name}'; sets are {', '.join(sets)}{hint}")
-    merged = {
-        key: copy.deepcopy(value)
-        for key, value in config.items()
-        if key not in ("sets", "variants", "all_sets")
-    }
-    overlay(merged, copy.deepcopy(sets[name].get("settings", {})))
-    return overlay(merged, copy.deepcopy(config.get("all_sets", {})))
+    sections = {key: value for key, value in config.items() if key not in NO_SECTIONS}
+    layers = [sections, sets[name].get("settings", {}), config.get("all_sets", {})]
+    kinds = [layer["network"]["kind"] for layer in layers if "kind" in layer.get("network", {})]
+    kind = kind or (kinds or [None])[-1]
+    merged: dict = {}
+    for layer in copy.deepcopy(layers):
+        of_kind = layer.pop("by_kind", {}).get(kind, {})
+        overlay(overlay(merged, layer), of_kind)
+    return merged
 
 
 def for_classes(settings: dict, classes: int) -> dict:

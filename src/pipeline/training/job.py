@@ -30,6 +30,13 @@ def parser(description: str, *options: str) -> argparse.ArgumentParser:
     result.add_argument(
         "--checkpoint-minutes", type=float, default=5, help="minutes between two checkpoints"
     )
+    result.add_argument(
+        "--compile",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="whether torch.compile makes kernels of the network first (default auto: for long "
+        "trainings on a GPU)",
+    )
     return result
 
 
@@ -43,6 +50,7 @@ def schedule(options: argparse.Namespace, section: str) -> dict:
         "workers": workers(options),
         "accumulate": options.accumulate,
         "checkpoint_minutes": options.checkpoint_minutes,
+        "compile": options.compile,
     }
     return options.settings[section] | options.settings["compute"] | execution
 

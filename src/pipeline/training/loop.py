@@ -12,6 +12,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from pipeline.compute import ranks
+from pipeline.compute.compiling import compile_network, pays_off
 from pipeline.compute.device import resolve_layout
 from pipeline.data.loader import iterate_batches
 from pipeline.errors import PipelineError
@@ -26,7 +27,7 @@ from pipeline.training.resume import (
 from pipeline.training.step import Criterion, Step
 
 # Of a schedule, what says how a run is computed and not what: a resumed run may change it.
-EXECUTION = ("workers", "accumulate", "checkpoint_minutes")
+EXECUTION = ("workers", "accumulate", "checkpoint_minutes", "compile")
 # Iterations between two lines of the history.
 REPORT_EVERY = 20
 # What the ranks tell one another after each iteration: go on, save a checkpoint, or save and stop.
@@ -49,7 +50,7 @@ def train(
 ) -> list[dict]:
     """Train `model` in place on samples 0 .. iterations * batch - 1 and return the history.
 
-    `schedule` holds the settings that `Step` reads and iterations, batch, workers, layout,
+    `schedule` holds the settings that `Step` reads and iterations, batch, workers, layout, compile,
     checkpoint_every and checkpoint_minutes. Iteration i learns from the samples
     i * batch .. (i + 1) * batch - 1, of which rank r of n takes every n-th from the r-th on.
 
@@ -71,6 +72,9 @@ def train(
     state = load_checkpoint(path, model, step.optimizer, device)
     micro_batches = _micro_batches(dataset, schedule, state.iteration, device)
     iterations, rank = schedule["iterations"], ranks.rank()
+    left, parts = iterations - state.iteration, ranks.count() * schedule["accumulate"]
+    if pays_off(schedule["compile"], device, left, parts):
+        compile_network(model, schedule["workers"] + 1)
     progress = Progress(title, iterations, "iterations", state.iteration, silent=rank > 0)
     clock = CheckpointClock(schedule["checkpoint_minutes"])
     model.train()

@@ -186,7 +186,7 @@ class JobResources:
         compute = self._compute(wildcards)
         return (
             f"{self.network_flags(wildcards)} --accumulate {compute['accumulate']}"
-            f" --checkpoint-minutes {compute['checkpoint_minutes']}"
+            f" --checkpoint-minutes {compute['checkpoint_minutes']} --compile {compute['compile']}"
         )
 
     def network_flags(self, wildcards) -> str:
