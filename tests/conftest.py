@@ -38,7 +38,8 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+# Not of all tests: while it runs, those after it in the same process have a running event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator:
     """Chromium; what needs it is skipped where there is none."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
