@@ -7,7 +7,7 @@ import copy
 import re
 from dataclasses import dataclass, replace
 
-from pipeline.config.settings import for_set, overlay
+from pipeline.config.settings import for_set, kind_of, overlay
 from pipeline.errors import PipelineError, nearest
 
 # The variant of a run that names none: the whole method.
@@ -69,8 +69,7 @@ def for_run(config: dict, name: str, run: Run) -> dict:
     # A run that trains its own stream networks has one variant here, not two.
     variants = dict.fromkeys([run.streams(config).variant, run.variant])
     laid_over = [_variant(config, variant).get("settings", {}) for variant in variants]
-    kinds = [own["network"]["kind"] for own in laid_over if "kind" in own.get("network", {})]
-    merged = for_set(config, name, (kinds or [None])[-1])
+    merged = for_set(config, name, kind_of(laid_over))
     for own in laid_over:
         overlay(merged, copy.deepcopy(own))
     return merged | ({} if run.seed is None else {"seed": run.seed})

@@ -29,13 +29,18 @@ def for_set(config: dict, name: str, kind: str | None = None) -> dict:
         raise PipelineError(f"there is no set '{name}'; sets are {', '.join(sets)}{hint}")
     sections = {key: value for key, value in config.items() if key not in NO_SECTIONS}
     layers = [sections, sets[name].get("settings", {}), config.get("all_sets", {})]
-    kinds = [layer["network"]["kind"] for layer in layers if "kind" in layer.get("network", {})]
-    kind = kind or (kinds or [None])[-1]
+    kind = kind or kind_of(layers)
     merged: dict = {}
     for layer in copy.deepcopy(layers):
         of_kind = layer.pop("by_kind", {}).get(kind, {})
         overlay(overlay(merged, layer), of_kind)
     return merged
+
+
+def kind_of(layers: list[dict]) -> str | None:
+    """Return the network.kind of settings that are laid over one another; None where none says."""
+    kinds = [layer["network"]["kind"] for layer in layers if "kind" in layer.get("network", {})]
+    return kinds[-1] if kinds else None
 
 
 def for_classes(settings: dict, classes: int) -> dict:
