@@ -239,7 +239,8 @@ def _mutate_member(content: bytes, rng: random.Random) -> bytes:
     # zipfile warns of a name that stands twice.
     with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(stream, "w", packed) as file:
         for name, member in members:
-            file.writestr(name, member)
+            # An entry of no date: the time of writing would be in the bytes.
+            file.writestr(zipfile.ZipInfo(name), member, packed)
     return stream.getvalue()
 
 
