@@ -43,7 +43,7 @@ faults: install
 	python tests/faults/run.py --seed 1
 
 slurm: install
-	PIPELINE_TEST_SLURM=1 python -m pytest tests/workflow/test_slurm.py
+	PIPELINE_TEST_SLURM=whole python -m pytest tests/workflow/test_slurm.py
 
 evidence: install
 	python benchmarks/evidence.py run $(if $(ONLY),--only $(ONLY)) $(if $(AGAIN),--again)

@@ -73,11 +73,9 @@ class Workspace:
         for name in ("Snakefile", "config.yaml", "workflow", "src", "profiles", "envs"):
             source = ROOT / name
             if source.is_dir():
-                shutil.copytree(
-                    source,
-                    folder / name,
-                    ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"),
-                )
+                # What numba has compiled is used again: ten seconds of a core in each workspace.
+                ignored = shutil.ignore_patterns("*.pyc", "code_ids.json", "*.egg-info")
+                shutil.copytree(source, folder / name, ignore=ignored)
             else:
                 shutil.copy(source, folder / name)
         clip_set = demo.clip_set("mini", groups=3, clips=2)

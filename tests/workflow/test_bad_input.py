@@ -260,7 +260,7 @@ def test_awkward_names_never_reach_a_shell(workspace):
 
 def test_an_old_model_of_another_split_is_refused(workspace):
     """Copying a model between splits would score clips that it was trained on."""
-    target = "results/mini/{}/baseline/motion/co2fi.pt"
+    target = "results/mini/{}/baseline/appearance/co2fi.pt"
     workspace.make(target.format("split1"))
     workspace.make(target.format("split2"))
     # With its seal, as a whole folder would be copied.
@@ -271,6 +271,6 @@ def test_an_old_model_of_another_split_is_refused(workspace):
     refused(
         workspace,
         "co2fi.pt: a model for split 'split1', but 'split2' is wanted",
-        target="results/mini/split2/baseline/motion/scores.h5",
+        target="results/mini/split2/baseline/appearance/scores.h5",
         dry=False,
     )
