@@ -77,15 +77,16 @@ def test_every_network_is_one_graph(by_torch_alone):
     """Of several the host would wait between them, and launch more."""
     sys.path.insert(0, str(ROOT / "benchmarks"))
     import gpu_cost
-    from first_gpu_parts import Plan, _step_of
+    from first_gpu_networks import step_of
+    from first_gpu_plan import Plan
 
     plan = Plan(True, None, 0)
     for case in gpu_cost.cases(plan.of_set, plan.classes, plan.batch):
         # Networks of appearance differ in their input alone.
         if case.name.endswith(" appearance") or case.name == "asyn motion-to-appearance":
             continue
-        step, batch = _step_of(plan, case)
-        again, _ = _step_of(plan, case)
+        step, batch = step_of(plan, case)
+        again, _ = step_of(plan, case)
         again.model.load_state_dict(step.model.state_dict())
         compiling.compile_network(again.model, 1)
         losses = []
