@@ -14,10 +14,10 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from descent import descend
 from evidence_parts import config_files, config_of
 from evidence_run import snakemake
 from report import write
-from torch import nn
 
 from pipeline.config import runs
 from pipeline.data.dataset import FeatureDataset
@@ -81,24 +81,17 @@ def of_held_out(
 
 def learn(net: Fusion, samples: FeatureDataset, own: dict, iterations: int) -> float:
     """Train a fusion network by Eq. 5; returns the mean loss of the last 50 batches."""
-    plan, losses = own["asyn"], []
-    options = {key: plan[key] for key in ("momentum", "weight_decay")}
-    optimizer = torch.optim.SGD(net.parameters(), lr=plan["lr"], **options)
-    net.train()
-    for iteration in range(iterations):
-        for group in optimizer.param_groups:
-            group["lr"] = plan["lr"] * (0.1 if iteration >= 0.8 * iterations else 1)
+    plan = own["asyn"]
+
+    def loss_of(iteration: int) -> torch.Tensor:
         numbers = range(iteration * plan["batch"], (iteration + 1) * plan["batch"])
         batch = [samples[number] for number in numbers]
         one, many = (torch.stack([sample[key] for sample in batch]) for key in ("one", "many"))
         labels = torch.tensor([sample["label"] for sample in batch])
-        loss = unit_loss(net(one, many), labels, own["loss"]["gamma"])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), plan["clip"])
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    return float(np.mean(losses[-50:]))
+        return unit_loss(net(one, many), labels, own["loss"]["gamma"])
+
+    options = {key: plan[key] for key in ("momentum", "weight_decay", "clip")}
+    return float(np.mean(descend(net, loss_of, plan["lr"], iterations, **options)[-50:]))
 
 
 @torch.no_grad()

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from descent import descend, drawn_groups
 from evidence_parts import config_of
 from report import write
 from torch import nn
 
 from pipeline.config import runs
-from pipeline.data import groups
 from pipeline.data.stream import Stream
 from pipeline.data.transforms import normalise
 from pipeline.datasets import index
@@ -76,26 +76,17 @@ def maps_of_clips(
 def learn(net: nn.Module, maps: list, labels: torch.Tensor, own: dict, rate: float) -> float:
     """Train the layers of `net` behind the maps; returns the mean loss of the last 50 batches."""
     net.vgg = Fixed()
-    optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9, weight_decay=0.0005)
-    rng, losses, classes = np.random.default_rng(1), [], int(labels.max()) + 1
-    net.train()
-    for iteration in range(ITERATIONS):
+    rng, classes = np.random.default_rng(1), int(labels.max()) + 1
+
+    def loss_of(iteration: int) -> torch.Tensor:
         clips = rng.choice(len(labels), BATCH, replace=False)
         chosen = clips * INSTANTS + rng.integers(INSTANTS, size=BATCH)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (0.1 if iteration >= 0.8 * ITERATIONS else 1)
         batch = labels[clips]
-        # No teacher is there: the other classes of a group are drawn.
-        ranked = torch.from_numpy(np.stack([rng.permutation(classes) for _ in clips]))
-        formed = groups.form_all(ranked, batch, own["granularities"])
+        formed = drawn_groups(batch, classes, own["granularities"], rng)
         output = net(Maps(stage[chosen] for stage in maps))
-        loss = stream_loss(output, batch, formed, own["loss"]["alpha"], own["loss"]["beta"])
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), CLIP)
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    return float(np.mean(losses[-50:]))
+        return stream_loss(output, batch, formed, own["loss"]["alpha"], own["loss"]["beta"])
+
+    return float(np.mean(descend(net, loss_of, rate, ITERATIONS, clip=CLIP)[-50:]))
 
 
 @torch.no_grad()

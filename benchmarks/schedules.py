@@ -20,13 +20,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from descent import descend, drawn_groups
 from evidence_lists import FOLDER, write_lists
 from report import write
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from pipeline.config import runs, shipped, spelling
-from pipeline.data import groups
 from pipeline.data.transforms import normalise
 from pipeline.models import factory
 from pipeline.training.losses import stream_loss
@@ -73,9 +73,12 @@ def main() -> None:
         ):
             tried.append(row)
             biases = "recipe" if row["recipe_of_biases"] else ""
+            loss, held_out_loss = (
+                "-" if row[key] is None else f"{row[key]:.3f}" for key in ("loss", "cross_entropy")
+            )
             print(
                 f"{row['variant']:<10}{row['rate']:>8}{row['decay']:>9.5f}{biases:>8}"
-                f"{row['loss']:>8.3f}{row['cross_entropy']:>10.3f}{row['accuracy']:>7.1%}",
+                f"{loss:>8}{held_out_loss:>10}{row['accuracy']:>7.1%}",
                 flush=True,
             )
     write(
@@ -92,7 +95,12 @@ def of_one(tried: tuple[str, float, float, bool], train: list, test: list, weigh
     net = network(variant, SMALL, weights)
     loss = learn(net, train, variant, rate, decay, biases)
     facts = {"variant": variant, "rate": rate, "decay": decay, "recipe_of_biases": biases}
-    return facts | {"loss": round(loss, 4)} | held_out(net, test)
+    return facts | {"loss": rounded(loss)} | held_out(net, test)
+
+
+def rounded(value: float) -> float | None:
+    """None for what is no number, which JSON has not."""
+    return round(value, 4) if np.isfinite(value) else None
 
 
 def read(videos: Path, lists: Path) -> list[tuple[np.ndarray, int]]:
@@ -137,11 +145,9 @@ def draw(rng: np.random.Generator, clips: list) -> tuple[torch.Tensor, torch.Ten
     return normalise(batch, "appearance"), torch.tensor(labels)
 
 
-def loss_of(net: nn.Module, pixels: torch.Tensor, labels: torch.Tensor, own: dict, classes: int,
-            rng: np.random.Generator) -> torch.Tensor:  # fmt: skip
-    # No teacher is there: the other classes of a group are drawn.
-    ranked = torch.from_numpy(np.stack([rng.permutation(classes) for _ in labels]))
-    formed = groups.form_all(ranked, labels, own["granularities"])
+def loss_of_batch(net: nn.Module, pixels: torch.Tensor, labels: torch.Tensor, own: dict,
+                  classes: int, rng: np.random.Generator) -> torch.Tensor:  # fmt: skip
+    formed = drawn_groups(labels, classes, own["granularities"], rng)
     return stream_loss(net(pixels), labels, formed, own["loss"]["alpha"], own["loss"]["beta"])
 
 
@@ -152,7 +158,7 @@ def gradients_of(clips: list, weights: str) -> dict[str, float]:
         net, rng = network(variant, LARGE, weights), np.random.default_rng(1)
         pixels, _ = draw(rng, clips)
         labels = torch.from_numpy(rng.integers(LARGE, size=BATCH))
-        loss_of(net, pixels, labels, settings(variant), LARGE, rng).backward()
+        loss_of_batch(net, pixels, labels, settings(variant), LARGE, rng).backward()
         found[variant] = float(net.vgg.convolutions()[-1][-1].weight.grad.norm())
     return found
 
@@ -160,33 +166,20 @@ def gradients_of(clips: list, weights: str) -> dict[str, float]:
 def learn(
     net: nn.Module, clips: list, variant: str, rate: float, decay: float, recipe_of_biases: bool
 ) -> float:
-    """Train; returns the mean loss of the last 30 batches, NaN where it is no number."""
-    biases = [x for name, x in net.named_parameters() if name.endswith("bias")]
-    others = [x for name, x in net.named_parameters() if not name.endswith("bias")]
-    optimizer = torch.optim.SGD(
-        [
-            {"params": others, "times": 1, "weight_decay": decay},
-            {
-                "params": biases,
-                "times": 2 if recipe_of_biases else 1,
-                "weight_decay": 0 if recipe_of_biases else decay,
-            },
-        ],
-        lr=rate,
-        momentum=0.9,
-    )
-    own, rng, losses = settings(variant), np.random.default_rng(1), []
-    for iteration in range(ITERATIONS):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * group["times"] * (0.1 if iteration >= 0.8 * ITERATIONS else 1)
+    """Train; returns the mean loss of the last 30 batches, of no number where one of them is."""
+    parameters = [
+        {"params": [x for name, x in net.named_parameters() if not name.endswith("bias")]},
+        {"params": [x for name, x in net.named_parameters() if name.endswith("bias")]},
+    ]
+    if recipe_of_biases:
+        parameters[1] |= {"times": 2, "weight_decay": 0}
+    own, rng = settings(variant), np.random.default_rng(1)
+
+    def loss_of(iteration: int) -> torch.Tensor:
         torch.manual_seed(iteration)
-        loss = loss_of(net, *draw(rng, clips), own, SMALL, rng)
-        if not loss.isfinite():
-            return float("nan")
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
+        return loss_of_batch(net, *draw(rng, clips), own, SMALL, rng)
+
+    losses = descend(net, loss_of, rate, ITERATIONS, parameters=parameters, weight_decay=decay)
     return float(np.mean(losses[-30:]))
 
 
@@ -201,7 +194,7 @@ def held_out(net: nn.Module, clips: list) -> dict[str, float]:
         logits.append(net(normalise(pixels, "appearance")).units[-1].mean(dim=0))
     found, labels = torch.stack(logits), torch.tensor([label for _, label in clips])
     return {
-        "cross_entropy": round(float(cross_entropy(found, labels)), 4),
+        "cross_entropy": rounded(float(cross_entropy(found, labels))),
         "accuracy": round(float((found.argmax(dim=1) == labels).float().mean()), 4),
     }
 
