@@ -256,21 +256,3 @@ def test_awkward_names_never_reach_a_shell(workspace):
         workspace.make(f"results/mini/frames/{number:03d}.h5")
     assert not list(workspace.folder.rglob("pwned"))
     assert new.removesuffix(".avi").encode() in workspace.read(INDEX).replace(b'""', b'"')
-
-
-def test_an_old_model_of_another_split_is_refused(workspace):
-    """Copying a model between splits would score clips that it was trained on."""
-    target = "results/mini/{}/baseline/appearance/co2fi.pt"
-    workspace.make(target.format("split1"))
-    workspace.make(target.format("split2"))
-    # With its seal, as a whole folder would be copied.
-    for name in (target, target.replace("co2fi.pt", ".sums/co2fi.pt")):
-        shutil.copy(
-            workspace.folder / name.format("split1"), workspace.folder / name.format("split2")
-        )
-    refused(
-        workspace,
-        "co2fi.pt: a model for split 'split1', but 'split2' is wanted",
-        target="results/mini/split2/baseline/appearance/scores.h5",
-        dry=False,
-    )

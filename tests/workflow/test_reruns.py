@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from workspace import (
     FRAMES,
     IDT_JOBS,
@@ -25,6 +26,7 @@ from workspace import (
 )
 
 from pipeline.datasets import index, render
+from pipeline.models import checkpoint
 from pipeline.video.encode import encode
 
 
@@ -119,6 +121,22 @@ def test_ten_crops_are_scored_by_the_same_models(finished, copied):
             )
             mean = logits.astype(np.float64).mean(axis=1)
             np.testing.assert_allclose(file["scores"][...], mean, atol=1e-6)
+
+
+def test_a_model_of_another_split_is_refused(copied):
+    """As where a folder of models was copied: it would score clips that it was trained on."""
+    path = copied.folder / "results/mini/split1/motion/co2fi.pt"
+    content = torch.load(path, weights_only=True)
+    about = json.loads(content["about"])
+    assert about["split"] == "split1"
+    checkpoint.save_torch(path, content | {"about": json.dumps(about | {"split": "split2"})})
+    # The scores of the model that was there would be taken over.
+    for kept in copied.folder.glob("results/mini/split1/*/.kept"):
+        shutil.rmtree(kept)
+    done = copied.snakemake("--forcerun", "scores")
+    assert done.returncode == 1
+    (said,) = errors(done.stdout)
+    assert "co2fi.pt: a model for split 'split2', but 'split1' is wanted" in said
 
 
 def test_clips_without_trajectories_are_scored_and_counted(finished):
