@@ -14,16 +14,22 @@ import pytest
 # Tests interrupt programs, and a shell has what it starts in the background ignore that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Its few tests wait for minutes, while another process computes.
-FIRST = "test_slurm.py"
+# Folders whose tests are few and take minutes, and of them the file whose tests wait.
+LONG, FIRST = ("workflow", "faults"), "test_slurm.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the file that waits, then those of many tests, so that none that takes long is
-    left to one process at the end.
+    """Begin with the file that waits, then those of whole runs, then those of many tests, so that
+    none that takes long is left to one process at the end.
     """
     counts = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.name != FIRST, -counts[item.path]))
+    items.sort(
+        key=lambda item: (
+            item.path.name != FIRST,
+            item.path.parent.name not in LONG,
+            -counts[item.path],
+        )
+    )
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 run there.
 """
 
+import functools
 import json
 import os
 import re
@@ -11,9 +12,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from pipeline.datasets import demo, render
+from pipeline.flow import tvl1
+from pipeline.idt import extract
 from pipeline.video.encode import encode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,10 +74,11 @@ class Workspace:
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(exist_ok=True)
+        have_compiled()
         for name in ("Snakefile", "config.yaml", "workflow", "src", "profiles", "envs"):
             source = ROOT / name
             if source.is_dir():
-                # What numba has compiled is used again: ten seconds of a core in each workspace.
+                # With what numba has compiled.
                 ignored = shutil.ignore_patterns("*.pyc", "code_ids.json", "*.egg-info")
                 shutil.copytree(source, folder / name, ignore=ignored)
             else:
@@ -160,6 +165,18 @@ class Workspace:
 
     def read(self, path: str) -> bytes:
         return (self.folder / path).read_bytes()
+
+
+@functools.cache
+def have_compiled() -> None:
+    """Have numba compile the loops of flow and trajectories, once for the checkout: in each
+    workspace it would take twenty seconds of a core.
+    """
+    frames = [np.roll(np.eye(80, dtype=np.uint8) * 200, number) for number in range(FRAMES)]
+    for _ in tvl1.fields(frames[:2], backend="cpu"):
+        pass
+    for _ in extract.trajectories(iter(frames), FRAMES):
+        pass
 
 
 def kill(process: subprocess.Popen) -> None:

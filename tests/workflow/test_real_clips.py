@@ -19,10 +19,12 @@ from pipeline.flow.levels import dequantise
 from pipeline.storage import decoding
 from pipeline.storage.keys import key_of
 
-# Over tests/configs/weizmann.yaml: the same clips and stages, a tenth of the pixels, a moment of
-# training.
+# Over tests/configs/weizmann.yaml: the same clips and stages, fewer jobs, a tenth of the pixels, a
+# moment of training.
+QUICK_SHARDS = 2
 QUICK = {
     "decode": {"short_side": 48},
+    "flow": {"warps": 1, "outer": 2},
     "crops": {"size": 48},
     "teacher": {"width": 0.05, "iterations": 40},
     "network": {"width": 0.05, "fc1": 32, "fc2": 32, "hidden": 32},
@@ -30,11 +32,17 @@ QUICK = {
     "co2fi": {"iterations": 20},
     "asyn": {"iterations": 5},
     "period": {"count": 3},
+    "idt": {"samples_per_clip": 500, "components": 16},
 }
 
 
 def run(
-    folder: Path, shared: Path, config: Path, *targets: str, settings: dict | None = None
+    folder: Path,
+    shared: Path,
+    config: Path,
+    *targets: str,
+    settings: dict | None = None,
+    shards: int | None = None,
 ) -> None:
     """Run the project's own Snakefile on a config of tests/configs, with its results in
     `folder`.
@@ -45,6 +53,7 @@ def run(
     entry["lists"] = (
         entry["lists"].replace("../shared/data", str(shared)).replace("tests/", f"{ROOT}/tests/")
     )
+    entry["shards"] = shards or entry["shards"]
     for section, values in (settings or {}).items():
         entry["settings"].setdefault(section, {}).update(values)
     (folder / "config.yaml").write_text(yaml.safe_dump(content))
@@ -109,6 +118,7 @@ def test_weizmann_to_its_result(shared, tmp_path):
         ROOT / "tests/configs/weizmann.yaml",
         "results/weizmann/split1/acc.json",
         settings=QUICK,
+        shards=QUICK_SHARDS,
     )
     result = json.loads((tmp_path / "results/weizmann/split1/acc.json").read_text())
     assert (result["clips"], result["classes"]) == (20, 10)
