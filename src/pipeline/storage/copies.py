@@ -1,9 +1,9 @@
 """Copies of shards on a disk of the node that a job runs on, for what reads them again and again.
 
 Trainings read small pieces at random, a terabyte and more in all, which file systems that many
-nodes share are slow at. The environment variable PIPELINE_COPIES names a folder. A shard is copied
-there whole when it is first read, once for all processes and jobs of the node that name the same
-folder.
+nodes share are slow at. The environment variable PIPELINE_COPIES names a folder, such as '$TMPDIR',
+which is read on the node. A shard is copied there whole when it is first read, once for all
+processes and jobs of the node that name the same folder.
 """
 
 import fcntl
@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pipeline.errors import PipelineError
 from pipeline.files import require_intact
-from pipeline.storage import node_disk
 
 VARIABLE = "PIPELINE_COPIES"
 # Bytes that copies leave free on their disk.
@@ -31,21 +31,24 @@ def copied(path: Path) -> Path:
     A shard that was made again is copied again. What is copied is intact, so that damage in a copy
     is the copy's. Raises PipelineError where the folder cannot be written, or the shard is damaged.
     """
-    folder = node_disk.named_by(VARIABLE)
+    folder = os.path.expandvars(os.environ.get(VARIABLE, ""))
     if not folder:
         return path
     stat = os.stat(path)
     known = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
     name = f"pipeline-{hashlib.sha256(known.encode()).hexdigest()[:16]}-{path.name}"
     copy = Path(folder, name)
-    with (
-        node_disk.must_be_writable(VARIABLE),
-        open(copy.with_suffix(".lock"), "w") as lock,
-    ):
-        # Who comes second waits for the copy of the first.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if copy.is_file() or _make(path, copy, stat.st_size):
-            return copy
+    try:
+        with open(copy.with_suffix(".lock"), "w") as lock:
+            # Who comes second waits for the copy of the first.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if copy.is_file() or _make(path, copy, stat.st_size):
+                return copy
+    except OSError as error:
+        raise PipelineError(
+            f"{VARIABLE} names {folder}, which cannot be written here ({error.strerror}); correct "
+            f"it, or unset it: unset {VARIABLE}"
+        ) from error
     if folder not in _full:
         _full.add(folder)
         print(

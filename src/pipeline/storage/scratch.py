@@ -1,8 +1,8 @@
 """A disk of the node that a job runs on, where HDF5 files are written before they are moved.
 
 HDF5 writes in small pieces, which file systems that many nodes share are slow at. The environment
-variable PIPELINE_SCRATCH names a folder. A file is written there and copied once; clips of a shard
-go one by one, so that a killed job keeps them.
+variable PIPELINE_SCRATCH names a folder, such as '$TMPDIR', which is read on the node. A file is
+written there and copied once; clips of a shard go one by one, so that a killed job keeps them.
 """
 
 import os
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.errors import PipelineError
 from pipeline.files import WRITING
-from pipeline.storage import node_disk
 
 VARIABLE = "PIPELINE_SCRATCH"
 
@@ -25,12 +25,17 @@ def written_there(path: Path) -> Iterator[Path]:
 
     Raises PipelineError where the folder that is named cannot be written.
     """
-    folder = node_disk.named_by(VARIABLE)
+    folder = os.path.expandvars(os.environ.get(VARIABLE, ""))
     if not folder:
         yield path
         return
-    with node_disk.must_be_writable(VARIABLE):
+    try:
         number, name = tempfile.mkstemp(prefix="pipeline-", suffix=".h5", dir=folder)
+    except OSError as error:
+        raise PipelineError(
+            f"{VARIABLE} names {folder}, which cannot be written here ({error.strerror}); correct "
+            f"it, or unset it: unset {VARIABLE}"
+        ) from error
     os.close(number)
     try:
         yield Path(name)
