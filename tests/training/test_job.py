@@ -270,10 +270,10 @@ def test_the_complete_network_learns_eight_genuine_clips(genuine, tmp_path, monk
         crops={"appearance": [60, 56], "motion": [60, 56]},
         asyn={
             "start": "weights",
-            "iterations": 220,
+            "iterations": 300,
             "batch": 8,
             "lr": 0.05,
-            "lr_step": 180,
+            "lr_step": 250,
             "clip": 5,
         },
     )
