@@ -50,7 +50,9 @@ def descend(
     return losses
 
 
-def drawn_groups(labels: torch.Tensor, classes: int, sizes: list[int], rng: np.random.Generator):
+def drawn_groups(
+    labels: torch.Tensor, classes: int, sizes: list[int], rng: np.random.Generator
+) -> list[torch.Tensor]:
     """Form the class groups of a batch where there is no teacher: the other classes of a group are
     drawn.
     """

@@ -34,9 +34,13 @@ def pictures(count: int, height: int, width: int) -> np.ndarray:
     return frames
 
 
+def video_paths(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in VIDEOS)
+
+
 def videos(folder: Path, count: int) -> Iterator[tuple[str, np.ndarray]]:
     """Yield the name and the first frames (n, H, W) of some videos of a folder, by OpenCV."""
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in VIDEOS)
+    paths = video_paths(folder)
     for path in paths[:: max(1, len(paths) // count)][:count]:
         capture, frames = cv2.VideoCapture(str(path)), []
         while len(frames) < 9 and (read := capture.read())[0]:
@@ -76,7 +80,7 @@ def flow_rate(plan: Plan) -> dict:
     return {"pairs_a_second_by_batch": rates, "best": max(rates.values()), "aim": 1500}
 
 
-def flow_job(plan: Plan) -> dict:
+def whole_job(plan: Plan) -> dict:
     """Pairs a second of the whole job of flow: clips are decoded, solved, compressed and written.
 
     By the difference of two jobs, one with four times the clips of the other, without their start.
@@ -87,7 +91,7 @@ def flow_job(plan: Plan) -> dict:
         return {"not measured": "it takes videos; name their folder by --clips"}
     import flow_job
 
-    paths = sorted(path for path in plan.clips.rglob("*") if path.suffix in VIDEOS)
+    paths = video_paths(plan.clips)
     if plan.dry:
         paths = [min(paths, key=lambda path: path.stat().st_size)]
     count = 1 if plan.dry else JOB_CLIPS

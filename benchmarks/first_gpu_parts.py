@@ -20,7 +20,7 @@ PARTS = {
     "crops": first_gpu_networks.crops,
     "losses": first_gpu_networks.losses,
     "flow rate": first_gpu_flow.flow_rate,
-    "flow job": first_gpu_flow.flow_job,
+    "flow job": first_gpu_flow.whole_job,
     "training": first_gpu_networks.training,
     "loader": first_gpu_networks.loader,
 }
