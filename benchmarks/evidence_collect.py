@@ -10,6 +10,7 @@ import numpy as np
 from evidence_rows import COMPLETE
 from report import machine
 
+from pipeline import gpus
 from pipeline.config import check, settings
 from pipeline.config.runs import Run
 from pipeline.data.crops import CROP_COUNTS
@@ -75,6 +76,7 @@ def collect(config: dict, name: str, split: str, seed: int) -> dict:
         "split": split,
         "seed": seed,
         **machine(),
+        "gpus": list(gpus.found().names),
         "classes": first.classes,
         "clips": first.clips,
         "labels": first.labels.tolist(),
@@ -251,7 +253,9 @@ def _shown(peaks: dict[str, list[int]], predicted: dict, labels: list[int]) -> l
 def relevant(own: dict) -> dict:
     """What of a run's settings its predictions depend on, files of weights left out."""
     kept = {key: value for key, value in own.items() if key not in _UNUSED and key != "set"}
-    kept["network"] = {key: value for key, value in own["network"].items() if key != "weights"}
+    # The same file has another name, or none yet, elsewhere.
+    for section in {"network", "teacher"} & own.keys():
+        kept[section] = {key: value for key, value in own[section].items() if key != "weights"}
     return settings.canonical(kept)
 
 

@@ -15,6 +15,8 @@ import numpy as np
 from pipeline.files import replacing
 
 FOLDER = Path("results/evidence")
+# A link to the genuine clips.
+DATA = FOLDER / "data"
 TUNED, TUNING = 1, 4
 # The share of the clips of each class that are held out, and the seed by which films are drawn.
 HELD_OUT, SEED = 0.25, 1
@@ -32,10 +34,9 @@ def write_lists(data: Path) -> None:
     """Write the lists, and link to the folder `data`; the same again changes nothing."""
     lists = FOLDER / "lists/jhmdb14"
     lists.mkdir(parents=True, exist_ok=True)
-    link = FOLDER / "data"
-    if not link.is_symlink() or link.resolve() != data.resolve():
-        link.unlink(missing_ok=True)
-        link.symlink_to(data.resolve())
+    if not DATA.is_symlink() or DATA.resolve() != data.resolve():
+        DATA.unlink(missing_ok=True)
+        DATA.symlink_to(data.resolve())
     for path in sorted((data / "jhmdb14/splits").glob("*.txt")):
         _write(lists / path.name, path.read_text())
     lines = (lists / f"trainlist{TUNED:02}.txt").read_text().splitlines()

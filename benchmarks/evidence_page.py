@@ -68,9 +68,10 @@ ABOUT_FURTHER = """\
 What is no row of the paper's tables, on the parts that have it, beside the complete method on the
 same clips and seeds."""
 ABOUT_TIME = """\
-Minutes that the jobs of a part take, added up, by the mean of all parts; two cores run two jobs at
-a time. All parts of a set share frames, flow and what is kept of trajectories, and all seeds of a
-fold share teachers and groups: the first part makes them."""
+Minutes that the jobs of a part take, added up, by the mean of the parts of a machine. Jobs run side
+by side, two on two cores, and are the slower for it. All parts of a set share frames, flow and what
+is kept of trajectories, and all seeds of a fold share teachers and groups: the first part makes
+them."""
 CAPTIONS = {
     "accuracy": "Accuracy of all rows: fused where a row has fusion, else of two streams.",
     "groups": "The teacher's likeliest classes over the first training clip of some classes, as in "

@@ -8,12 +8,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence_collect import collect, expected_settings, part_runs
-from evidence_lists import FOLDER as LISTED
-from evidence_lists import write_lists
+from evidence_collect import collect, expected_settings, part_runs, relevant
+from evidence_lists import DATA, write_lists
 from evidence_page import write_page
 from evidence_parts import CONFIGS, Part, config_files, config_of, part_path, read_part, write_part
 
+from pipeline import gpus
 from pipeline.config import settings, spelling
 from pipeline.errors import PipelineError, listed, nearest
 from pipeline.jobs.code_id import code_id
@@ -46,6 +46,17 @@ class Wanted:
     def name(self) -> str:
         return f"{self.set}/{self.split}/seed{self.seed}"
 
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether its networks are too large for a CPU."""
+        return settings.for_set(self.config, self.set)["compute"]["device"] == "cuda"
+
+    @property
+    def data(self) -> str | None:
+        """The folder of its clips among the genuine ones; None where its videos lie elsewhere."""
+        videos = Path(self.config["sets"][self.set]["videos"])
+        return videos.relative_to(DATA).parts[0] if DATA in videos.parents else None
+
     def targets(self) -> list[str]:
         """The results of its runs, as Snakemake is asked for them."""
         runs = part_runs(self.config, self.set, self.split, self.seed)
@@ -65,7 +76,9 @@ class Wanted:
         if absent:
             return f"without {listed(absent)}"
         stored = part.content["settings"]
-        changed = [variant for variant, own in expected.items() if own != stored.get(variant)]
+        changed = [
+            variant for variant, own in expected.items() if own != relevant(stored.get(variant, {}))
+        ]
         return f"made with other settings of {listed(changed)}" if changed else ""
 
     def state(self) -> str:
@@ -130,11 +143,15 @@ def run(options: argparse.Namespace) -> None:
     Raises PipelineError where the clips are not there, or Snakemake fails.
     """
     parts = wanted_parts(options.parts, options.only)
+    has_gpu = bool(gpus.found().names)
     for part in parts:
-        print(f"{part.name:30} {part.state()}", flush=True)
+        left_out = "; left out, as it wants a GPU" if part.wants_gpu and not has_gpu else ""
+        print(f"{part.name:30} {part.state()}{left_out}", flush=True)
     if options.list:
         return
-    waiting = [part for part in parts if options.again or part.lack()]
+    waiting = [
+        part for part in parts if (options.again or part.lack()) and (has_gpu or not part.wants_gpu)
+    ]
     if _reads_data(waiting):
         write_lists(_data(options.data, waiting))
     started = time.monotonic()
@@ -158,14 +175,8 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _reads_data(parts: list[Wanted]) -> list[str]:
-    """The sets of `parts` whose videos lie where `write_lists` links to genuine clips."""
-    return sorted(
-        {
-            part.set
-            for part in parts
-            if LISTED in Path(part.config["sets"][part.set]["videos"]).parents
-        }
-    )
+    """The folders of genuine clips that the videos of `parts` lie in."""
+    return sorted({part.data for part in parts if part.data})
 
 
 def _data(given: Path | None, parts: list[Wanted]) -> Path:

@@ -49,7 +49,7 @@ def part_rows(parts: list[Part]) -> list[str]:
             listed(list(part.content["missing"])) or "none",
             f"{_hours(part):.1f}",
             part.content["date"],
-            f"{part.content['processor']}, {part.content['cores']} cores",
+            machine_of(part),
             f"`make evidence ONLY={part.name}`",
         ]
         for part in parts
@@ -58,23 +58,43 @@ def part_rows(parts: list[Part]) -> list[str]:
     return table(heads, rows)
 
 
+def machine_of(part: Part) -> str:
+    """The processor, its cores, and the GPUs where there were any."""
+    content = part.content
+    return ", ".join([content["processor"], f"{content['cores']} cores", *content.get("gpus", [])])
+
+
 def _hours(part: Part) -> float:
     return sum(entry["seconds"] for entry in part.content["seconds"].values()) / 3600
 
 
 def time_rows(parts: list[Part]) -> list[str]:
-    """Of each stage how many files it makes for a part and the time of their jobs, by mean."""
+    """Minutes of the jobs of each stage for a part, by the mean of the parts of a machine."""
+    by_machine: dict[str, list[Part]] = {}
+    for part in parts:
+        by_machine.setdefault(machine_of(part), []).append(part)
     stages = list(dict.fromkeys(stage for part in parts for stage in part.content["seconds"]))
-    rows = []
-    for stage in stages:
-        entries = [
-            part.content["seconds"][stage] for part in parts if stage in part.content["seconds"]
+
+    def mean(entries: list[float]) -> str:
+        return f"{np.mean(entries):.1f}" if entries else NOTHING
+
+    def of_stage(key: str, stage: str, among: list[Part]) -> list[float]:
+        told = [part.content["seconds"] for part in among]
+        return [own[stage][key] for own in told if stage in own]
+
+    rows = [
+        [
+            stage,
+            f"{np.mean(of_stage('artifacts', stage, parts)):.0f}",
+            *(
+                mean([seconds / 60 for seconds in of_stage("seconds", stage, own)])
+                for own in by_machine.values()
+            ),
         ]
-        minutes = [entry["seconds"] / 60 for entry in entries]
-        files = np.mean([entry["artifacts"] for entry in entries])
-        rows.append([stage, f"{files:.0f}", f"{np.mean(minutes):.1f}"])
-    total = 60 * np.mean([_hours(part) for part in parts])
-    return table(["stage", "files", "minutes of jobs"], [*rows, ["all", "", f"{total:.1f}"]])
+        for stage in stages
+    ]
+    total = [mean([60 * _hours(part) for part in own]) for own in by_machine.values()]
+    return table(["stage", "files", *by_machine], [*rows, ["all", "", *total]])
 
 
 # Accuracies

@@ -4,7 +4,16 @@ import evidence_cases
 import numpy as np
 import pytest
 from evidence_page import write_page
-from evidence_parts import Difference, Part, accuracy, difference, part_path, read_parts, write_part
+from evidence_parts import (
+    Difference,
+    Part,
+    accuracy,
+    difference,
+    part_path,
+    read_part,
+    read_parts,
+    write_part,
+)
 from evidence_peaks import offset_gains, offsets
 from evidence_rows import CLAIMS
 from evidence_tables import verdict
@@ -117,6 +126,17 @@ def test_page_has_the_numbers(folder):
     pictures = {path.name for path in (folder / "docs/pictures").iterdir()}
     assert pictures == {f"tiny-{name}.png" for name in ("accuracy", "groups", "offsets", "curves")}
     assert all(f"(pictures/{name})" in text for name in pictures)
+
+
+def test_times_stand_by_machine(folder):
+    """The part of 3 minutes is from a machine with a GPU, those of 6 from one without."""
+    path = part_path(folder / "parts", "tiny", "split1", 2)
+    write_part(path, read_part(path).content | {"cores": 16, "gpus": ["a GPU"]})
+    text = page(folder)
+    assert "| stage | files | a processor, 2 cores | a processor, 16 cores, a GPU |" in text
+    assert "| co2fi | 4 | 6.0 | 3.0 |" in text
+    assert "| all |  | 6.0 | 3.0 |" in text
+    assert "| a processor, 16 cores, a GPU | `make evidence ONLY=tiny/split1/seed2` |" in text
 
 
 def test_page_is_the_same_when_written_again(folder):

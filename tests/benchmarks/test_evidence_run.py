@@ -14,6 +14,7 @@ from evidence_parts import PARTS, config_of, write_part
 
 from pipeline.config import runs
 from pipeline.errors import PipelineError
+from pipeline.gpus import Gpus
 from pipeline.jobs.code_id import code_id
 
 SETS = {"format": "ucf101", "videos": "results/evidence/data/x", "lists": "l"}
@@ -98,6 +99,18 @@ def test_a_part_is_as_wanted_until_settings_or_rows_change(tmp_path):
     assert part.lack() == "not made yet"
 
 
+def test_the_same_weights_by_another_name_make_nothing_again(tmp_path):
+    """A file of weights is told by its content where it lies, and by its path where it does not."""
+    part = made(tmp_path)
+    content = evidence_run.read_part(part.path).content
+    renamed = {
+        variant: own | {"teacher": own["teacher"] | {"weights": "file 58620ce2306bb70f"}}
+        for variant, own in content["settings"].items()
+    }
+    write_part(part.path, content | {"settings": renamed})
+    assert part.state() == "as wanted"
+
+
 def test_earlier_code_is_told_and_makes_nothing_again(tmp_path):
     part = made(tmp_path)
     content = evidence_run.read_part(part.path).content
@@ -135,8 +148,28 @@ def pretend(monkeypatch, folder: Path, snakemake: Callable[[list[str]], int | No
         "collect",
         lambda config, name, split, seed: evidence_cases.part(split, seed),
     )
-    for name in ("jhmdb14", "tiny"):
+    for name in ("jhmdb14", "x"):
         (folder / name).mkdir()
+
+
+def test_networks_for_a_gpu_are_left_out_where_there_is_none(tmp_path, monkeypatch, capsys):
+    """The set 'large' has the clips of another set, under a name of its own."""
+    own = {"compute": {"device": "cuda"}, "tables": {"splits": ["split1"]}}
+    own |= {"network": {"weights": "none"}, "idt": {"enabled": False}}
+    config = {"sets": {"large": {**SETS, "settings": own}}}
+    (tmp_path / "workflow/evidence/large.yaml").write_text(yaml.safe_dump(config))
+    commands = []
+    pretend(monkeypatch, tmp_path, commands.append)
+    asked = options(tmp_path, only=["large", "tiny/split1/seed1"], data=tmp_path)
+    monkeypatch.setattr(evidence_run.gpus, "found", lambda: Gpus())
+    evidence_run.run(asked)
+    assert [command[4 + 1] for command in commands] == ["results/tiny/split1/acc.json"]
+    assert "large/split1/seed1" in (said := capsys.readouterr().out)
+    assert "not made yet; left out, as it wants a GPU" in said
+    monkeypatch.setattr(evidence_run.gpus, "found", lambda: Gpus(("a GPU",)))
+    evidence_run.run(asked)
+    assert "results/large/split1/acc.json" in commands[1]
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_missing_clips_are_named_before_anything_runs(tmp_path):
