@@ -268,19 +268,31 @@ def test_a_reworded_docstring_changes_no_id_and_a_constant_those_of_its_users(ed
     assert {name for name in before if changed[name] != before[name]} == users
 
 
+def pythons_of(version: str) -> list[str]:
+    """Interpreters of a version that run: the one of the path, and those that pyenv has."""
+    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = [shutil.which(f"python{version}"), *kept.glob(f"{version}.*/bin/python")]
+    return [
+        str(python)
+        for python in found
+        if python and not subprocess.run([python, "-c", ""], capture_output=True).returncode
+    ]
+
+
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_ids_are_the_same_in_every_python(version):
     """An upgrade of Python must not have all made again."""
-    python = shutil.which(f"python{version}")
     code = (
         f"import sys; sys.path.insert(0, {str(SOURCE.parent)!r}); import pathlib; "
         "from pipeline.jobs.code_id import code_id; "
         f"print(*(code_id(p) for p in sorted(pathlib.Path({str(SCRIPTS)!r}).glob('*.py'))))"
     )
-    done = python and subprocess.run([python, "-c", code], capture_output=True, text=True)
-    if not done or done.returncode:
+    pythons = pythons_of(version)
+    if not pythons:
         pytest.skip(f"no python{version} here")
-    assert done.stdout.split() == list(all_ids().values())
+    for python in pythons:
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == list(all_ids().values()), python
 
 
 @pytest.mark.parametrize("line", ["from . import c", "from .c import y"])

@@ -90,6 +90,9 @@ def _describe(node, words: list[str], path: Path, given: frozenset[str]) -> None
         words.append(type(node).__name__)
         for name in node._fields:
             value = getattr(node, name, None)
+            if isinstance(node, ast.JoinedStr):
+                # Some releases of Python 3.12 end a format such as {x:{width}} with an empty text.
+                value = [part for part in value if getattr(part, "value", None) != ""]
             if name == "body" and isinstance(node, DOCUMENTED):
                 value = value[1:] if ast.get_docstring(node, clean=False) is not None else value
             if name not in IGNORED and value is not None and value != []:
