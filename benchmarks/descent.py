@@ -57,4 +57,4 @@ def drawn_groups(
     drawn.
     """
     ranked = torch.from_numpy(np.stack([rng.permutation(classes) for _ in labels]))
-    return groups.form_all(ranked, labels, sizes)
+    return groups.form_all(ranked.to(labels.device), labels, sizes)

@@ -88,10 +88,7 @@ def learn(net: nn.Module, maps: list, labels: torch.Tensor, own: dict, rate: flo
         clips = rng.choice(len(labels), BATCH, replace=False)
         chosen = clips * INSTANTS + rng.integers(INSTANTS, size=BATCH)
         batch = labels[clips]
-        formed = [
-            group.to(batch.device)
-            for group in drawn_groups(batch.cpu(), classes, own["granularities"], rng)
-        ]
+        formed = drawn_groups(batch, classes, own["granularities"], rng)
         output = net(Maps(stage[chosen] for stage in maps))
         return stream_loss(output, batch, formed, own["loss"]["alpha"], own["loss"]["beta"])
 

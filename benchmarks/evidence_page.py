@@ -28,7 +28,8 @@ INTRODUCTION = """\
 This page is written by `python benchmarks/evidence.py page` from the files in
 `benchmarks/results/evidence`, one for each fold and seed of a set. `make evidence` makes those that
 are missing or were made with other settings, and writes this page anew; `make evidence AGAIN=1`
-also those that earlier code has made. Remarks stand in `{remarks}` and survive that.
+also those that earlier code has made. Those that want a GPU are left out where there is none.
+Remarks stand in `{remarks}` and survive that.
 
 - **Accuracy** is in percent of test clips. Each clip is tested in one fold; the clips of all folds
   are taken together, and of several seeds a clip has the mean. After ± stands the standard

@@ -74,27 +74,22 @@ def time_rows(parts: list[Part]) -> list[str]:
     for part in parts:
         by_machine.setdefault(machine_of(part), []).append(part)
     stages = list(dict.fromkeys(stage for part in parts for stage in part.content["seconds"]))
-
-    def mean(entries: list[float]) -> str:
-        return f"{np.mean(entries):.1f}" if entries else NOTHING
-
-    def of_stage(key: str, stage: str, among: list[Part]) -> list[float]:
-        told = [part.content["seconds"] for part in among]
-        return [own[stage][key] for own in told if stage in own]
-
-    rows = [
-        [
-            stage,
-            f"{np.mean(of_stage('artifacts', stage, parts)):.0f}",
-            *(
-                mean([seconds / 60 for seconds in of_stage("seconds", stage, own)])
-                for own in by_machine.values()
-            ),
+    rows = []
+    for stage in stages:
+        # By machine the entries of its parts that have the stage.
+        columns = [
+            [entry for part in own if (entry := part.content["seconds"].get(stage))]
+            for own in by_machine.values()
         ]
-        for stage in stages
-    ]
-    total = [mean([60 * _hours(part) for part in own]) for own in by_machine.values()]
+        files = np.mean([entry["artifacts"] for entries in columns for entry in entries])
+        minutes = [_mean([entry["seconds"] / 60 for entry in entries]) for entries in columns]
+        rows.append([stage, f"{files:.0f}", *minutes])
+    total = [_mean([60 * _hours(part) for part in own]) for own in by_machine.values()]
     return table(["stage", "files", *by_machine], [*rows, ["all", "", *total]])
+
+
+def _mean(numbers: list[float]) -> str:
+    return f"{np.mean(numbers):.1f}" if numbers else NOTHING
 
 
 # Accuracies
