@@ -6,16 +6,18 @@
     python benchmarks/evidence.py page
 
 A part is one fold and seed of a set. `run` makes by Snakemake every part whose file is not there,
-or was made with other settings, then the page; a run that was stopped goes on where it was. A part
-that earlier code made is told, and made anew with --again. `collect` writes
-benchmarks/results/evidence/<set>-<split>-seed<n>.json from results that are there, `page` writes
-docs/results.md and its pictures from all these files. Call it in the folder of the project.
+and of others the rows that are not there or were made with other settings, then the page; a run
+that was stopped goes on where it was. A part that earlier code made is told, and made anew with
+--again. `collect` writes benchmarks/results/evidence/<set>-<split>-seed<n>.json from results that
+are there, and keeps those rows of the file that are not among them, if their settings are the same.
+`page` writes docs/results.md and its pictures from all these files. Call it in the folder of the
+project.
 """
 
 import argparse
 from pathlib import Path
 
-from evidence_parts import CONFIGS, PARTS, config_files, config_of, part_path, write_part
+from evidence_parts import CONFIGS, PARTS, config_files, config_of, part_path, read_part, write_part
 
 from pipeline.jobs import program
 
@@ -68,7 +70,8 @@ def main(options: argparse.Namespace) -> None:
         files = config_files(options.set, options.split, options.seed)
         config = config_of(options.set, options.configfile or files)
         path = part_path(options.parts, options.set, options.split, options.seed)
-        write_part(path, collect(config, options.set, options.split, options.seed))
+        earlier = read_part(path).content if path.is_file() else None
+        write_part(path, collect(config, options.set, options.split, options.seed, earlier))
         print(f"written to {path}")
     else:
         from evidence_page import write_page

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from evidence_rows import COMPLETE
+from evidence_settings import expected_settings, part_runs, relevant, same_settings
 from report import machine
 
 from pipeline import gpus
-from pipeline.config import check, settings
 from pipeline.config.runs import Run
 from pipeline.data.crops import CROP_COUNTS
 from pipeline.data.instants import count_stack_starts, scored_instants
@@ -27,20 +27,18 @@ from pipeline.streams import DIRECTIONS, STREAMS
 
 # Variants whose streams' evidence is followed over the clip.
 FOLLOWED = ("baseline", COMPLETE)
+# What tells the test clips, and what tells how rows were made.
+_CLIPS = ("classes", "clips", "labels")
+_MAKING = ("date", "processor", "cores", "gpus", "python", "packages", "seconds")
 # Ranks of the teacher whose shares are told, and clips of which curves are kept.
 TOPS, CURVES = (1, 3, 5), 6
-# Settings that change no prediction, or are told by content where a result states them.
-_UNUSED = ("tables", "limits", "compute")
 
 
-def part_runs(config: dict, name: str, split: str, seed: int) -> dict[str, Run]:
-    """The run of each variant of the config on one fold with one seed, as tables name it."""
-    own = None if seed == settings.for_set(config, name)["seed"] else seed
-    return {variant: Run(split, variant, own) for variant in (COMPLETE, *config["variants"])}
-
-
-def collect(config: dict, name: str, split: str, seed: int) -> dict:
+def collect(config: dict, name: str, split: str, seed: int, earlier: dict | None = None) -> dict:
     """The content of a part's file, from the folder `results`.
+
+    Rows that have no result there are taken from `earlier`, the content of the part's file as it
+    is, where their settings and clips are the same.
 
     Raises PipelineError where no run has a result, or the runs are not of the same clips.
     """
@@ -71,7 +69,7 @@ def collect(config: dict, name: str, split: str, seed: int) -> dict:
         }
     rows = {row["clip"]: row for row in index.read(folder / split / "test.csv")}
     provenance = {variant: result["provenance"] for variant, (_, result) in found.items()}
-    return {
+    content = {
         "set": name,
         "split": split,
         "seed": seed,
@@ -98,6 +96,49 @@ def collect(config: dict, name: str, split: str, seed: int) -> dict:
         "code": _code(provenance),
         "seconds": _seconds(provenance),
     }
+    if earlier is None or any(earlier[key] != content[key] for key in _CLIPS):
+        return content
+    return _with_rows_of(
+        earlier, content, expected_settings(config, name, split, seed, len(first.classes))
+    )
+
+
+def _with_rows_of(earlier: dict, content: dict, expected: dict) -> dict:
+    """`content`, and the rows that it lacks and `earlier` has by the settings that are expected.
+
+    `kept` says of such rows when and on what machine they were made, what that took, and whether
+    the whole part was made then.
+    """
+    rows = [
+        row
+        for row in expected
+        if row not in content["predicted"]
+        and row in earlier["predicted"]
+        and same_settings(earlier, row, expected)
+    ]
+    if not rows:
+        return content
+    of_rows = {
+        key: content[key] | {row: earlier[key][row] for row in rows if row in earlier[key]}
+        for key in ("predicted", "evidence", "settings")
+    }
+    before = [*earlier.get("kept", []), {key: earlier[key] for key in _MAKING if key in earlier}]
+    told = {row for making in before for row in making.get("rows", [])}
+    before[-1]["rows"] = [row for row in earlier["predicted"] if row not in told]
+    before[-1]["whole"] = not told and not earlier["missing"]
+    kept = [
+        making | {"rows": left}
+        for making in before
+        if (left := [row for row in making["rows"] if row in rows])
+    ]
+    stages = dict.fromkeys([*content["code"], *earlier["code"]])
+    code = {
+        stage: sorted({*content["code"].get(stage, []), *earlier["code"].get(stage, [])})
+        for stage in stages
+    }
+    missing = {row: why for row, why in content["missing"].items() if row not in rows}
+    teacher = earlier["teacher"] | content["teacher"]
+    return content | of_rows | {"missing": missing, "teacher": teacher, "code": code, "kept": kept}
 
 
 def _read_sources(folder: Path, run: Run) -> dict[str, Scores]:
@@ -248,23 +289,6 @@ def _shown(peaks: dict[str, list[int]], predicted: dict, labels: list[int]) -> l
 
 
 # What the results rest on
-
-
-def relevant(own: dict) -> dict:
-    """What of a run's settings its predictions depend on, files of weights left out."""
-    kept = {key: value for key, value in own.items() if key not in _UNUSED and key != "set"}
-    # The same file has another name, or none yet, elsewhere.
-    for section in {"network", "teacher"} & own.keys():
-        kept[section] = {key: value for key, value in own[section].items() if key != "weights"}
-    return settings.canonical(kept)
-
-
-def expected_settings(config: dict, name: str, split: str, seed: int, classes: int) -> dict:
-    """By variant the settings that a part's runs have by the config as it is now."""
-    return {
-        variant: relevant(check.check_run(config, name, run, classes))
-        for variant, run in part_runs(config, name, split, seed).items()
-    }
 
 
 def _code(provenance: dict[str, dict]) -> dict[str, list[str]]:

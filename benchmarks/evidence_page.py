@@ -5,6 +5,7 @@ from pathlib import Path
 
 from evidence_parts import Part, read_parts
 from evidence_pictures import draw_all
+from evidence_settings import other_settings
 from evidence_tables import (
     accuracy_rows,
     claim_rows,
@@ -27,9 +28,9 @@ TITLE = "The method against its rivals, on genuine clips"
 INTRODUCTION = """\
 This page is written by `python benchmarks/evidence.py page` from the files in
 `benchmarks/results/evidence`, one for each fold and seed of a set. `make evidence` makes those that
-are missing or were made with other settings, and writes this page anew; `make evidence AGAIN=1`
-also those that earlier code has made. Those that want a GPU are left out where there is none.
-Remarks stand in `{remarks}` and survive that.
+are missing, and of others the rows that are missing or were made with other settings, and writes
+this page anew; `make evidence AGAIN=1` also what earlier code has made. Parts that want a GPU are
+left out where there is none. Remarks stand in `{remarks}` and survive that.
 
 - **Accuracy** is in percent of test clips. Each clip is tested in one fold; the clips of all folds
   are taken together, and of several seeds a clip has the mean. After ± stands the standard
@@ -95,16 +96,19 @@ def write_page(folder: Path, out: Path) -> None:
             "benchmarks/evidence.py run"
         )
     remarks_path = out.with_name(f"{out.stem}.remarks.md")
-    overview = "\n".join(f"- [{name}](#{name}). {at_hand(parts)}" for name, parts in by_set.items())
+    divided = {name: divide(parts) for name, parts in by_set.items()}
+    overview = "\n".join(
+        f"- [{name}](#{name}). {at_hand(parts)}" for name, (parts, _) in divided.items()
+    )
     introduction = INTRODUCTION.format(remarks=remarks_path, resamples=RESAMPLES)
     sections = {TITLE: [overview, introduction]}
-    for name, parts in by_set.items():
+    for name, (parts, others) in divided.items():
         pictures = draw_all(parts, out.parent / "pictures")
         links = {
             kind: f"![{name}: {kind}]({path.relative_to(out.parent)})"
             for kind, path in pictures.items()
         }
-        sections |= set_sections(name, parts, links)
+        sections |= set_sections(name, parts, links, others)
     remarks = read_remarks(remarks_path, list(sections))
     blocks = []
     for number, (title, content) in enumerate(sections.items()):
@@ -112,6 +116,15 @@ def write_page(folder: Path, out: Path) -> None:
         blocks += [f"{level} {title}", *content, *remarks.get(title, [])]
     with replacing(out, sealed=False) as temporary:
         temporary.write_text("\n\n".join(blocks) + "\n")
+
+
+def divide(parts: list[Part]) -> tuple[list[Part], dict[str, list[str]]]:
+    """The parts of a set that the tables are of, and for others their rows by other settings.
+
+    Rows of different settings are not compared, unless all parts have such: those are shown.
+    """
+    others = {part.name: rows for part in parts if (rows := other_settings(part))}
+    return [part for part in parts if part.name not in others] or parts, others
 
 
 def read_remarks(path: Path, titles: list[str]) -> dict[str, list[str]]:
@@ -135,8 +148,13 @@ def read_remarks(path: Path, titles: list[str]) -> dict[str, list[str]]:
     return remarks
 
 
-def set_sections(name: str, parts: list[Part], links: dict[str, str]) -> dict[str, list[str]]:
-    """The sections of a set by title, each a list of blocks; without tables that have no rows."""
+def set_sections(
+    name: str, parts: list[Part], links: dict[str, str], others: dict[str, list[str]]
+) -> dict[str, list[str]]:
+    """The sections of a set by title, each a list of blocks; without tables that have no rows.
+
+    others: by the name of a part its rows that were made by other settings than now.
+    """
     command = f"By `python benchmarks/evidence.py page`, from `make evidence ONLY={name}`."
 
     def picture(kind: str) -> list[str]:
@@ -151,7 +169,7 @@ def set_sections(name: str, parts: list[Part], links: dict[str, str]) -> dict[st
 
     gained = section([ABOUT_GAINS], offset_gain_rows(parts), "curves")
     sections = {
-        "": [at_hand(parts), setup(parts), "\n".join(part_rows(parts))],
+        "": [at_hand(parts), setup(parts), "\n".join(part_rows(parts)), *about_others(others)],
         "accuracy": section([], accuracy_rows(parts), "accuracy"),
         "less the baseline": section([ABOUT_DIFFERENCES], difference_rows(parts)),
         "the whole method and its rivals": section([], pair_rows(parts)),
@@ -180,6 +198,18 @@ def at_hand(parts: list[Part]) -> str:
     clips = sum(next(part.clips for part in parts if part.split == split) for split in by_split)
     classes = len(parts[0].content["classes"])
     return f"At hand: {'; '.join(told)}. {clips:,} test clips of {classes} classes."
+
+
+def about_others(others: dict[str, list[str]]) -> list[str]:
+    """Which parts wait to be made by the settings as they are now; nothing where there are none."""
+    if not others:
+        return []
+    rows = listed(list(dict.fromkeys(row for own in others.values() for row in own)), count=50)
+    return [
+        f"By other settings than those of the config now: {rows} of {listed(list(others))}. Such a "
+        "part is in no table beside parts that are as they should be; `make evidence` makes these "
+        "rows of it anew, and keeps its others."
+    ]
 
 
 def setup(parts: list[Part]) -> str:

@@ -8,10 +8,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence_collect import collect, expected_settings, part_runs, relevant
+from evidence_collect import collect
 from evidence_lists import DATA, write_lists
 from evidence_page import write_page
 from evidence_parts import CONFIGS, Part, config_files, config_of, part_path, read_part, write_part
+from evidence_settings import expected_settings, part_runs, same_settings
 
 from pipeline import gpus
 from pipeline.config import settings, spelling
@@ -57,29 +58,36 @@ class Wanted:
         videos = Path(self.config["sets"][self.set]["videos"])
         return videos.relative_to(DATA).parts[0] if DATA in videos.parents else None
 
-    def targets(self) -> list[str]:
-        """The results of its runs, as Snakemake is asked for them."""
+    def targets(self, again: bool = False) -> list[str]:
+        """The results of the runs of what it lacks, or of all, as Snakemake is asked for them."""
         runs = part_runs(self.config, self.set, self.split, self.seed)
-        return [f"results/{self.set}/{run}/acc.json" for run in runs.values()]
+        absent, changed = self._lacking()
+        # Trajectories are no run, and come with each.
+        every = again or "idt" in absent
+        rows = [row for row in runs if every or row in absent or row in changed]
+        return [f"results/{self.set}/{runs[row]}/acc.json" for row in rows]
+
+    def _lacking(self) -> tuple[list[str], list[str]]:
+        """The rows that its file has not, and those that it has by other settings than now."""
+        if not self.path.is_file():
+            return list(part_runs(self.config, self.set, self.split, self.seed)), []
+        content = read_part(self.path).content
+        classes = len(content["classes"])
+        expected = expected_settings(self.config, self.set, self.split, self.seed, classes)
+        enabled = settings.for_set(self.config, self.set)["idt"]["enabled"]
+        rows = [*expected, *(["idt"] if enabled else [])]
+        absent = [row for row in rows if row not in content["predicted"]]
+        there = [row for row in expected if row not in absent]
+        return absent, [row for row in there if not same_settings(content, row, expected)]
 
     def lack(self) -> str:
         """Why it is to be made; '' where its file has all rows by the config as it is now."""
         if not self.path.is_file():
             return "not made yet"
-        part = read_part(self.path)
-        expected = expected_settings(
-            self.config, self.set, self.split, self.seed, len(part.content["classes"])
-        )
-        enabled = settings.for_set(self.config, self.set)["idt"]["enabled"]
-        rows = [*expected, *(["idt"] if enabled else [])]
-        absent = [row for row in rows if row not in part.content["predicted"]]
-        if absent:
-            return f"without {listed(absent)}"
-        stored = part.content["settings"]
-        changed = [
-            variant for variant, own in expected.items() if own != relevant(stored.get(variant, {}))
-        ]
-        return f"made with other settings of {listed(changed)}" if changed else ""
+        absent, changed = self._lacking()
+        without = f"without {listed(absent)}" if absent else ""
+        other = f"made with other settings of {listed(changed)}" if changed else ""
+        return " and ".join(filter(None, (without, other)))
 
     def state(self) -> str:
         """What it lacks, or that it is there, and by other programs than those at hand."""
@@ -156,8 +164,11 @@ def run(options: argparse.Namespace) -> None:
     started = time.monotonic()
     for number, part in enumerate(waiting, start=1):
         _fetch_weights(part)
-        _make(part, options.cores)
-        write_part(part.path, collect(part.config, part.set, part.split, part.seed))
+        _make(part, options)
+        keep = part.path.is_file() and not options.again
+        earlier = read_part(part.path).content if keep else None
+        content = collect(part.config, part.set, part.split, part.seed, earlier)
+        write_part(part.path, content)
         try:
             write_page(options.parts, options.out)
         except PipelineError as error:
@@ -205,9 +216,10 @@ def _fetch_weights(part: Wanted) -> None:
             fetch(path.stem, path)
 
 
-def _make(part: Wanted, cores: str) -> None:
+def _make(part: Wanted, options: argparse.Namespace) -> None:
     configs = map(str, config_files(part.set, part.split, part.seed))
-    command = ["snakemake", "--cores", cores, "--configfile", *configs, "--", *part.targets()]
+    command = ["snakemake", "--cores", options.cores, "--configfile", *configs, "--"]
+    command += part.targets(options.again)
     print(" ".join(command), flush=True)
     if snakemake(command[1:]):
         raise PipelineError(

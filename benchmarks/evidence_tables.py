@@ -47,9 +47,9 @@ def part_rows(parts: list[Part]) -> list[str]:
             part.name,
             str(part.clips),
             listed(list(part.content["missing"])) or "none",
-            f"{_hours(part):.1f}",
+            f"{_hours(part.content['seconds']):.1f}",
             part.content["date"],
-            machine_of(part),
+            "; ".join([machine_of(part.content), *map(_kept, part.content.get("kept", []))]),
             f"`make evidence ONLY={part.name}`",
         ]
         for part in parts
@@ -58,33 +58,41 @@ def part_rows(parts: list[Part]) -> list[str]:
     return table(heads, rows)
 
 
-def machine_of(part: Part) -> str:
+def machine_of(making: dict) -> str:
     """The processor, its cores, and the GPUs where there were any."""
-    content = part.content
-    return ", ".join([content["processor"], f"{content['cores']} cores", *content.get("gpus", [])])
+    return ", ".join([making["processor"], f"{making['cores']} cores", *making.get("gpus", [])])
 
 
-def _hours(part: Part) -> float:
-    return sum(entry["seconds"] for entry in part.content["seconds"].values()) / 3600
+def _kept(making: dict) -> str:
+    """Which rows of a part were made before the others, and where."""
+    return f"{listed(making['rows'])} {making['date']} on {machine_of(making)}"
+
+
+def _hours(seconds: dict[str, dict]) -> float:
+    """Of all stages of a making."""
+    return sum(entry["seconds"] for entry in seconds.values()) / 3600
 
 
 def time_rows(parts: list[Part]) -> list[str]:
-    """Minutes of the jobs of each stage for a part, by the mean of the parts of a machine."""
-    by_machine: dict[str, list[Part]] = {}
+    """Minutes of the jobs of each stage for a part, by the mean of the parts of a machine.
+
+    Of all rows made at once, also where some of them are others by now.
+    """
+    by_machine: dict[str, list[dict]] = {}
     for part in parts:
-        by_machine.setdefault(machine_of(part), []).append(part)
-    stages = list(dict.fromkeys(stage for part in parts for stage in part.content["seconds"]))
+        kept = part.content.get("kept", [])
+        now = [] if kept else [part.content]
+        for making in (*now, *(one for one in kept if one["whole"])):
+            by_machine.setdefault(machine_of(making), []).append(making["seconds"])
+    stages = list(dict.fromkeys(stage for of in by_machine.values() for own in of for stage in own))
     rows = []
     for stage in stages:
         # By machine the entries of its parts that have the stage.
-        columns = [
-            [entry for part in own if (entry := part.content["seconds"].get(stage))]
-            for own in by_machine.values()
-        ]
+        columns = [[own[stage] for own in of if stage in own] for of in by_machine.values()]
         files = np.mean([entry["artifacts"] for entries in columns for entry in entries])
         minutes = [_mean([entry["seconds"] / 60 for entry in entries]) for entries in columns]
         rows.append([stage, f"{files:.0f}", *minutes])
-    total = [_mean([60 * _hours(part) for part in own]) for own in by_machine.values()]
+    total = [_mean([60 * _hours(own) for own in of]) for of in by_machine.values()]
     return table(["stage", "files", *by_machine], [*rows, ["all", "", *total]])
 
 

@@ -6,6 +6,7 @@ import config_cases
 import evidence_collect
 import numpy as np
 import pytest
+from evidence_settings import expected_settings
 
 from pipeline.config.runs import Run, for_run
 from pipeline.config.settings import for_classes
@@ -153,7 +154,7 @@ def test_evidence_peaks_where_the_logits_say(tree):
 def test_settings_code_and_times_are_told(tree):
     part = evidence_collect.collect(config(), "tiny", "split1", 1)
     assert part["settings"]["baseline"]["network"]["kind"] == "baseline"
-    assert part["settings"] == evidence_collect.expected_settings(config(), "tiny", "split1", 1, 3)
+    assert part["settings"] == expected_settings(config(), "tiny", "split1", 1, 3)
     assert part["code"] == {"co2fi": ["c1"]}
     # One record each of two runs.
     assert part["seconds"] == {"co2fi": {"artifacts": 2, "seconds": 180.0}}
@@ -166,6 +167,63 @@ def test_missing_rows_are_named_and_left_out(tree):
     assert set(part["missing"]) == {"baseline", "idt"}
     assert set(part["predicted"]) == {"complete"}
     assert "asyn_idt" not in part["predicted"]["complete"]
+
+
+def without_baseline(tree) -> dict:
+    """What was collected before the baseline's results were removed, on another machine."""
+    earlier = evidence_collect.collect(config(), "tiny", "split1", 1)
+    (tree / "results/tiny/split1/baseline/acc.json").unlink()
+    away = {"date": "2020-02-02", "processor": "another", "gpus": ["a GPU"], "code": {"x": ["0"]}}
+    return earlier | away
+
+
+def test_rows_that_the_file_has_by_the_same_settings_are_kept(tree):
+    earlier = without_baseline(tree)
+    earlier["predicted"]["baseline"]["motion"] = [1, 1, 1, 1]
+    earlier["predicted"]["complete"]["motion"] = [1, 1, 1, 1]
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert part["missing"] == {} and set(part["settings"]) == {"complete", "baseline"}
+    assert part["predicted"]["baseline"]["motion"] == [1, 1, 1, 1]
+    # What has results is taken from these.
+    assert part["predicted"]["complete"]["motion"] == [0, 2, 2, 2]
+    assert set(part["evidence"]) == {"complete", "baseline"}
+    assert part["code"] == {"co2fi": ["c1"], "x": ["0"]}
+    (kept,) = part["kept"]
+    assert (kept["rows"], kept["date"], kept["processor"]) == (
+        ["baseline"],
+        "2020-02-02",
+        "another",
+    )
+    assert kept["seconds"] == earlier["seconds"] and kept["whole"]
+    assert part["processor"] != "another"
+    # Once more, it is told as before, and not as of this machine.
+    again = evidence_collect.collect(config(), "tiny", "split1", 1, part)
+    assert again == part
+
+
+def test_rows_of_a_part_that_was_never_whole_are_told_as_such(tree):
+    earlier = without_baseline(tree) | {"missing": {"direct": "there is no result"}}
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert [(one["rows"], one["whole"]) for one in part["kept"]] == [(["baseline"], False)]
+
+
+@pytest.mark.parametrize("changed", ["settings", "clips", "labels", "classes"])
+def test_rows_of_other_settings_or_clips_are_not_kept(tree, changed):
+    earlier = without_baseline(tree)
+    if changed == "settings":
+        earlier["settings"]["baseline"]["stack"] = 4
+    else:
+        earlier[changed] = earlier[changed][::-1]
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert set(part["missing"]) == {"baseline"} and "kept" not in part
+    assert set(part["predicted"]) == {"complete", "idt"}
+
+
+def test_rows_that_the_config_has_no_more_are_not_kept(tree):
+    earlier, fewer = without_baseline(tree), config()
+    fewer["variants"] = {}
+    part = evidence_collect.collect(fewer, "tiny", "split1", 1, earlier)
+    assert set(part["predicted"]) == {"complete", "idt"} and part["missing"] == {}
 
 
 def test_a_part_without_results_is_refused(tree):

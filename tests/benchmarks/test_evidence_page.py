@@ -1,6 +1,7 @@
 """The page of results from invented parts, whose numbers are worked out by hand."""
 
 import evidence_cases
+import evidence_page
 import numpy as np
 import pytest
 from evidence_page import write_page
@@ -137,6 +138,37 @@ def test_times_stand_by_machine(folder):
     assert "| co2fi | 4 | 6.0 | 3.0 |" in text
     assert "| all |  | 6.0 | 3.0 |" in text
     assert "| a processor, 16 cores, a GPU | `make evidence ONLY=tiny/split1/seed2` |" in text
+
+
+def test_parts_with_rows_of_other_settings_are_in_no_table(folder, monkeypatch):
+    """The first fold's second seed: without it, clip by clip 1, 0, 0, 1 and 0, 1."""
+    others = {"tiny/split1/seed2": ["complete"]}
+    monkeypatch.setattr(evidence_page, "other_settings", lambda part: others.get(part.name, []))
+    text = page(folder)
+    assert "At hand: split1 with seed 1; split2 with seed 1." in text
+    assert "| Two-stream baseline |  |  | 50.0 |  |  |" in text
+    assert "| tiny/split1/seed2 |" not in text
+    assert "of the config now: complete of tiny/split1/seed2. Such a part is in no table" in text
+    # Where all parts have such rows they are shown, and that is said.
+    monkeypatch.setattr(evidence_page, "other_settings", lambda part: ["complete"])
+    assert "| Two-stream baseline |  |  | 41.7 |  |  |" in (text := page(folder))
+    assert "complete of tiny/split1/seed1, tiny/split1/seed2, tiny/split2/seed1." in text
+
+
+def test_rows_that_were_made_elsewhere_are_told(folder):
+    """The part's own times are those of fewer jobs; those of the whole part were 9 minutes."""
+    path = part_path(folder / "parts", "tiny", "split1", 2)
+    away = {"date": "2020-02-02", "processor": "another", "cores": 4}
+    kept = [
+        away | {"rows": rows, "whole": whole, "seconds": {"co2fi": {"artifacts": 4, "seconds": s}}}
+        for rows, whole, s in ((["baseline"], True, 540), (["direct", "tsn"], False, 60))
+    ]
+    write_part(path, read_part(path).content | {"kept": kept})
+    text = page(folder)
+    where = "2020-02-02 on another, 4 cores"
+    assert f"| a processor, 2 cores; baseline {where}; direct, tsn {where} |" in text
+    assert "| stage | files | a processor, 2 cores | another, 4 cores |" in text
+    assert "| co2fi | 4 | 6.0 | 9.0 |" in text
 
 
 def test_page_is_the_same_when_written_again(folder):

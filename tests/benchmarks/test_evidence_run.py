@@ -9,8 +9,8 @@ import evidence_parts
 import evidence_run
 import pytest
 import yaml
-from evidence_collect import expected_settings
 from evidence_parts import PARTS, config_of, write_part
+from evidence_settings import expected_settings, relevant
 
 from pipeline.config import runs
 from pipeline.errors import PipelineError
@@ -80,11 +80,12 @@ def test_unknown_parts_are_refused(name):
 
 def test_targets_are_the_results_of_all_variants():
     first, *_, last = evidence_run.wanted_parts(PARTS, ["tiny"])
-    assert "results/tiny/split1/acc.json" in first.targets()
-    assert "results/tiny/split1/tsn/acc.json" in first.targets()
+    targets = first.targets()
+    assert "results/tiny/split1/acc.json" in targets
+    assert "results/tiny/split1/tsn/acc.json" in targets
     # The config's own seed has no folder.
     assert "results/tiny/split2/baseline_asyn5/seed2/acc.json" in last.targets()
-    assert len(first.targets()) == len(set(first.targets())) == 11
+    assert len(targets) == len(set(targets)) == 11
 
 
 def test_a_part_is_as_wanted_until_settings_or_rows_change(tmp_path):
@@ -98,6 +99,49 @@ def test_a_part_is_as_wanted_until_settings_or_rows_change(tmp_path):
     assert part.lack() == "without direct"
     part.path.unlink()
     assert part.lack() == "not made yet"
+
+
+def test_only_rows_that_are_not_as_wanted_are_made(tmp_path):
+    part = made(tmp_path)
+    assert part.targets() == []
+    assert len(part.targets(again=True)) == 11
+    content = evidence_run.read_part(part.path).content
+    fewer = {key: value for key, value in content["predicted"].items() if key != "direct"}
+    changed = {"settings": content["settings"] | {"tsn": {}}, "predicted": fewer}
+    write_part(part.path, content | changed)
+    assert part.lack() == "without direct and made with other settings of tsn"
+    assert sorted(part.targets()) == [
+        "results/tiny/split1/direct/acc.json",
+        "results/tiny/split1/tsn/acc.json",
+    ]
+
+
+def test_widths_of_co2fi_make_no_baseline_again(tmp_path):
+    """Neither streams without CO2FI nor their fusion; what all networks share makes all again."""
+    part = made(tmp_path)
+    path = tmp_path / "workflow/evidence/tiny.yaml"
+    config = yaml.safe_load(path.read_text())
+    own = config["sets"]["tiny"]["settings"]
+    own["network"] |= {"fc1": 7, "hidden": 7, "side_maps": 2, "dropout": {"fc2": 0.1}}
+    path.write_text(yaml.safe_dump(config))
+    (part,) = evidence_run.wanted_parts(tmp_path, ["tiny/split1/seed1"])
+    of_co2fi = "complete, no_grouping, two_granularities, no_coarseness, syn"
+    assert part.lack() == f"made with other settings of {of_co2fi}"
+    own["network"]["dropout"]["fc7"] = 0.1
+    path.write_text(yaml.safe_dump(config))
+    (part,) = evidence_run.wanted_parts(tmp_path, ["tiny/split1/seed1"])
+    assert len(part.targets()) == 11
+
+
+def test_an_older_file_with_settings_of_co2fi_is_as_wanted(tmp_path):
+    """As files were written before baselines were freed of them."""
+    part = made(tmp_path)
+    content = evidence_run.read_part(part.path).content
+    own = content["settings"]["baseline"]
+    whole = own | {"network": own["network"] | {"fc1": 9, "dropout": own["network"]["dropout"]}}
+    assert relevant(whole) == own
+    write_part(part.path, content | {"settings": content["settings"] | {"baseline": whole}})
+    assert part.state() == "as wanted"
 
 
 def test_the_same_weights_by_another_name_make_nothing_again(tmp_path):
@@ -147,7 +191,7 @@ def pretend(monkeypatch, folder: Path, snakemake: Callable[[list[str]], int | No
     monkeypatch.setattr(
         evidence_run,
         "collect",
-        lambda config, name, split, seed: evidence_cases.part(split, seed),
+        lambda config, name, split, seed, earlier: evidence_cases.part(split, seed),
     )
     for name in ("jhmdb14", "x"):
         (folder / name).mkdir()
@@ -218,6 +262,21 @@ def test_parts_are_made_in_turn_and_a_failure_ends_the_run(tmp_path, monkeypatch
     assert "results/tiny/split2/acc.json" in commands[1]
     assert "split1 with seed 1." in (tmp_path / "docs/results.md").read_text()
     assert "tiny/split1/seed1 is done, part 1 of 4" in capsys.readouterr().out
+
+
+def test_rows_of_the_file_are_kept_but_where_all_are_made_again(tmp_path, monkeypatch):
+    """What the file holds is handed on to be collected with what is new."""
+    part, handed = made(tmp_path / "parts"), []
+    content = evidence_run.read_part(part.path).content
+    content["predicted"].pop("direct")
+    write_part(part.path, content)
+    pretend(monkeypatch, tmp_path, lambda arguments: None)
+    monkeypatch.setattr(evidence_run, "collect", lambda *given: handed.append(given[4]) or content)
+    monkeypatch.setattr(evidence_run, "write_page", lambda parts, out: None)
+    for again in (False, True):
+        asked = options(tmp_path, only=["tiny/split1/seed1"], data=tmp_path, again=again)
+        evidence_run.run(asked)
+    assert handed == [content, None]
 
 
 def test_a_page_that_cannot_be_written_ends_no_work(tmp_path, monkeypatch, capsys):
