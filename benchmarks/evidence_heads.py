@@ -132,9 +132,8 @@ def changed(own: dict, change: dict) -> tuple[dict, float]:
     return own | {"network": network}, change.get("rate", plan["lr"] * plan["head_lr"])
 
 
-def tried(config: dict, stream: str, seeds: int, device: torch.device) -> Iterator[dict]:
+def tried(config: dict, name: str, stream: str, seeds: int, device: torch.device) -> Iterator[dict]:
     """Yield what each network of a stream comes to, by the recipe and by each change of it."""
-    (name,) = config["sets"]
     rows = index.read(f"results/{SET}/{SPLIT}/train.csv")
     own = runs.for_run(config, name, runs.Run(SPLIT))
     torch.manual_seed(1)
@@ -188,7 +187,7 @@ def main() -> None:
             continue
         config["all_sets"]["crops"] |= {"size": size}
         for stream in options.streams:
-            for row in tried(config, stream, options.seeds, torch.device(options.device)):
+            for row in tried(config, name, stream, options.seeds, torch.device(options.device)):
                 found.append({"backbone": network["backbone"], "size": size} | row)
                 change = " ".join(f"{key} {value}" for key, value in row["change"].items())
                 print(
