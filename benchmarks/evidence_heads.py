@@ -41,7 +41,7 @@ BACKBONES = (SET, "jhmdb14_vgg16")
 # Changes of the recipe; of a width, of FC1, FC2 and the LSTM units alike.
 OF_CO2FI = (
     *({"rate": rate} for rate in (0.015, 0.135)),
-    *({"width": width} for width in (32, 128, 256)),
+    *({"width": width} for width in (32, 64, 128)),
     {"dropout": 0.5},
 )
 TRIES = {
@@ -52,7 +52,7 @@ TRIES = {
     "complete": OF_CO2FI,
     "no_grouping": OF_CO2FI,
 }
-FOLDS, ITERATIONS, BATCH, CLIP = 3, 400, 16, 5
+FOLDS = 3
 
 
 class Fixed(nn.Module):
@@ -99,17 +99,18 @@ def learn(
     net: nn.Module, maps: list, labels: torch.Tensor, own: dict, rate: float, seed: int
 ) -> float:
     """Train the layers of `net` behind the maps; returns the mean loss of the last 50 batches."""
-    rng, classes = np.random.default_rng(seed), int(labels.max()) + 1
+    rng, classes, plan = np.random.default_rng(seed), int(labels.max()) + 1, own["co2fi"]
 
     def loss_of(iteration: int) -> torch.Tensor:
-        clips = rng.choice(len(labels), BATCH, replace=False)
-        instants = rng.integers(INSTANTS, size=BATCH)
+        clips = rng.choice(len(labels), plan["batch"], replace=False)
+        instants = rng.integers(INSTANTS, size=len(clips))
         batch = labels[clips]
         formed = drawn_groups(batch, classes, own["granularities"], rng)
         output = net(Maps(stage[clips, instants] for stage in maps))
         return stream_loss(output, batch, formed, own["loss"]["alpha"], own["loss"]["beta"])
 
-    return float(np.mean(descend(net, loss_of, rate, ITERATIONS, clip=CLIP)[-50:]))
+    options = {key: plan[key] for key in ("momentum", "weight_decay", "clip")}
+    return float(np.mean(descend(net, loss_of, rate, plan["iterations"], **options)[-50:]))
 
 
 @torch.no_grad()
@@ -135,7 +136,7 @@ def changed(own: dict, change: dict) -> tuple[dict, float]:
 def tried(config: dict, name: str, stream: str, seeds: int, device: torch.device) -> Iterator[dict]:
     """Yield what each network of a stream comes to, by the recipe and by each change of it."""
     rows = index.read(f"results/{SET}/{SPLIT}/train.csv")
-    own = runs.for_run(config, name, runs.Run(SPLIT))
+    own = runs.for_stream(runs.for_run(config, name, runs.Run(SPLIT)), stream)
     torch.manual_seed(1)
     backbone = factory.backbone(own, stream)
     backbone.start_from(own["network"]["weights"])
@@ -143,8 +144,9 @@ def tried(config: dict, name: str, stream: str, seeds: int, device: torch.device
     labels = torch.tensor([row["label"] for row in rows], device=device)
     folds = [[torch.from_numpy(side).to(device) for side in fold] for fold in folds_by_film(rows)]
     for variant in TRIES:
+        of_variant = runs.for_stream(runs.for_run(config, name, runs.Run(SPLIT, variant)), stream)
         for change in ({}, *TRIES[variant]):
-            settings, rate = changed(runs.for_run(config, name, runs.Run(SPLIT, variant)), change)
+            settings, rate = changed(of_variant, change)
             losses, right = [], []
             for seed, (kept, held) in product(range(1, seeds + 1), folds):
                 torch.manual_seed(seed)
@@ -197,7 +199,7 @@ def main() -> None:
                 )
     clips = len(index.read(f"results/{SET}/{SPLIT}/train.csv"))
     where = torch.cuda.get_device_name() if options.device == "cuda" else None
-    about = {"iterations": ITERATIONS, "clips": clips, "folds": FOLDS, "seeds": options.seeds}
+    about = {"clips": clips, "folds": FOLDS, "seeds": options.seeds}
     write("evidence_heads", about | {"gpu": where, "tried": found})
 
 
