@@ -102,13 +102,13 @@ def write_page(folder: Path, out: Path) -> None:
     )
     introduction = INTRODUCTION.format(remarks=remarks_path, resamples=RESAMPLES)
     sections = {TITLE: [overview, introduction]}
-    for name, (parts, others) in divided.items():
+    for name, (parts, wanting) in divided.items():
         pictures = draw_all(parts, out.parent / "pictures")
         links = {
             kind: f"![{name}: {kind}]({path.relative_to(out.parent)})"
             for kind, path in pictures.items()
         }
-        sections |= set_sections(name, parts, links, others)
+        sections |= set_sections(name, parts, links, wanting)
     remarks = read_remarks(remarks_path, list(sections))
     blocks = []
     for number, (title, content) in enumerate(sections.items()):
@@ -118,13 +118,22 @@ def write_page(folder: Path, out: Path) -> None:
         temporary.write_text("\n\n".join(blocks) + "\n")
 
 
-def divide(parts: list[Part]) -> tuple[list[Part], dict[str, list[str]]]:
-    """The parts of a set that the tables are of, and for others their rows by other settings.
+def divide(parts: list[Part]) -> tuple[list[Part], dict[str, str]]:
+    """The parts of a set that the tables are of, and by the name of each other what it wants.
 
-    Rows of different settings are not compared, unless all parts have such: those are shown.
+    Rows of different settings are not compared, nor rows of some folds with rows of others, unless
+    all parts want something: those are shown.
     """
-    others = {part.name: rows for part in parts if (rows := other_settings(part))}
-    return [part for part in parts if part.name not in others] or parts, others
+    wanting = {part.name: why for part in parts if (why := _wants(part))}
+    return [part for part in parts if part.name not in wanting] or parts, wanting
+
+
+def _wants(part: Part) -> str:
+    """Which rows a part has not, and which by other settings than now; '' where it is whole."""
+    absent, others = list(part.content["missing"]), other_settings(part)
+    without = f"without {listed(absent, count=50)}" if absent else ""
+    other = f"{listed(others, count=50)} by other settings" if others else ""
+    return "; ".join(filter(None, (without, other)))
 
 
 def read_remarks(path: Path, titles: list[str]) -> dict[str, list[str]]:
@@ -149,11 +158,11 @@ def read_remarks(path: Path, titles: list[str]) -> dict[str, list[str]]:
 
 
 def set_sections(
-    name: str, parts: list[Part], links: dict[str, str], others: dict[str, list[str]]
+    name: str, parts: list[Part], links: dict[str, str], wanting: dict[str, str]
 ) -> dict[str, list[str]]:
     """The sections of a set by title, each a list of blocks; without tables that have no rows.
 
-    others: by the name of a part its rows that were made by other settings than now.
+    wanting: by the name of a part that is not whole what it wants.
     """
     command = f"By `python benchmarks/evidence.py page`, from `make evidence ONLY={name}`."
 
@@ -169,7 +178,7 @@ def set_sections(
 
     gained = section([ABOUT_GAINS], offset_gain_rows(parts), "curves")
     sections = {
-        "": [at_hand(parts), setup(parts), "\n".join(part_rows(parts)), *about_others(others)],
+        "": [at_hand(parts), setup(parts), "\n".join(part_rows(parts)), *about_wanting(wanting)],
         "accuracy": section([], accuracy_rows(parts), "accuracy"),
         "less the baseline": section([ABOUT_DIFFERENCES], difference_rows(parts)),
         "the whole method and its rivals": section([], pair_rows(parts)),
@@ -200,15 +209,14 @@ def at_hand(parts: list[Part]) -> str:
     return f"At hand: {'; '.join(told)}. {clips:,} test clips of {classes} classes."
 
 
-def about_others(others: dict[str, list[str]]) -> list[str]:
-    """Which parts wait to be made by the settings as they are now; nothing where there are none."""
-    if not others:
+def about_wanting(wanting: dict[str, str]) -> list[str]:
+    """Which parts want rows; nothing where all are whole."""
+    if not wanting:
         return []
-    rows = listed(list(dict.fromkeys(row for own in others.values() for row in own)), count=50)
+    told = ", ".join(f"{name} ({why})" for name, why in wanting.items())
     return [
-        f"By other settings than those of the config now: {rows} of {listed(list(others))}. Such a "
-        "part is in no table beside parts that are as they should be; `make evidence` makes these "
-        "rows of it anew, and keeps its others."
+        f"Not whole: {told}. Such parts are in no table beside whole ones. `make evidence` makes "
+        "the rows that they want, and keeps their others."
     ]
 
 

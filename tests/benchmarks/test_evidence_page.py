@@ -140,19 +140,29 @@ def test_times_stand_by_machine(folder):
     assert "| a processor, 16 cores, a GPU | `make evidence ONLY=tiny/split1/seed2` |" in text
 
 
-def test_parts_with_rows_of_other_settings_are_in_no_table(folder, monkeypatch):
+@pytest.mark.parametrize("how", ["settings", "missing"])
+def test_parts_that_want_rows_are_in_no_table(folder, monkeypatch, how):
     """The first fold's second seed: without it, clip by clip 1, 0, 0, 1 and 0, 1."""
-    others = {"tiny/split1/seed2": ["complete"]}
+    others = {"tiny/split1/seed2": ["complete"]} if how == "settings" else {}
     monkeypatch.setattr(evidence_page, "other_settings", lambda part: others.get(part.name, []))
+    for part in read_parts(folder / "parts")["tiny"]:
+        wants = how == "missing" and part.name == "tiny/split1/seed2"
+        missing = {"complete": "there is no result"} if wants else {}
+        write_part(part.path, part.content | {"missing": missing})
     text = page(folder)
     assert "At hand: split1 with seed 1; split2 with seed 1." in text
     assert "| Two-stream baseline |  |  | 50.0 |  |  |" in text
     assert "| tiny/split1/seed2 |" not in text
-    assert "of the config now: complete of tiny/split1/seed2. Such a part is in no table" in text
-    # Where all parts have such rows they are shown, and that is said.
+    why = "complete by other settings" if how == "settings" else "without complete"
+    assert f"Not whole: tiny/split1/seed2 ({why}). Such parts are in no table" in text
+
+
+def test_where_all_parts_want_rows_they_are_shown(folder, monkeypatch):
     monkeypatch.setattr(evidence_page, "other_settings", lambda part: ["complete"])
-    assert "| Two-stream baseline |  |  | 41.7 |  |  |" in (text := page(folder))
-    assert "complete of tiny/split1/seed1, tiny/split1/seed2, tiny/split2/seed1." in text
+    text = page(folder)
+    assert "| Two-stream baseline |  |  | 41.7 |  |  |" in text
+    why = "(without tsn; complete by other settings)"
+    assert f"Not whole: tiny/split1/seed1 {why}, tiny/split1/seed2 {why}, tiny/split2" in text
 
 
 def test_rows_that_were_made_elsewhere_are_told(folder):
