@@ -219,9 +219,8 @@ def draw_curves(parts: list[Part]):
             scaled = (values - values.mean()) / (values.std() or 1)
             peak = int(np.argmax(values))
             axes.plot(curve["instants"], scaled, color=COLOURS[stream], marker=".", label=stream)
-            axes.plot(
-                curve["instants"][peak], scaled[peak], "o", ms=10, mfc="none", color=COLOURS[stream]
-            )
+            about = {"ms": 10, "mfc": "none", "color": COLOURS[stream], "clip_on": False}
+            axes.plot(curve["instants"][peak], scaled[peak], "o", **about)
         axes.set_title(f"{_shortened(clip)}\n{_outcome(part, clip)}", fontsize=8)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.tick_params(labelsize=7)
