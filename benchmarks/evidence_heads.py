@@ -9,8 +9,8 @@ fixed. A baseline's and CO2FI's layers behind them are trained on two thirds of 
 on the clips of the rest, each film in turn, so no test clip of that fold is seen. The row of the
 recipe (workflow/evidence/common.yaml) comes first, then one change of it at a time, as many for
 one network as for the other. Of each backbone whose weights lie where its config has them. Prints a
-table and writes benchmarks/results/evidence_heads.json. Half an hour on a core at 112 pixels, and
-minutes on a GPU that does nothing else.
+table and writes benchmarks/results/evidence_heads.json. Half an hour on a core for each seed at 112
+pixels, and minutes on a GPU that does nothing else.
 """
 
 import argparse
