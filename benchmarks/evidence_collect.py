@@ -37,8 +37,8 @@ TOPS, CURVES = (1, 3, 5), 6
 def collect(config: dict, name: str, split: str, seed: int, earlier: dict | None = None) -> dict:
     """The content of a part's file, from the folder `results`.
 
-    Rows that have no result there are taken from `earlier`, the content of the part's file as it
-    is, where their settings and clips are the same.
+    Rows that have no result there, or one by other settings than the config's, are taken from
+    `earlier`, the content of the part's file as it is, where their settings and clips are the same.
 
     Raises PipelineError where no run has a result, or the runs are not of the same clips.
     """
@@ -104,7 +104,7 @@ def collect(config: dict, name: str, split: str, seed: int, earlier: dict | None
 
 
 def _with_rows_of(earlier: dict, content: dict, expected: dict) -> dict:
-    """`content`, and the rows that it lacks and `earlier` has by the settings that are expected.
+    """`content`, and the rows that `earlier` alone has by the settings that are expected.
 
     `kept` says of such rows when and on what machine they were made, what that took, and whether
     the whole part was made then.
@@ -112,8 +112,8 @@ def _with_rows_of(earlier: dict, content: dict, expected: dict) -> dict:
     rows = [
         row
         for row in expected
-        if row not in content["predicted"]
-        and row in earlier["predicted"]
+        if row in earlier["predicted"]
+        and not same_settings(content, row, expected)
         and same_settings(earlier, row, expected)
     ]
     if not rows:

@@ -1,6 +1,7 @@
 """What is collected of one fold and seed, from small files whose numbers are known."""
 
 import json
+import shutil
 
 import config_cases
 import evidence_collect
@@ -199,6 +200,25 @@ def test_rows_that_the_file_has_by_the_same_settings_are_kept(tree):
     # Once more, it is told as before, and not as of this machine.
     again = evidence_collect.collect(config(), "tiny", "split1", 1, part)
     assert again == part
+
+
+def test_a_result_by_other_settings_does_not_replace_a_row_by_the_configs(tree):
+    """Such as one of a trial that was left in the folder of results."""
+    earlier = evidence_collect.collect(config(), "tiny", "split1", 1)
+    path = tree / "results/tiny/split1/baseline/acc.json"
+    result = json.loads(path.read_text())
+    result["provenance"]["config"]["stack"] = 4
+    path.write_text(json.dumps(result))
+    shutil.rmtree(path.parent / "motion")
+    write_source(path.parent, "motion", [0, 4, 2, 8], [True] * 4)
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert part["predicted"] == earlier["predicted"] and part["settings"] == earlier["settings"]
+    assert [one["rows"] for one in part["kept"]] == [["baseline"]]
+    # Where the file has no better one, it is taken and told as what it is.
+    earlier["settings"]["baseline"]["stack"] = 7
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert part["predicted"]["baseline"]["motion"] == LABELS
+    assert part["settings"]["baseline"]["stack"] == 4 and "kept" not in part
 
 
 def test_rows_of_a_part_that_was_never_whole_are_told_as_such(tree):
