@@ -13,7 +13,7 @@ import torch
 import yaml
 from workspace import ROOT, TINY
 
-from pipeline.config import runs, settings
+from pipeline.config import kinds, runs, settings
 from pipeline.data import groups
 from pipeline.datasets import index
 from pipeline.storage import writer
@@ -74,6 +74,9 @@ def settings_of(variant: str, **changes) -> dict:
 def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list[str]:
     """The options of a training program, as its rule writes them; outputs go to `out`."""
     out.mkdir(parents=True, exist_ok=True)
+    if kind != "teacher":
+        chosen = kinds.read_by_networks(chosen)
+    groups_of = kind in ("co2fi", "asyn") and kinds.has_groups(chosen)
     common = [
         "--set",
         "mini",
@@ -99,18 +102,15 @@ def arguments(folder: Path, out: Path, kind: str, of: str, chosen: dict) -> list
     if kind == "asyn":
         common += ["--direction", of]
         for place, stream in zip(("single", "sequence"), DIRECTIONS[of], strict=True):
-            common += [
-                f"--shards-{place}",
-                stores[stream],
-                f"--groups-{place}",
-                folder / f"{stream}.groups.h5",
-            ]
+            common += [f"--shards-{place}", stores[stream]]
+            if groups_of and chosen["asyn"]["joint"]:
+                common += [f"--groups-{place}", folder / f"{stream}.groups.h5"]
         files = {"co2fi": "pt", "features": "h5"} if chosen["asyn"]["start"] == "co2fi" else {}
         for name, ending in files.items():
             common += [f"--{name}", *(folder / f"{s}.{name}.{ending}" for s in DIRECTIONS[of])]
     else:
         common += ["--stream", of, "--shards", stores[of]]
-        if kind == "co2fi":
+        if groups_of:
             common += ["--groups", folder / f"{of}.groups.h5"]
         if chosen["network"]["kind"] == "direct" and kind == "co2fi":
             common += ["--teacher", folder / f"{of}.teacher.pt"]

@@ -78,6 +78,12 @@ TRAININGS = {
         "complete",
         {"asyn": {"joint": False}},
     ),
+    "asyn of baselines": (
+        "asyn",
+        "appearance-to-motion",
+        "baseline_syn",
+        {"asyn": {"start": "weights"}},
+    ),
     "asyn on timm's backbone": (
         "asyn",
         "motion-to-appearance",

@@ -21,6 +21,7 @@ def own() -> dict:
         "period": {"count": 12, "instants": 5},
         "teacher": {"iterations": 10, "batch": 4},
         "groups": {"stride": 2},
+        "network": {"kind": "co2fi"},
         "co2fi": {"iterations": 20, "batch": 4, "segments": 1},
         "asyn": {"iterations": 5, "batch": 2, "joint": True},
         "scores": {"crops": "centre", "snippets": 0},
@@ -75,6 +76,17 @@ def test_networks(own):
         # 4 clips x 2 x (60 instants of a stream, 12 x 6 of a direction).
         "scores": (0, pytest.approx(264)),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "stages"),
+    [("baseline", {"co2fi", "scores"}), ("direct", {"teacher", "co2fi", "scores"})],
+)
+def test_networks_without_groups_need_none(own, kind, stages):
+    own["network"]["kind"] = kind
+    assert {
+        need.stage for need in needs.of_networks(own, SIZE, NETWORKS, Hands(2), fuses=False)
+    } == stages
 
 
 def test_a_fusion_that_learns_alone(own):

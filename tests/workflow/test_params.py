@@ -58,6 +58,47 @@ def test_flow_depends_on_its_solver_where_that_has_other_bits(rules):
     assert changed(before, everything(rules)) == {"flow", "result"}
 
 
+def networks(rules) -> dict[str, str]:
+    """By variant the params of the training of a network."""
+    sections = ("granularities", "groups", "network", "teacher.width", "loss", "co2fi")
+    params = rules.start().params.settings(*sections, by_stream=True)
+    return {
+        variant: params(rules.wildcards(run=f"split1/{variant}", stream="motion"))
+        for variant in ("no_grouping", "two_granularities", "baseline", "direct", "tsn")
+    }
+
+
+CO2FI = {"no_grouping", "two_granularities"}
+OTHERS = {"baseline", "direct", "tsn"}
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "trained_anew"),
+    [
+        ("groups", {"stride": 2}, CO2FI),
+        ("groups", {"missing": "add"}, CO2FI),
+        ("loss", {"beta": 1.5}, CO2FI),
+        ("network", {"fc1": 512}, CO2FI),
+        ("network", {"dropout": {"hidden": 0.1}}, CO2FI),
+        ("network", {"fc": 2048}, OTHERS),
+        ("network", {"dropout": {"fc6": 0.9}}, OTHERS - {"tsn"}),
+        ("teacher", {"width": 0.5}, {"direct"}),
+        ("teacher", {"iterations": 7}, set()),
+        ("network", {"width": 0.5}, CO2FI | OTHERS),
+        ("loss", {"gamma": 1.0}, CO2FI | OTHERS),
+    ],
+)
+def test_networks_depend_on_the_settings_that_their_kind_reads(
+    rules, section, values, trained_anew
+):
+    """What they do not read costs nobody days: a baseline knows no teacher and no groups."""
+    # Those of ImageNet fit no other width.
+    rules.mini["settings"] = {"network": {"weights": "none"}}
+    before = networks(rules)
+    rules.mini["settings"].setdefault(section, {}).update(values)
+    assert changed(before, networks(rules)) == trained_anew
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

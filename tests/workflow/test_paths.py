@@ -34,6 +34,45 @@ def test_variants_share_what_belongs_to_the_split(rules):
     assert groups == "results/mini/split2/motion/groups.h5"
 
 
+@pytest.mark.parametrize("variant", ["baseline", "direct", "tsn", "baseline_syn"])
+def test_only_co2fi_reads_groups(rules, variant):
+    of, stream = rules.inputs.groups("h5"), {"stream": "motion"}
+    assert of(rules.wildcards(run="split1/no_coarseness", **stream)) == [
+        "results/mini/split1/motion/groups.h5"
+    ]
+    assert of(rules.wildcards(run=f"split1/{variant}", **stream)) == []
+
+
+def test_directions_read_groups_where_they_train_co2fi(rules):
+    def of(run: str) -> list[list[str]]:
+        wildcards = rules.wildcards(run=run, direction="motion-to-appearance")
+        return [rules.inputs.groups("h5", place)(wildcards) for place in (0, 1)]
+
+    assert of("split1/syn") == [
+        [f"results/mini/split1/{stream}/groups.h5"] for stream in ("motion", "appearance")
+    ]
+    assert of("split1/baseline_syn") == [[], []]
+    rules.mini["settings"] = {"asyn": {"joint": False}}
+    rules.start()
+    assert of("split1/syn") == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("variant", "stages"),
+    [
+        ("no_grouping", {"teacher", "groups"}),
+        ("direct", {"teacher"}),
+        ("baseline", set()),
+        ("baseline_syn", set()),
+        ("tsn", set()),
+    ],
+)
+def test_a_result_rests_on_a_teacher_where_its_networks_do(rules, variant, stages):
+    records = rules.inputs.stage_records(rules.wildcards(run=f"split1/{variant}"))
+    found = {stage for stage in ("teacher", "groups") for path in records if f"/{stage}." in path}
+    assert found == stages
+
+
 def test_only_direct_reads_a_teacher(rules):
     of = rules.inputs.teacher_of_direct("pt")
     assert of(rules.wildcards(run="split1", stream="motion")) == []

@@ -362,6 +362,23 @@ def test_a_changed_setting_reruns_the_rules_that_read_it(copied, section, key, v
     assert copied.planned() == {rule: count for rule, count in expected.items() if count}
 
 
+@pytest.mark.parametrize(
+    ("variant", "section", "key", "value", "teachers"),
+    [
+        ("baseline", "teacher", "lr", 0.02, 0),
+        ("tsn", "groups", "stride", 2, 0),
+        ("direct", "teacher", "lr", 0.02, 2),
+        ("direct", "groups", "stride", 2, 0),
+    ],
+)
+def test_networks_without_groups_wait_for_none(copied, variant, section, key, value, teachers):
+    """Nor for a teacher, unless they have it beside them."""
+    copied.settings.setdefault(section, {})[key] = value
+    planned = copied.planned(f"results/mini/split1/{variant}/acc.json")
+    assert planned.get("teacher", 0) == teachers and "groups" not in planned
+    assert (planned["co2fi"], planned["scores_of_streams"], planned["fuse"]) == (2, 1, 1)
+
+
 # Tables of clips that are made again are planned with all behind them, which then takes over what
 # it made before.
 EVERYTHING = {

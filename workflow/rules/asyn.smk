@@ -2,8 +2,8 @@
 # by Eq. 6; or alone on their features, by Eq. 5. A direction <one>-to-<other> fuses a single
 # instant of the stream <one> with a sequence of five of the stream <other>.
 # INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
-#          the split; of both streams groups.h5 and co2fi.pt, and features.h5 where they do not
-#          learn
+#          the split; of both streams co2fi.pt, and groups.h5 where they are CO2FI and learn, or
+#          features.h5 where they do not learn
 # OUTPUTS  results/<set>/<run>/<direction>/asyn.pt
 
 
@@ -12,8 +12,10 @@ rule asyn:
         clips=FILES.of_split("train.csv"),
         frames=FILES.listing("train", "appearance"),
         flow=FILES.listing("train", "motion"),
-        groups=ancient(FILES.groups("h5")),
-        groups_contents=FILES.groups(CONTENT),
+        groups_single=ancient(FILES.groups("h5", 0)),
+        groups_single_content=FILES.groups(CONTENT, 0),
+        groups_sequence=ancient(FILES.groups("h5", 1)),
+        groups_sequence_content=FILES.groups(CONTENT, 1),
         co2fi=ancient(FILES.stream_networks("pt")),
         co2fi_contents=FILES.stream_networks(CONTENT),
         features=ancient(FILES.features("h5")),
@@ -76,9 +78,9 @@ rule asyn:
         " --code {params.code}"
         " --clips {input.clips:q}"
         " --shards-single {params.shards_single:q}"
-        " --groups-single {input.groups[0]:q}"
+        " --groups-single {input.groups_single:q}"
         " --shards-sequence {params.shards_sequence:q}"
-        " --groups-sequence {input.groups[1]:q}"
+        " --groups-sequence {input.groups_sequence:q}"
         " --co2fi {input.co2fi:q}"
         " --features {input.features:q}"
         " --weights {resources.weights:q}"

@@ -1,7 +1,7 @@
 # The network of a stream, trained alone: the coarse-to-fine one by Eq. 4, or a baseline. A run is
 # <split>[/<variant>][/seed<n>]; variants share the teachers and groups of their split.
 # INPUTS   results/<set>/<split>/train.csv; results/<set>/{frames,flow}/*.h5 with training clips of
-#          the split; results/<set>/<split>/<stream>/groups.h5
+#          the split; results/<set>/<split>/<stream>/groups.h5 for CO2FI, teacher.pt for direct
 # OUTPUTS  results/<set>/<run>/<stream>/co2fi.pt
 
 
@@ -9,8 +9,8 @@ rule co2fi:
     input:
         clips=FILES.of_split("train.csv"),
         store=FILES.listing("train"),
-        groups=ancient(FILES.of_split("{stream}/groups.h5")),
-        groups_content=FILES.of_split("{stream}/groups.content.json"),
+        groups=ancient(FILES.groups("h5")),
+        groups_content=FILES.groups(CONTENT),
         teacher=ancient(FILES.teacher_of_direct("pt")),
         teacher_content=FILES.teacher_of_direct(CONTENT),
     output:

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from pipeline.compute.device import prepare_device
+from pipeline.config import kinds
 from pipeline.data.dataset import FeatureDataset, PeriodDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
@@ -59,24 +60,23 @@ def build_dataset(options: argparse.Namespace, rows: list[dict]) -> tuple[Datase
             strict=True,
         )
     )
-    rankings = [
-        CachedRankings(path, settings["groups"]["stride"])
-        for path in (options.groups_single, options.groups_sequence)
-    ]
+    rankings = []
+    if kinds.has_groups(settings):
+        paths = [*options.groups_single, *options.groups_sequence]
+        rankings = [CachedRankings(path, settings["groups"]["stride"]) for path in paths]
     dataset = PeriodDataset(rows, *streams, seed, period["delta"], period["instants"], *rankings)
     return dataset, objectives.direction_criterion(options.direction, settings)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = job.parser(
-        __doc__,
-        "direction",
-        "shards-single",
-        "groups-single",
-        "shards-sequence",
-        "groups-sequence",
-        "weights",
-    )
+    parser = job.parser(__doc__, "direction", "shards-single", "shards-sequence", "weights")
+    for option in ("groups-single", "groups-sequence"):
+        parser.add_argument(
+            f"--{option}",
+            nargs="*",
+            default=[],
+            help=f"{program.OPTIONS[option]}; networks of network.kind co2fi that learn need them",
+        )
     parser.add_argument(
         "--co2fi",
         nargs="*",

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from pipeline.compute.device import prepare_device
+from pipeline.config import kinds
 from pipeline.data.dataset import SnippetDataset, StreamDataset
 from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
@@ -30,13 +31,22 @@ def build_dataset(
     if segments > 1:
         dataset = SnippetDataset(rows, stream, seed, segments)
         return dataset, objectives.consensus_criterion(options.stream)
-    cached = CachedRankings(options.groups, settings["groups"]["stride"])
-    dataset = StreamDataset(rows, stream, seed, cached)
+    rankings = None
+    if kinds.has_groups(settings):
+        (path,) = options.groups
+        rankings = CachedRankings(path, settings["groups"]["stride"])
+    dataset = StreamDataset(rows, stream, seed, rankings)
     return dataset, objectives.stream_criterion(options.stream, settings)
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = job.parser(__doc__, "stream", "shards", "groups", "weights")
+    parser = job.parser(__doc__, "stream", "shards", "weights")
+    parser.add_argument(
+        "--groups",
+        nargs="*",
+        default=[],
+        help=f"{program.OPTIONS['groups']}; network.kind co2fi alone learns them",
+    )
     parser.add_argument(
         "--teacher",
         nargs="*",

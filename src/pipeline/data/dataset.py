@@ -113,8 +113,8 @@ class PeriodDataset(CropDataset):
         seed: int,
         delta: int,
         num_instants: int,
-        single_rankings: CachedRankings,
-        sequence_rankings: CachedRankings,
+        single_rankings: CachedRankings | None = None,
+        sequence_rankings: CachedRankings | None = None,
     ):
         """`single` gives one instant, `sequence` a period of `num_instants`, `delta` frames apart.
 
@@ -126,7 +126,7 @@ class PeriodDataset(CropDataset):
         self.streams = {"one": single, "many": sequence}
 
     def __getitem__(self, index: int) -> dict:
-        """Return "one" and "many", the "label", and their ranked classes.
+        """Return "one" and "many", the "label" and, with rankings, their ranked classes.
 
         These are "groups_one" (depth,) and "groups_many" (num_instants, depth).
         """
@@ -137,13 +137,15 @@ class PeriodDataset(CropDataset):
         # Both streams use the crop sizes of the motion stream.
         motion = self.single if self.single.name == "motion" else self.sequence
         crop = motion.training_crop(rng)
-        return {
+        item = {
             "one": self.single.request(row, centre, crop),
             "many": self.sequence.request(row, instants, crop),
             "label": row["label"],
-            "groups_one": self.single_rankings(row, [centre])[0],
-            "groups_many": self.sequence_rankings(row, instants),
         }
+        if self.single_rankings and self.sequence_rankings:
+            item["groups_one"] = self.single_rankings(row, [centre])[0]
+            item["groups_many"] = self.sequence_rankings(row, instants)
+        return item
 
 
 class FeatureDataset(BatchedDataset):

@@ -1,8 +1,11 @@
 """The criteria that training runs minimise, each the mean loss of a batch."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
+from pipeline.config import kinds
 from pipeline.data import groups
 from pipeline.data.transforms import normalise
 from pipeline.streams import DIRECTIONS
@@ -13,16 +16,15 @@ from pipeline.training.step import Criterion
 def stream_criterion(stream: str, settings: dict) -> Criterion:
     """Return Eq. 4 of a stream's network, or a baseline's cross-entropy.
 
-    Batches are those of a StreamDataset with groups. Reads the settings loss, granularities and
-    groups.missing.
+    Batches are those of a StreamDataset, of Eq. 4 with rankings. That reads the settings loss,
+    granularities and groups.missing.
     """
-    loss = settings["loss"]
-    sizes, missing = settings["granularities"], settings["groups"]["missing"]
+    form, weights = _of_groups(settings)
 
     def criterion(model: nn.Module, batch: dict) -> torch.Tensor:
-        formed = groups.form_all(batch["groups"], batch["label"], sizes, missing)
+        formed = form(batch.get("groups"), batch["label"])
         output = model(normalise(batch["input"], stream))
-        return stream_loss(output, batch["label"], formed, loss["alpha"], loss["beta"])
+        return stream_loss(output, batch["label"], formed, **weights)
 
     return criterion
 
@@ -43,33 +45,40 @@ def consensus_criterion(stream: str) -> Criterion:
 def direction_criterion(direction: str, settings: dict) -> Criterion:
     """Return Eq. 6 of both streams' networks and their fusion.
 
-    Batches are those of a PeriodDataset with groups. Reads the settings loss, granularities,
-    groups.missing and period.instants.
+    Batches are those of a PeriodDataset, of CO2FI with rankings. Reads the settings loss.gamma,
+    period.instants and what `stream_criterion` reads.
     """
     single_stream, sequence_stream = DIRECTIONS[direction]
-    loss = settings["loss"]
-    sizes, missing = settings["granularities"], settings["groups"]["missing"]
+    form, weights = _of_groups(settings)
+    gamma, instants = settings["loss"]["gamma"], settings["period"]["instants"]
 
     def criterion(model: nn.Module, batch: dict) -> torch.Tensor:
         labels = batch["label"]
         output = model(
             normalise(batch["one"], single_stream), normalise(batch["many"], sequence_stream)
         )
-        single_groups = groups.form_all(batch["groups_one"], labels, sizes, missing)
-        sequence_ranked = batch["groups_many"].flatten(0, 1)  # (B, T, depth) -> (B T, depth)
-        sequence_labels = labels.repeat_interleave(settings["period"]["instants"])
-        sequence_groups = groups.form_all(sequence_ranked, sequence_labels, sizes, missing)
-        return joint_loss(
-            output,
-            labels,
-            single_groups,
-            sequence_groups,
-            loss["alpha"],
-            loss["beta"],
-            loss["gamma"],
-        )
+        single_groups = form(batch.get("groups_one"), labels)
+        sequence_groups = form(batch.get("groups_many"), labels.repeat_interleave(instants))
+        return joint_loss(output, labels, single_groups, sequence_groups, gamma=gamma, **weights)
 
     return criterion
+
+
+def _of_groups(settings: dict) -> tuple[Callable, dict]:
+    """Return what forms groups of rankings and labels, and the weights alpha and beta of Eq. 4.
+
+    Rankings (.., depth) are those of as many labels (B,). Baselines have no groups, and no use for
+    either weight.
+    """
+    if not kinds.has_groups(settings):
+        return lambda ranked, labels: [], {"alpha": [], "beta": 0.0}
+    sizes, missing = settings["granularities"], settings["groups"]["missing"]
+
+    def form(ranked: torch.Tensor, labels: torch.Tensor) -> list[torch.Tensor]:
+        # (B, T, depth) -> (B T, depth)
+        return groups.form_all(ranked.flatten(0, -2), labels, sizes, missing)
+
+    return form, {key: settings["loss"][key] for key in ("alpha", "beta")}
 
 
 def fusion_criterion(settings: dict) -> Criterion:

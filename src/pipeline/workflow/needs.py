@@ -6,6 +6,7 @@ numbers of UCF101 that it is held against.
 
 from dataclasses import dataclass
 
+from pipeline.config import kinds
 from pipeline.idt.sizes import fisher_length
 from pipeline.workflow.trial import Clips, Networks
 
@@ -99,24 +100,31 @@ def of_networks(
     def training(section: str, step: float) -> float:
         return own[section]["iterations"] * own[section]["batch"] * step * parts
 
-    stream = networks.parameters
-    needs = [
-        Need(
-            "teacher",
-            PAIR * networks.teacher_parameters * PARAMETER,
-            training("teacher", networks.teacher_step),
-        ),
-        Need(
-            "groups",
-            PAIR * trained / own["groups"]["stride"] * max(own["granularities"]) * RANKED,
-            trained / own["groups"]["stride"] * networks.teacher_forward * parts,
-        ),
+    stream, needs = networks.parameters, []
+    if kinds.has_teacher(own):
+        needs.append(
+            Need(
+                "teacher",
+                PAIR * networks.teacher_parameters * PARAMETER,
+                training("teacher", networks.teacher_step),
+            )
+        )
+    if kinds.has_groups(own):
+        positions = trained / own["groups"]["stride"]
+        needs.append(
+            Need(
+                "groups",
+                PAIR * positions * max(own["granularities"]) * RANKED,
+                positions * networks.teacher_forward * parts,
+            )
+        )
+    needs.append(
         Need(
             "co2fi",
             PAIR * stream * PARAMETER,
             training("co2fi", networks.step * own["co2fi"]["segments"]),
-        ),
-    ]
+        )
+    )
     if fuses:
         if not joint:
             needs.append(

@@ -10,7 +10,7 @@ reruns nothing. They reach the programs as `resources`, whose values Snakemake d
 from collections.abc import Callable
 from functools import cache
 
-from pipeline.config import settings
+from pipeline.config import kinds, settings
 from pipeline.config.runs import Run, for_stream
 from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.evaluation import published
@@ -48,7 +48,8 @@ class JobParams:
         by_stream: bool = False,
         by_outcome: bool = False,
     ) -> ParamsFunction:
-        """The settings `keys` of a job and nothing else, so that only they rerun the rule.
+        """The settings `keys` of a job and nothing else, so that only they rerun the rule. Of a
+        run's they are those that its networks read.
 
         With `subset` also the identity of the split's train or test clips, with `shard` the
         accepted damaged clips of the job's shard. With `by_stream` the settings are those of the
@@ -64,7 +65,10 @@ class JobParams:
             own = self.sets.settings(name, run)
             if by_stream:
                 own = for_stream(own, stream)
-            chosen = settings.choose(self._files_by_content(own), *keys)
+            own = self._files_by_content(own)
+            chosen = settings.choose(own, *keys)
+            if run and "network" in chosen:
+                chosen = kinds.read_by_networks(chosen)
             if by_outcome:
                 chosen["flow"] = _by_outcome(chosen["flow"])
             if subset:

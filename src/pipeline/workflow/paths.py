@@ -10,7 +10,7 @@ itself and its record are `ancient` inputs.
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.config import runs
+from pipeline.config import kinds, runs
 from pipeline.config.runs import Run
 from pipeline.datasets.clips import TEST, TRAIN
 from pipeline.errors import PipelineError
@@ -89,18 +89,27 @@ class InputFiles:
         """The file `name` of the job's split; `name` may hold the wildcard {stream}."""
         return lambda wildcards: self._in_split(wildcards, name.format(**dict(wildcards.items())))
 
-    def groups(self, ending: str) -> InputFunction:
-        """The class groups of a direction's two streams, the single one first."""
-        return lambda wildcards: [
-            self._in_split(wildcards, f"{stream}/groups.{ending}")
-            for stream in DIRECTIONS[wildcards.direction]
-        ]
+    def groups(self, ending: str, place: int | None = None) -> InputFunction:
+        """The class groups that a stream's network learns; nothing for kinds that learn none.
+
+        With a `place` they are those of a direction's single stream, 0, or its sequence's, 1, and
+        nothing where the direction does not train the networks, too.
+        """
+
+        def files(wildcards):
+            own = self._settings(wildcards)
+            if not kinds.has_groups(own) or (place is not None and not own["asyn"]["joint"]):
+                return []
+            stream = wildcards.stream if place is None else DIRECTIONS[wildcards.direction][place]
+            return [self._in_split(wildcards, f"{stream}/groups.{ending}")]
+
+        return files
 
     def teacher_of_direct(self, ending: str) -> InputFunction:
         """The teacher that `network.kind: direct` joins to VGG-16; nothing for other kinds."""
 
         def files(wildcards):
-            direct = self._settings(wildcards)["network"]["kind"] == "direct"
+            direct = self._settings(wildcards)["network"]["kind"] == kinds.DIRECT
             return (
                 self._in_split(wildcards, f"{wildcards.stream}/teacher.{ending}") if direct else []
             )
@@ -241,12 +250,15 @@ class InputFiles:
         trained += [run] if set(STREAMS) & set(sources) else []
         featured = [self._featured_streams(wildcards)] if fuses else []
         idt = ["codebook", "svm"] if self._computes_idt(wildcards) else []
+        own = self._settings(wildcards)
+        teaching = ["teacher"] if kinds.has_teacher(own) else []
+        teaching += ["groups"] if kinds.has_groups(own) else []
         return [
             f"results/{name}/index.json",
             *(
                 f"results/{name}/{run.split}/{stream}/{stage}.json"
                 for stream in STREAMS
-                for stage in ("teacher", "groups")
+                for stage in teaching
             ),
             *(
                 f"results/{name}/{one}/{stream}/{stage}.json"

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from pipeline.config import kinds
 from pipeline.errors import PipelineError
 from pipeline.report.layout import evenly_spaced, visible
 from pipeline.report.page.found import Found
@@ -21,8 +22,10 @@ COLOURS = 8
 def groups(found: Found) -> dict:
     """By stream how often the truth is among the teacher's likeliest classes, and strips of clips.
 
-    Raises PipelineError where no rankings are beside the result.
+    Raises PipelineError where its networks have none, or no rankings are beside the result.
     """
+    if not kinds.has_groups(found.config):
+        raise PipelineError("Networks of this kind learn no groups of classes.")
     streams = [_stream(path.with_suffix(".h5")) for path in found.records("groups")]
     streams = [stream for stream in streams if stream]
     if not streams:
