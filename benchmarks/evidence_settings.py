@@ -3,13 +3,11 @@
 from evidence_parts import CONFIGS, Part, config_files, config_of
 from evidence_rows import COMPLETE
 
-from pipeline.config import check, settings
+from pipeline.config import check, kinds, settings
 from pipeline.config.runs import Run
 
 # Settings that change no prediction, or are told by content where a result states them.
 _UNUSED = ("tables", "limits", "compute")
-# Settings of the section network, and rates of its dropout, that CO2FI alone has.
-_OF_CO2FI = ("side_connections", "side_maps", "fc1", "fc2", "hidden", "shared")
 
 
 def part_runs(config: dict, name: str, split: str, seed: int) -> dict[str, Run]:
@@ -24,11 +22,6 @@ def relevant(own: dict) -> dict:
     # The same file has another name, or none yet, elsewhere.
     for section in {"network", "teacher"} & own.keys():
         kept[section] = {key: value for key, value in own[section].items() if key != "weights"}
-    network = kept.get("network", {})
-    if network.get("kind", "co2fi") != "co2fi":
-        of_others = {key: value for key, value in network.items() if key not in _OF_CO2FI}
-        rates = {key: rate for key, rate in network["dropout"].items() if key not in _OF_CO2FI}
-        kept["network"] = of_others | {"dropout": rates}
     return settings.canonical(kept)
 
 
@@ -41,8 +34,18 @@ def expected_settings(config: dict, name: str, split: str, seed: int, classes: i
 
 
 def same_settings(part: dict, variant: str, expected: dict) -> bool:
-    """Whether the content of a part has a row by the settings that are expected of it."""
-    return relevant(part["settings"].get(variant, {})) == expected[variant]
+    """Whether the content of a part has a row by the settings that are expected of it.
+
+    What it does not rest on is not compared.
+    """
+    own = part["settings"].get(variant)
+    return bool(own) and _rests_on(relevant(own)) == _rests_on(expected[variant])
+
+
+def _rests_on(own: dict) -> dict:
+    """What of a run's settings its networks read, and the teacher where they learn of it."""
+    teacher = {"teacher": own["teacher"]} if kinds.has_teacher(own) else {}
+    return kinds.read_by_networks(own) | teacher
 
 
 def other_settings(part: Part) -> list[str]:

@@ -28,7 +28,7 @@ PEAKS = {
 # Training positions, and those with the truth first, among three, among five.
 TEACHER = {"split1": [10, 5, 8, 10], "split2": [10, 1, 2, 4]}
 SETTINGS = {
-    "network": {"backbone": "resnet18"},
+    "network": {"kind": "co2fi", "backbone": "resnet18"},
     "crops": {"size": 112},
     "stack": 5,
     "granularities": [3, 2, 1],
@@ -77,7 +77,10 @@ def part(split: str, seed: int) -> dict:
             }
         },
         "evidence": {"complete": evidence},
-        "settings": {"complete": SETTINGS, "baseline": SETTINGS},
+        "settings": {
+            variant: SETTINGS | {"network": SETTINGS["network"] | {"kind": kind}}
+            for variant, kind in (("complete", "co2fi"), ("baseline", "baseline"))
+        },
         "code": {"co2fi": ["c1"]},
         "seconds": {"co2fi": {"artifacts": 4, "seconds": 360.0 if seed == 1 else 180.0}},
     }
