@@ -35,7 +35,7 @@ from pipeline.inference.scores import score_clips, summarise
 from pipeline.models import checkpoint, factory
 from pipeline.streams import DIRECTIONS, STORES, STREAMS
 from pipeline.training import loop
-from pipeline.training.job import finish, schedule, weights
+from pipeline.training.job import finish, rankings, schedule, weights
 from pipeline.video.decode import decode
 
 
@@ -344,6 +344,19 @@ def test_finish_writes_model_history_and_record_and_forgets_checkpoints(tmp_path
         checkpoint.load(options.model, net(), [rows[3], {"clip": "new", "group": "g99"}])
     assert (record["precision"], record["accumulate"]) == ("float32", 1)
     assert not checkpoints.exists()
+
+
+def test_only_networks_with_groups_want_rankings(folder):
+    """CO2FI without them, or with those of one of two streams, would learn something else."""
+    paths = [str(folder / f"{stream}.groups.h5") for stream in STREAMS]
+    own = settings_of("complete")
+    found = rankings(own, paths, count=2)
+    assert [Path(one.path).name for one in found] == ["appearance.groups.h5", "motion.groups.h5"]
+    assert rankings(settings_of("baseline"), []) == []
+    with pytest.raises(PipelineError, match="2 wanted, 1 named; name them by --groups"):
+        rankings(own, paths[:1], count=2)
+    with pytest.raises(PipelineError, match="1 wanted, 0 named"):
+        rankings(own, [])
 
 
 def test_weights_that_were_replaced_are_not_started_from(tmp_path):

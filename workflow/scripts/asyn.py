@@ -10,9 +10,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 from pipeline.compute.device import prepare_device
-from pipeline.config import kinds
 from pipeline.data.dataset import FeatureDataset, PeriodDataset
-from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
 from pipeline.inference.features import read_features
@@ -60,10 +58,8 @@ def build_dataset(options: argparse.Namespace, rows: list[dict]) -> tuple[Datase
             strict=True,
         )
     )
-    rankings = []
-    if kinds.has_groups(settings):
-        paths = [*options.groups_single, *options.groups_sequence]
-        rankings = [CachedRankings(path, settings["groups"]["stride"]) for path in paths]
+    paths = [*options.groups_single, *options.groups_sequence]
+    rankings = job.rankings(settings, paths, count=2)
     dataset = PeriodDataset(rows, *streams, seed, period["delta"], period["instants"], *rankings)
     return dataset, objectives.direction_criterion(options.direction, settings)
 

@@ -9,9 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from pipeline.compute.device import prepare_device
-from pipeline.config import kinds
 from pipeline.data.dataset import SnippetDataset, StreamDataset
-from pipeline.data.groups import CachedRankings
 from pipeline.data.stream import Stream
 from pipeline.datasets import index
 from pipeline.jobs import program
@@ -31,11 +29,8 @@ def build_dataset(
     if segments > 1:
         dataset = SnippetDataset(rows, stream, seed, segments)
         return dataset, objectives.consensus_criterion(options.stream)
-    rankings = None
-    if kinds.has_groups(settings):
-        (path,) = options.groups
-        rankings = CachedRankings(path, settings["groups"]["stride"])
-    dataset = StreamDataset(rows, stream, seed, rankings)
+    rankings = job.rankings(settings, options.groups)
+    dataset = StreamDataset(rows, stream, seed, *rankings)
     return dataset, objectives.stream_criterion(options.stream, settings)
 
 

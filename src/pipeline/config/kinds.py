@@ -1,8 +1,8 @@
 """Kinds of a stream's network, network.kind, and what of the settings each of them reads.
 
-What a network does not read has it never made again: a baseline knows no groups of classes, so it
-neither waits for the teacher that forms them nor depends on how. Standard library only: the
-Snakefile imports this module.
+A network is not trained again for what it does not read. A baseline knows no groups of classes, so
+it neither waits for the teacher that ranks them nor depends on how that learned. Standard library
+only: the Snakefile imports this module.
 """
 
 CO2FI, DIRECT, BASELINE = KINDS = ("co2fi", "direct", "baseline")

@@ -10,6 +10,8 @@ from torch import nn
 from pipeline import files
 from pipeline.compute import ranks
 from pipeline.compute.device import device_facts, resolve_precision
+from pipeline.config import kinds
+from pipeline.data.groups import CachedRankings
 from pipeline.errors import PipelineError
 from pipeline.jobs import record
 from pipeline.jobs.program import reading_parser, workers
@@ -71,6 +73,22 @@ def weights(options: argparse.Namespace, section: str = "network") -> str:
                 "command again, which takes them as they are now"
             )
     return path
+
+
+def rankings(settings: dict, paths: list[str], count: int = 1) -> list[CachedRankings]:
+    """Return the rankings from which the networks of a run form groups; baselines have none.
+
+    `paths` are the files of `count` networks. Raises PipelineError where there are more or fewer.
+    """
+    if not kinds.has_groups(settings):
+        return []
+    if len(paths) != count:
+        raise PipelineError(
+            "network.kind co2fi learns groups of classes, which files of rankings give, of a "
+            f"direction two: {count} wanted, {len(paths)} named; name them by --groups, or "
+            "--groups-single and --groups-sequence"
+        )
+    return [CachedRankings(path, settings["groups"]["stride"]) for path in paths]
 
 
 def identity(options: argparse.Namespace) -> dict:
