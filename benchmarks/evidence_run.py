@@ -12,7 +12,7 @@ from evidence_collect import collect
 from evidence_lists import DATA, write_lists
 from evidence_page import write_page
 from evidence_parts import CONFIGS, Part, config_files, config_of, part_path, read_part, write_part
-from evidence_settings import expected_settings, part_runs, same_settings
+from evidence_settings import other_settings, part_runs
 
 from pipeline import gpus
 from pipeline.config import settings, spelling
@@ -69,16 +69,15 @@ class Wanted:
 
     def _lacking(self) -> tuple[list[str], list[str]]:
         """The rows that its file has not, and those that it has by other settings than now."""
+        runs = part_runs(self.config, self.set, self.split, self.seed)
         if not self.path.is_file():
-            return list(part_runs(self.config, self.set, self.split, self.seed)), []
-        content = read_part(self.path).content
-        classes = len(content["classes"])
-        expected = expected_settings(self.config, self.set, self.split, self.seed, classes)
+            return list(runs), []
+        part = read_part(self.path)
         enabled = settings.for_set(self.config, self.set)["idt"]["enabled"]
-        rows = [*expected, *(["idt"] if enabled else [])]
-        absent = [row for row in rows if row not in content["predicted"]]
-        there = [row for row in expected if row not in absent]
-        return absent, [row for row in there if not same_settings(content, row, expected)]
+        rows = [*runs, *(["idt"] if enabled else [])]
+        absent = [row for row in rows if row not in part.content["predicted"]]
+        # What the config has no more is not made.
+        return absent, [row for row in other_settings(part) if row in runs]
 
     def lack(self) -> str:
         """Why it is to be made; '' where its file has all rows by the config as it is now."""
