@@ -600,7 +600,10 @@ def test_a_deleted_shard_is_made_again_for_a_new_reader_alone(copied):
         (copied.folder / path).unlink()
     shutil.rmtree(copied.folder / "results/mini/flow/.kept")
     assert copied.planned() == {}
-    new = "results/mini/split1/baseline/motion/co2fi.pt"
+    # A baseline learns no groups, so that nothing stands between.
+    baseline = "results/mini/split1/baseline/motion/co2fi.pt"
+    assert copied.planned(baseline) == {"flow": 2, "store": 1, "co2fi": 1}
+    new = baseline.replace("baseline", "no_grouping")
     # What stands between them is planned, and taken over.
     behind = {"store": 1, "teacher": 1, "groups": 1}
     assert copied.planned(new) == {"flow": 2, **behind, "co2fi": 1}
