@@ -45,9 +45,11 @@ left out where there is none. Remarks stand in `{remarks}` and survive that.
 - Clips of one source film count as independent of each other. Intervals and p tell of other clips
   of this kind, and the deviation over seeds of other trainings."""
 VERDICTS = """\
-A claim is **seen here** where the interval of the difference lies above 0, **the other way round
-here** where it lies below, and **not seen here** where it holds 0. That SYN does not help is the
-other way round where the interval lies above 0, and has nothing against it where it holds 0."""
+A claim is **seen here** where the interval of the difference lies above 0 and p is below 0.05,
+**the other way round here** where it lies below, with such a p, and else **not seen here**. That
+SYN does not help is the other way round where the interval lies above 0, and has nothing against it
+where it holds 0. Where only a few clips differ, all in one direction, the interval by bootstrap is
+too narrow; p is exact, and with fewer than six such clips never below 0.05."""
 ABOUT_DIFFERENCES = """\
 Points of accuracy more than the two-stream baseline: a stream than the same stream of the baseline,
 fusion than the baseline's two streams, and with IDT than the baseline with IDT. In brackets stands

@@ -10,6 +10,8 @@ from pipeline.evaluation.comparison import holm
 from pipeline.streams import STREAMS
 
 NOTHING = "-"
+# Of p below it a claim counts as seen, and of an interval of 95 %.
+LEVEL = 0.05
 
 
 def table(heads: list[str], rows: list[list[str]]) -> list[str]:
@@ -225,13 +227,16 @@ def pair_rows(parts: list[Part]) -> list[str]:
 
 
 def verdict(claim: Claim, found: Difference) -> str:
-    """What the interval says of a claim."""
+    """What the interval and p say of a claim.
+
+    Where few clips differ, all of them in one direction, no draw of clips turns the difference
+    round: the interval by bootstrap is too narrow then, and the exact p is not.
+    """
     low, high = found.interval
-    if low <= 0 <= high:
-        if claim.more:
-            return "not seen here: the interval holds 0"
-        return "nothing against it here: the interval holds 0"
-    return "seen here" if (low > 0) == claim.more else "the other way round here"
+    if not low <= 0 <= high and found.p_value < LEVEL:
+        return "seen here" if (low > 0) == claim.more else "the other way round here"
+    why = "the interval holds 0" if low <= 0 <= high else "too few clips differ"
+    return f"{'not seen here' if claim.more else 'nothing against it here'}: {why}"
 
 
 def claim_rows(parts: list[Part]) -> list[str]:

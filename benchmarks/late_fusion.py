@@ -1,29 +1,40 @@
 """What rule of late fusion loses nothing against its best source.
 
-    python benchmarks/late_fusion_scores.py ../shared/data FOLDER
-    python benchmarks/late_fusion.py ../shared/data FOLDER
+    make evidence
+    python benchmarks/late_fusion.py ../shared/data results
 
-The first program makes scores of small sources on genuine clips, the second one compares the rules
-on them and on published scores of UCF101. The test clips of the folds of a set are taken together.
-Prints tables and writes benchmarks/results/late_fusion.json.
+Compares the rules on published scores of UCF101, and on the scores of the complete method that lie
+in folders of results, with all its sources: those of its evidence, for one. The test clips of the
+folds of a set are taken together. Prints tables and writes benchmarks/results/late_fusion.json.
 """
 
 import argparse
+import os
 from pathlib import Path
+
+# These must be set before numpy is imported.
+os.environ |= {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 import numpy as np
 from report import write
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
+from sklearn.model_selection import GroupKFold
+from sklearn.svm import SVC
 
-from pipeline.evaluation.fusion import combine, normalise
+from pipeline.datasets import index
+from pipeline.evaluation.comparison import RESAMPLES, bootstrap
+from pipeline.evaluation.fusion import align, combine, normalise
+from pipeline.evaluation.score_files import read_scores
+from pipeline.storage.reader import Shards, opened
+from pipeline.streams import DIRECTIONS, STREAMS
 
-SETS = ("jhmdb14", "ucf101_6class", "weizmann")
-SPLITS = (1, 2, 3)
-STREAMS, DIRECTIONS = ("appearance", "motion"), ("appearance-to-motion", "motion-to-appearance")
+SETS, SPLITS = ("jhmdb14", "ucf101_6class", "weizmann"), (1, 2, 3)
 # The default's share of trajectories, in config.yaml, and those beside it.
 DEFAULT, WEIGHTS = 0.5, (0.25, 1 / 3, 0.5, 0.75)
-RESAMPLES = 5000
+# C of the classifiers of trajectories, as in config.yaml, and parts that each is held out of.
+PENALTY, FOLDS = 100.0, 3
+SOURCES = (*STREAMS, *DIRECTIONS)
 
 
 def by_clip(values: np.ndarray) -> np.ndarray:
@@ -120,25 +131,71 @@ def right(
     }
 
 
-def small_sources(folder: Path, name: str) -> dict:
-    """Whether each source and fusion is right on the test clips of all folds of a set."""
-    folds = []
-    for split in SPLITS:
-        with np.load(folder / f"{name}_{split}_net.npz") as file:
-            networks = {part: file[part].astype(float) for part in (*STREAMS, *DIRECTIONS)}
-            labels = file["test_labels"]
-        with np.load(folder / f"{name}_{split}_idt.npz") as file:
-            idt, fitted = (
-                file["idt"].astype(float),
-                temperature(file["idt_oof"].astype(float), file["train_labels"]),
-            )
-        folds.append(right(networks, list(DIRECTIONS), idt, labels, fitted))
+def of_set(data: Path, folders: list[Path], name: str) -> dict:
+    """Whether each source and fusion is right on the test clips of the folds of a set.
+
+    A fold is that of the first of `folders` that has it. Nothing where there are none.
+    """
+    paths = [
+        next(filter(_has_sources, (folder / name / f"split{split}" for folder in folders)), None)
+        for split in SPLITS
+    ]
+    folds = [fold(data, name, path) for path in paths if path]
+    kinds = folds[0] if folds else {}
     return {
-        kind: {
-            name: np.concatenate([fold[kind][name] for fold in folds]) for name in folds[0][kind]
-        }
-        for kind in folds[0]
+        kind: {source: np.concatenate([one[kind][source] for one in folds]) for source in sources}
+        for kind, sources in kinds.items()
     }
+
+
+def _has_sources(path: Path) -> bool:
+    return all((path / source / "scores.h5").is_file() for source in (*SOURCES, "idt"))
+
+
+def fold(data: Path, name: str, path: Path) -> dict:
+    """Whether each source and fusion of one fold is right, (clips,), by group and name."""
+    scores = align(
+        {source: read_scores(str(path / source / "scores.h5")) for source in (*SOURCES, "idt")}
+    )
+    networks = {}
+    for source in SOURCES:
+        file_path = str(path / source / "scores.h5")
+        with opened(file_path, "scores") as file:
+            rows = [read_scores(file_path).clips.index(clip) for clip in scores[source].clips]
+            # (clips, instants, classes)
+            networks[source] = file["logits"][...].astype(float)[rows]
+    idt = scores["idt"]
+    fitted = temperature(*held_out(data, name, path))
+    return right(networks, list(DIRECTIONS), idt.values, idt.labels, fitted)
+
+
+def held_out(data: Path, name: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Decision values (clips, classes) of training clips by classifiers of other films or people,
+    and their labels.
+    """
+    rows = index.read(str(path / "train.csv"))
+    shards = Shards(str(path / "idt" / "fisher"), "fisher")
+    vectors = np.stack([shards.dataset(row)[...] for row in rows]).astype(float)
+    labels = np.array([row["label"] for row in rows])
+    products = vectors @ vectors.T
+    # A class with no clip to learn from has -1.
+    values = np.full((len(rows), labels.max() + 1), -1.0)
+    for learned, tested in GroupKFold(FOLDS).split(rows, groups=groups(data, name, rows)):
+        for label in set(labels[learned]):
+            svm = SVC(kernel="precomputed", C=PENALTY)
+            svm.fit(products[np.ix_(learned, learned)], labels[learned] == label)
+            values[tested, label] = svm.decision_function(products[np.ix_(tested, learned)])
+    return values, labels
+
+
+def groups(data: Path, name: str, rows: list[dict]) -> list[str]:
+    """The film, the person or the scene of each clip."""
+    if name == "jhmdb14":
+        lines = (data / name / "groups.tsv").read_text().splitlines()
+        films = dict(line.split("\t") for line in lines if "\t" in line)
+        return [films[row["path"]] for row in rows]
+    part = 0 if name == "weizmann" else -2
+    return [Path(row["path"]).name.split("_")[part] for row in rows]
 
 
 def summary(case: dict) -> dict:
@@ -169,11 +226,10 @@ def parts_of(name: str, kind: str, sources: dict) -> list[str]:
 def difference(fused: np.ndarray, source: np.ndarray) -> dict:
     """Percent by which a fusion is better than a source on the same clips; 95 % by bootstrap."""
     gains = fused.astype(float) - source
-    chosen = np.random.default_rng(1).integers(len(gains), size=(RESAMPLES, len(gains)))
-    low, high = np.percentile([gains[rows].mean() for rows in chosen], (2.5, 97.5))
+    low, high = bootstrap(gains)
     return {
         "difference": round(100 * float(gains.mean()), 2),
-        "interval": [round(100 * float(low), 2), round(100 * float(high), 2)],
+        "interval": [round(100 * low, 2), round(100 * high, 2)],
     }
 
 
@@ -182,11 +238,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", type=Path, help="the folder of real test material")
-    parser.add_argument("folder", type=Path, help="what late_fusion_scores.py has made")
+    parser.add_argument("results", type=Path, nargs="+", help="folders of results")
     options = parser.parse_args()
     cases = {f"published, split {split}": published(options.data, split) for split in SPLITS}
-    cases |= {name: small_sources(options.folder / "scores", name) for name in SETS}
-    results = {name: summary(case) for name, case in cases.items()}
+    cases |= {name: of_set(options.data, options.results, name) for name in SETS}
+    results = {name: summary(case) for name, case in cases.items() if case}
     for name, result in results.items():
         print(f"\n{name}: {result['clips']} test clips")
         for kind in ("sources", "sources by probabilities", "sums", "with IDT"):

@@ -241,17 +241,21 @@ def test_parts_of_other_clips_are_refused(folder):
 
 
 @pytest.mark.parametrize(
-    ("interval", "helps", "does_not"),
+    ("interval", "p_value", "helps", "does_not"),
     [
-        ((0.01, 0.2), "seen here", "the other way round here"),
-        ((-0.2, -0.01), "the other way round here", "seen here"),
-        ((-0.1, 0.1), "not seen here", "nothing against it here"),
-        ((0.0, 0.1), "not seen here", "nothing against it here"),
+        ((0.01, 0.2), 0.04, "seen here", "the other way round here"),
+        ((-0.2, -0.01), 0.04, "the other way round here", "seen here"),
+        ((-0.1, 0.1), 0.5, "not seen here", "nothing against it here"),
+        ((0.0, 0.1), 0.5, "not seen here", "nothing against it here"),
+        # Four clips of 60 that one side alone gets right: no draw of clips turns the difference
+        # round, and as many heads in a row come once in eight.
+        ((0.017, 0.133), 0.125, "not seen here: too few", "nothing against it here: too few"),
+        ((-0.133, -0.017), 0.125, "not seen here: too few", "nothing against it here: too few"),
     ],
 )
-def test_verdicts(interval, helps, does_not):
+def test_verdicts(interval, p_value, helps, does_not):
     claims = {claim.more: claim for claim in CLAIMS}
-    found = Difference(sum(interval) / 2, interval, 0.5, 10)
+    found = Difference(sum(interval) / 2, interval, p_value, 10)
     assert verdict(claims[True], found).startswith(helps)
     assert verdict(claims[False], found).startswith(does_not)
 
