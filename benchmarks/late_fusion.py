@@ -154,14 +154,13 @@ def _has_sources(path: Path) -> bool:
 
 def fold(data: Path, name: str, path: Path) -> dict:
     """Whether each source and fusion of one fold is right, (clips,), by group and name."""
-    scores = align(
-        {source: read_scores(str(path / source / "scores.h5")) for source in (*SOURCES, "idt")}
-    )
+    paths = {source: str(path / source / "scores.h5") for source in (*SOURCES, "idt")}
+    found = {source: read_scores(file_path) for source, file_path in paths.items()}
+    scores = align(found)
     networks = {}
     for source in SOURCES:
-        file_path = str(path / source / "scores.h5")
-        with opened(file_path, "scores") as file:
-            rows = [read_scores(file_path).clips.index(clip) for clip in scores[source].clips]
+        rows = [found[source].clips.index(clip) for clip in scores[source].clips]
+        with opened(paths[source], "scores") as file:
             # (clips, instants, classes)
             networks[source] = file["logits"][...].astype(float)[rows]
     idt = scores["idt"]
