@@ -5,6 +5,7 @@ from pathlib import Path
 
 from evidence_parts import Part, read_parts
 from evidence_pictures import draw_all
+from evidence_rows import IN_TABLES
 from evidence_settings import other_settings
 from evidence_tables import (
     accuracy_rows,
@@ -131,8 +132,12 @@ def divide(parts: list[Part]) -> tuple[list[Part], dict[str, str]]:
 
 
 def _wants(part: Part) -> str:
-    """Which rows a part has not, and which by other settings than now; '' where it is whole."""
-    absent, others = list(part.content["missing"]), other_settings(part)
+    """Which rows a part has not, and which by other settings than now; '' where it is whole.
+
+    It is whole without a further variant, which stands in no table beside rows of other parts.
+    """
+    absent = [row for row in part.content["missing"] if row in IN_TABLES]
+    others = other_settings(part)
     without = f"without {listed(absent, count=50)}" if absent else ""
     other = f"{listed(others, count=50)} by other settings" if others else ""
     return "; ".join(filter(None, (without, other)))

@@ -165,6 +165,16 @@ def test_where_all_parts_want_rows_they_are_shown(folder, monkeypatch):
     assert f"Not whole: tiny/split1/seed1 {why}, tiny/split1/seed2 {why}, tiny/split2" in text
 
 
+def test_a_part_without_a_further_variant_is_whole(folder):
+    """Such as one that is tried on one fold with one seed alone, and in no other part."""
+    for part in read_parts(folder / "parts")["tiny"]:
+        absent = ["joint"] if part.name == "tiny/split1/seed2" else []
+        write_part(part.path, part.content | {"missing": dict.fromkeys(absent, "no result")})
+    text = page(folder)
+    assert "| Two-stream baseline |  |  | 41.7 |  |  |" in text and "Not whole" not in text
+    assert "| tiny/split1/seed2 | 4 | joint | 0.1 |" in text
+
+
 def test_rows_that_were_made_elsewhere_are_told(folder):
     """The part's own times are those of fewer jobs; those of the whole part were 9 minutes."""
     path = part_path(folder / "parts", "tiny", "split1", 2)
