@@ -106,29 +106,43 @@ def logits_of(net: Fusion, one: list, many: list, period: dict) -> torch.Tensor:
     return torch.stack(found)
 
 
-def accuracy(sources: list[torch.Tensor], labels: torch.Tensor) -> float:
-    """Of the sum of sources, each centred by clip and of one spread: fusion.rule standardised."""
+def right(sources: list[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+    """Which clips the sum of sources gets right, each centred by clip and of one spread, as by
+    fusion.rule standardised.
+    """
     centred = [logits - logits.mean(dim=1, keepdim=True) for logits in sources]
     total = sum(logits / logits.square().mean().sqrt() for logits in centred)
-    return float((total.argmax(dim=1) == labels).float().mean())
+    return total.argmax(dim=1) == labels
 
 
-def try_settings(
-    variant: str, own: dict, change: dict, iterations: int, train: list[dict], held_out: Features
+def accuracy(sources: list[torch.Tensor], labels: torch.Tensor) -> float:
+    return float(right(sources, labels).float().mean())
+
+
+def of_learned(variant: str, rows: list[dict]) -> Features:
+    """The features of clips that the networks have learned from, as the pipeline stores them."""
+    paths = [f"{folder(variant)}/{stream}/features.h5" for stream in STREAMS]
+    return dict(zip(STREAMS, map(list, zip(*read_features(paths, rows), strict=True)), strict=True))
+
+
+def train_fusion(
+    own: dict,
+    classes: int,
+    iterations: int,
+    rows: list[dict],
+    features: Features,
+    tried_on: Features,
 ) -> tuple[float, list[torch.Tensor]]:
-    """Train both directions with changed settings; returns the mean loss and their logits."""
-    classes, period, sources, losses = len(index.class_names(train)), own["period"], [], []
+    """Train both directions; returns the mean loss, and the logits of other clips by each."""
+    period, sources, losses = own["period"], [], []
     for single, sequence in DIRECTIONS.values():
         torch.manual_seed(own["seed"])
-        features = read_features(
-            [f"{folder(variant)}/{stream}/features.h5" for stream in (single, sequence)], train
-        )
-        settings = own["fusion_network"] | change
-        size, instants = features[0][0].shape[1], period["instants"]
-        net = Fusion(size, classes, instants=instants, **settings)
-        samples = FeatureDataset(train, features, own["seed"], period["delta"], instants)
+        pairs = list(zip(features[single], features[sequence], strict=True))
+        size, instants = pairs[0][0].shape[1], period["instants"]
+        net = Fusion(size, classes, instants=instants, **own["fusion_network"])
+        samples = FeatureDataset(rows, pairs, own["seed"], period["delta"], instants)
         losses.append(learn(net, samples, own, iterations))
-        sources.append(logits_of(net, held_out[single], held_out[sequence], period))
+        sources.append(logits_of(net, tried_on[single], tried_on[sequence], period))
     return float(np.mean(losses)), sources
 
 
@@ -143,6 +157,7 @@ def main() -> None:
     labels, classes = torch.tensor([row["label"] for row in test]), len(index.class_names(train))
     for variant in VARIANTS:
         own = runs.for_run(config, SET, runs.Run(SPLIT, variant))
+        learned = of_learned(variant, train)
         held_out, logits = of_held_out(own, variant, test, classes)
         found = {stream: accuracy([logits[stream]], labels) for stream in STREAMS}
         found["two-stream"] = accuracy(list(logits.values()), labels)
@@ -150,7 +165,8 @@ def main() -> None:
         print(variant, ", ".join(f"{name} {share:.1%}" for name, share in found.items()))
         print(f"{'maps':>6}{'dropped':>9}{'iterations':>12}{'loss':>8}{'held out':>10}")
         for change, iterations in TRIES:
-            loss, sources = try_settings(variant, own, change, iterations, train, held_out)
+            settings = own | {"fusion_network": own["fusion_network"] | change}
+            loss, sources = train_fusion(settings, classes, iterations, train, learned, held_out)
             share = accuracy(sources, labels)
             words = f"{change['maps']:>6}{change['feature_dropout']:>9}{iterations:>12}"
             print(f"{words}{loss:>8.3f}{share:>10.1%}", flush=True)
