@@ -12,6 +12,7 @@ hour on two cores.
 """
 
 import argparse
+import functools
 
 import numpy as np
 import torch
@@ -63,20 +64,24 @@ def try_variant(variant: str, own: dict, train: list[dict], test: list[dict], se
     counts: dict[str, list] = {}
     for seed in range(1, seeds + 1):
         rng, settings = np.random.default_rng(seed), own | {"seed": seed}
+        fusion = functools.partial(train_fusion, settings, classes, own["asyn"]["iterations"])
+        # One training for all folds, as it learns from none of the clips that they hold out.
+        loss_all, of_all = fusion(train, learned, new)
         for kept, held in (map(np.ndarray.tolist, fold) for fold in folds_by_film(test)):
-            new_rows = [test[number] for number in kept]
+            held_out, new_rows = those(new, held), [test[number] for number in kept]
             drawn = as_many(train, new_rows, rng)
             drawn_rows = [train[number] for number in drawn]
-            for name, rows, features in (
-                ("all learned clips", train, learned),
-                ("as many learned clips", drawn_rows, those(learned, drawn)),
-                ("new clips", new_rows, those(new, kept)),
-            ):
-                loss, sources = train_fusion(
-                    settings, classes, own["asyn"]["iterations"], rows, features, those(new, held)
-                )
+            trainings = {
+                "all learned clips": (len(train), loss_all, [one[held] for one in of_all]),
+                "as many learned clips": (
+                    len(drawn),
+                    *fusion(drawn_rows, those(learned, drawn), held_out),
+                ),
+                "new clips": (len(kept), *fusion(new_rows, those(new, kept), held_out)),
+            }
+            for name, (clips, loss, sources) in trainings.items():
                 count = int(right(sources, labels[held]).sum())
-                counts.setdefault(name, []).append((len(rows), loss, count))
+                counts.setdefault(name, []).append((clips, loss, count))
     for name, of_folds in counts.items():
         clips, losses, correct = map(np.array, zip(*of_folds, strict=True))
         found[name] = {
