@@ -116,6 +116,8 @@ def _with_rows_of(earlier: dict, content: dict, expected: dict) -> dict:
         and not same_settings(content, row, expected)
         and same_settings(earlier, row, expected)
     ]
+    if "idt" not in content["predicted"] and _same_trajectories(earlier, expected):
+        rows.append("idt")
     if not rows:
         return content
     of_rows = {
@@ -139,6 +141,16 @@ def _with_rows_of(earlier: dict, content: dict, expected: dict) -> dict:
     missing = {row: why for row, why in content["missing"].items() if row not in rows}
     teacher = earlier["teacher"] | content["teacher"]
     return content | of_rows | {"missing": missing, "teacher": teacher, "code": code, "kept": kept}
+
+
+def _same_trajectories(earlier: dict, expected: dict) -> bool:
+    """Whether a part has predictions by trajectories, and all its rows the expected settings of
+    these.
+    """
+    rows = expected.keys() & earlier["settings"].keys()
+    return "idt" in earlier["predicted"] and all(
+        earlier["settings"][row]["idt"] == expected[row]["idt"] for row in rows
+    )
 
 
 def _read_sources(folder: Path, run: Run) -> dict[str, Scores]:

@@ -62,10 +62,16 @@ class Wanted:
         """The results of the runs of what it lacks, or of all, as Snakemake is asked for them."""
         runs = part_runs(self.config, self.set, self.split, self.seed)
         absent, changed = self._lacking()
-        # Trajectories are no run, and come with each.
+        # Each row has a sum with trajectories, which are no run.
         every = again or "idt" in absent
         rows = [row for row in runs if every or row in absent or row in changed]
-        return [f"results/{self.set}/{runs[row]}/acc.json" for row in rows]
+        targets = [f"results/{self.set}/{runs[row]}/acc.json" for row in rows]
+        idt = settings.for_set(self.config, self.set)["idt"]
+        if targets and idt["enabled"]:
+            # The result of a variant asks for none.
+            name = "scores" if idt["scores"] == "none" else "given"
+            targets.append(f"results/{self.set}/{self.split}/idt/{name}.h5")
+        return targets
 
     def _lacking(self) -> tuple[list[str], list[str]]:
         """The rows that its file has not, and those that it has by other settings than now."""

@@ -202,6 +202,20 @@ def test_rows_that_the_file_has_by_the_same_settings_are_kept(tree):
     assert again == part
 
 
+def test_trajectories_that_the_file_has_are_kept_while_their_settings_are(tree):
+    """Where a row was made alone, in a folder without them."""
+    earlier = evidence_collect.collect(config(), "tiny", "split1", 1)
+    (tree / "results/tiny/split1/idt/scores.h5").unlink()
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert part["predicted"]["idt"] == earlier["predicted"]["idt"] and part["missing"] == {}
+    assert [one["rows"] for one in part["kept"]] == [["idt"]]
+    again = evidence_collect.collect(config(), "tiny", "split1", 1, part)
+    assert again == part
+    earlier["settings"]["complete"]["idt"]["components"] += 1
+    part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
+    assert "idt" not in part["predicted"] and set(part["missing"]) == {"idt"}
+
+
 def test_a_result_by_other_settings_does_not_replace_a_row_by_the_configs(tree):
     """Such as one of a trial that was left in the folder of results."""
     earlier = evidence_collect.collect(config(), "tiny", "split1", 1)

@@ -88,6 +88,26 @@ def test_targets_are_the_results_of_all_variants():
     assert len(targets) == len(set(targets)) == 11
 
 
+@pytest.mark.parametrize(("given", "name"), [("none", "scores"), ("idt/{split}.npz", "given")])
+def test_a_row_alone_is_made_with_its_trajectories(tmp_path, given, name):
+    """Which no result of a variant asks for, though its row has a sum with them."""
+    path = tmp_path / "workflow/evidence/tiny.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["sets"]["tiny"]["settings"]["idt"] = {"enabled": True, "scores": given}
+    path.write_text(yaml.safe_dump(config))
+    part = made(tmp_path)
+    content = evidence_run.read_part(part.path).content
+    rows = {row: {} for row in ("idt", *content["predicted"]) if row != "direct"}
+    write_part(part.path, content | {"predicted": rows})
+    assert part.targets() == [
+        "results/tiny/split1/direct/acc.json",
+        f"results/tiny/split1/idt/{name}.h5",
+    ]
+    # A part that lacks nothing wants no trajectories, either.
+    write_part(part.path, content | {"predicted": rows | {"direct": {}}})
+    assert part.targets() == []
+
+
 def test_a_part_is_as_wanted_until_settings_or_rows_change(tmp_path):
     part = made(tmp_path)
     assert (part.lack(), part.state()) == ("", "as wanted")
