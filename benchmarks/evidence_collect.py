@@ -120,8 +120,13 @@ def _with_rows_of(earlier: dict, content: dict, expected: dict) -> dict:
         rows.append("idt")
     if not rows:
         return content
+    # In the order of the config, whatever was made when.
     of_rows = {
-        key: content[key] | {row: earlier[key][row] for row in rows if row in earlier[key]}
+        key: {
+            row: source[key][row]
+            for row in ("idt", *expected)
+            if row in (source := earlier if row in rows else content)[key]
+        }
         for key in ("predicted", "evidence", "settings")
     }
     before = [*earlier.get("kept", []), {key: earlier[key] for key in _MAKING if key in earlier}]

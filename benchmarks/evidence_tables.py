@@ -43,20 +43,18 @@ def p_text(p_value: float) -> str:
 
 
 def part_rows(parts: list[Part]) -> list[str]:
-    """Each part: its clips, the rows that it lacks, hours of jobs, date, machine and command."""
+    """Each part: its clips, the rows that it lacks, how its rows were made, and the command."""
     rows = [
         [
             part.name,
             str(part.clips),
             listed(list(part.content["missing"])) or "none",
-            f"{_hours(part.content['seconds']):.1f}",
-            part.content["date"],
-            "; ".join([machine_of(part.content), *map(_kept, part.content.get("kept", []))]),
+            "; ".join([_made(part.content), *map(_kept, part.content.get("kept", []))]),
             f"`make evidence ONLY={part.name}`",
         ]
         for part in parts
     ]
-    heads = ["part", "test clips", "missing rows", "hours of jobs", "date", "machine", "command"]
+    heads = ["part", "test clips", "missing rows", "made: date, machine, hours of jobs", "command"]
     return table(heads, rows)
 
 
@@ -65,9 +63,15 @@ def machine_of(making: dict) -> str:
     return ", ".join([making["processor"], f"{making['cores']} cores", *making.get("gpus", [])])
 
 
+def _made(making: dict) -> str:
+    """When and where rows were made, and what their jobs took where that is known."""
+    hours = f", {_hours(making['seconds']):.1f} h" if making["seconds"] else ""
+    return f"{making['date']} on {machine_of(making)}{hours}"
+
+
 def _kept(making: dict) -> str:
-    """Which rows of a part were made before the others, and where."""
-    return f"{listed(making['rows'])} {making['date']} on {machine_of(making)}"
+    """The same, of rows of a part that were made before the others."""
+    return f"{listed(making['rows'])}: {_made(making)}"
 
 
 def _hours(seconds: dict[str, dict]) -> float:

@@ -187,7 +187,7 @@ def test_rows_that_the_file_has_by_the_same_settings_are_kept(tree):
     assert part["predicted"]["baseline"]["motion"] == [1, 1, 1, 1]
     # What has results is taken from these.
     assert part["predicted"]["complete"]["motion"] == [0, 2, 2, 2]
-    assert set(part["evidence"]) == {"complete", "baseline"}
+    assert list(part["evidence"]) == list(part["settings"]) == ["complete", "baseline"]
     assert part["code"] == {"co2fi": ["c1"], "x": ["0"]}
     (kept,) = part["kept"]
     assert (kept["rows"], kept["date"], kept["processor"]) == (
@@ -208,6 +208,8 @@ def test_trajectories_that_the_file_has_are_kept_while_their_settings_are(tree):
     (tree / "results/tiny/split1/idt/scores.h5").unlink()
     part = evidence_collect.collect(config(), "tiny", "split1", 1, earlier)
     assert part["predicted"]["idt"] == earlier["predicted"]["idt"] and part["missing"] == {}
+    # In the order of the config, whatever was made when.
+    assert list(part["predicted"]) == ["idt", "complete", "baseline"]
     assert [one["rows"] for one in part["kept"]] == [["idt"]]
     again = evidence_collect.collect(config(), "tiny", "split1", 1, part)
     assert again == part

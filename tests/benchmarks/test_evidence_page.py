@@ -122,7 +122,7 @@ def test_page_has_the_numbers(folder):
     assert "| CO2FI | 3.0 | " in text and " | 20.0 % | 40.0 % | 40.0 % | 50.0 % |" in text
     # 6, 3 and 6 minutes.
     assert "| co2fi | 4 | 5.0 |" in text
-    assert "| tiny/split1/seed2 | 4 | tsn | 0.1 | 2026-11-25 | a processor, 2 cores |" in text
+    assert "| tiny/split1/seed2 | 4 | tsn | 2026-11-25 on a processor, 2 cores, 0.1 h |" in text
     assert "| grouping helps | - | - | - | - | not tried: a row is missing |" in text
     pictures = {path.name for path in (folder / "docs/pictures").iterdir()}
     assert pictures == {f"tiny-{name}.png" for name in ("accuracy", "groups", "offsets", "curves")}
@@ -137,7 +137,7 @@ def test_times_stand_by_machine(folder):
     assert "| stage | files | a processor, 2 cores | a processor, 16 cores, a GPU |" in text
     assert "| co2fi | 4 | 6.0 | 3.0 |" in text
     assert "| all |  | 6.0 | 3.0 |" in text
-    assert "| a processor, 16 cores, a GPU | `make evidence ONLY=tiny/split1/seed2` |" in text
+    assert "on a processor, 16 cores, a GPU, 0.1 h | `make evidence ONLY=tiny/split1/seed2`" in text
 
 
 @pytest.mark.parametrize("how", ["settings", "missing"])
@@ -172,7 +172,7 @@ def test_a_part_without_a_further_variant_is_whole(folder):
         write_part(part.path, part.content | {"missing": dict.fromkeys(absent, "no result")})
     text = page(folder)
     assert "| Two-stream baseline |  |  | 41.7 |  |  |" in text and "Not whole" not in text
-    assert "| tiny/split1/seed2 | 4 | joint | 0.1 |" in text
+    assert "| tiny/split1/seed2 | 4 | joint | 2026-11-25 " in text
 
 
 def test_rows_that_were_made_elsewhere_are_told(folder):
@@ -185,8 +185,9 @@ def test_rows_that_were_made_elsewhere_are_told(folder):
     ]
     write_part(path, read_part(path).content | {"kept": kept})
     text = page(folder)
-    where = "2020-02-02 on another, 4 cores"
-    assert f"| a processor, 2 cores; baseline {where}; direct, tsn {where} |" in text
+    where, last = "2020-02-02 on another, 4 cores", "2026-11-25 on a processor, 2 cores, 0.1 h"
+    # 540 and 60 seconds.
+    assert f"| {last}; baseline: {where}, 0.1 h; direct, tsn: {where}, 0.0 h |" in text
     assert "| stage | files | a processor, 2 cores | another, 4 cores |" in text
     assert "| co2fi | 4 | 6.0 | 9.0 |" in text
 
