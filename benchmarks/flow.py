@@ -24,8 +24,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import yaml
 from report import ROOT, write
 
+from pipeline import files
 from pipeline.datasets import index
 from pipeline.flow import levels, tvl1
 
@@ -251,20 +253,16 @@ def measure_processes(pairs: list) -> dict:
     return {"pairs_per_s": rates, "ratio": rates[2] / rates[1]}
 
 
-def measure_job(videos: Path) -> dict:
+def measure_job(videos: Path, repeats: int = 3) -> dict:
     """Compare a shard's job, from decoding to HDF5, with the solver alone on the same frames.
 
     Both use one core. The time of the job is the processor time of the program and its decoder,
     less what the program takes for a shard without clips, which is the start of Python.
     """
     clips = [sorted(folder.iterdir())[0] for folder in sorted(videos.iterdir())][:3]
-    settings = json.dumps(
-        {
-            "accept_damaged": [],
-            "decode": {"short_side": 256},
-            "flow": {"backend": "cpu", "bound": 20.0},
-        }
-    )
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    own = {key: config[key] for key in ("decode", "flow", "store")} | {"accept_damaged": []}
+    settings = json.dumps(own | {"flow": own["flow"] | {"backend": "cpu"}})
     with tempfile.TemporaryDirectory() as folder:
         frames = [read_grey_frames(path) for path in clips]
         index.write(
@@ -273,10 +271,10 @@ def measure_job(videos: Path) -> dict:
                 {
                     "clip": f"c/{path.stem}",
                     "path": str(path.relative_to(videos)),
-                    "sha256": "0" * 16,
+                    "sha256": files.digest(path),
                     "frames": len(clip),
-                    "width": 320,
-                    "height": 240,
+                    "width": clip[0].shape[1],
+                    "height": clip[0].shape[0],
                     "problem": "",
                 }
                 for path, clip in zip(clips, frames, strict=True)
@@ -286,7 +284,7 @@ def measure_job(videos: Path) -> dict:
         index.write(Path(folder) / "none.csv", [], index.EXAMINED)
         pairs = sum(len(clip) - 1 for clip in frames)
         runs = []
-        for repeat in range(3):
+        for repeat in range(repeats):
             start_time = time.process_time()
             for clip in frames:
                 for _ in tvl1.fields(clip, backend="cpu"):
@@ -311,7 +309,9 @@ def measure_job(videos: Path) -> dict:
                     "--record",
                     f"{folder}/{name}{repeat}.json",
                 ]
-                subprocess.run(command, check=True, capture_output=True)
+                done = subprocess.run(command, capture_output=True, text=True)
+                if done.returncode:
+                    sys.exit(f"the job of flow has failed: {done.stdout}{done.stderr}")
                 after = os.times()
                 taken[name] = (
                     after.children_user
